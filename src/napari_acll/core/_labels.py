@@ -1,0 +1,104 @@
+"""What a labeler says about one volume."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_acll.core._neurons import BACKGROUND
+from napari_acll.core._volume import VolumeSpec
+
+N_CANDIDATES = 5
+"""Number of most probable names that are kept for every detection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detections:
+    """Everything that was detected in one volume, one row per detection.
+
+    Parameters
+    ----------
+    centroid_px : ndarray of float32, shape (n, 3)
+        `(z, y, x)` centers in voxels of the volume's grid.
+    n_voxels : ndarray of int32, shape (n,)
+        Size of each detection's mask.
+    neuron : ndarray of int32, shape (n,)
+        Class number of the name that the detection got; 0 where it got none. A class number
+        other than 0 stands at most once.
+    probability : ndarray of float32, shape (n,)
+        Probability that the assigned name is right; 0 where there is none.
+    candidate_neuron : ndarray of int32, shape (n, 5)
+        The five most probable class numbers, most probable first. 0 stands for "none of these";
+        -1 fills up where a model gives fewer.
+    candidate_probability : ndarray of float32, shape (n, 5)
+        Their probabilities; NaN where `candidate_neuron` is -1.
+    """
+
+    centroid_px: NDArray[np.float32]
+    n_voxels: NDArray[np.int32]
+    neuron: NDArray[np.int32]
+    probability: NDArray[np.float32]
+    candidate_neuron: NDArray[np.int32]
+    candidate_probability: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.neuron)
+
+    @classmethod
+    def none(cls) -> "Detections":
+        """Return the table of a volume in which nothing was detected."""
+        return cls(
+            centroid_px=np.zeros((0, 3), np.float32),
+            n_voxels=np.zeros(0, np.int32),
+            neuron=np.zeros(0, np.int32),
+            probability=np.zeros(0, np.float32),
+            candidate_neuron=np.zeros((0, N_CANDIDATES), np.int32),
+            candidate_probability=np.zeros((0, N_CANDIDATES), np.float32),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabeledVolume:
+    """The instances of one volume and the names that they got.
+
+    Parameters
+    ----------
+    index : int
+        Number of the volume in the recording.
+    spec : VolumeSpec
+        Geometry of the volume that was labeled.
+    instances : ndarray of uint16, shape (Z, Y, X)
+        0 outside; `row + 1` where detection `row` is.
+    detections : Detections
+        One row per instance.
+    is_labelable : bool
+        False where the labeler found the volume unfit (empty, out of focus); there are then no
+        names, and `why_not` says why.
+    why_not : str
+        The reason, empty if labelable.
+    """
+
+    index: int
+    spec: VolumeSpec
+    instances: NDArray[np.uint16]
+    detections: Detections
+    is_labelable: bool = True
+    why_not: str = ""
+
+    def labels(self, n_neurons: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """Return the class number at each voxel, background where there is no named neuron.
+
+        Parameters
+        ----------
+        n_neurons : int
+            Neurons of the model, which decides the dtype: uint8 up to 255, uint16 above.
+
+        Returns
+        -------
+        ndarray of uint8 or uint16, shape (Z, Y, X)
+        """
+        dtype = np.uint8 if n_neurons <= np.iinfo(np.uint8).max else np.uint16
+        class_of_instance = np.full(len(self.detections) + 1, BACKGROUND, dtype)
+        class_of_instance[1:] = self.detections.neuron
+        labels: NDArray[np.uint8] | NDArray[np.uint16] = class_of_instance[self.instances]
+        return labels

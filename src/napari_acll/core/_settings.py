@@ -1,0 +1,219 @@
+"""Settings of every stage, each defined once.
+
+The GUI forms, the YAML files, the command line, the docs and the saved recording are all made
+from these models.
+"""
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class _Settings(BaseModel):
+    """Frozen; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Pace(StrEnum):
+    """How fast a finished recording is replayed."""
+
+    MAX = "max"
+    """As fast as the volumes are labeled."""
+    RECORDED = "recorded"
+    """At the recorded times."""
+
+
+class DropPolicy(StrEnum):
+    """What happens when a volume arrives and the queue is full."""
+
+    BLOCK = "block"
+    """The reader waits: nothing is skipped. For replay."""
+    DROP_OLDEST = "drop_oldest"
+    """The oldest waiting volume is skipped, and counted. For a live microscope."""
+
+
+class SourceSettings(_Settings):
+    """How a recording is read."""
+
+    marker_channel: int | None = Field(
+        None,
+        ge=0,
+        description="Number of the marker channel, from 0; None: found by emission or"
+        " name, else 1.",
+    )
+    activity_channel: int | None = Field(
+        None,
+        ge=0,
+        description="Number of the activity channel, from 0; None: found by emission"
+        " or name, else 0.",
+    )
+    n_z: int | None = Field(
+        None, ge=1, description="Slices per volume of a recording that has only a time loop."
+    )
+    z_first: int = Field(
+        0,
+        ge=0,
+        description="Frames before the first slice of the first volume, for a recording"
+        " that has only a time loop.",
+    )
+    z_discard: int = Field(
+        0,
+        ge=0,
+        description="Slices at the start of every volume that are left out (piezo"
+        " flyback), for a recording that has only a time loop.",
+    )
+    axes: str | None = Field(
+        None,
+        pattern=r"^[TCZYX]{3,5}$",
+        description="Order of the axes of an array, such as TCZYX; None: taken from the file.",
+    )
+    voxel_size_um: tuple[float, float, float] | None = Field(
+        None, description="(Z, Y, X) voxel size as stored, in um; None: taken from the file."
+    )
+    period_s: float | None = Field(
+        None, gt=0, description="Time between volumes, in s; None: taken from the file."
+    )
+
+    @model_validator(mode="after")
+    def _channels_differ(self) -> Self:
+        if self.marker_channel is not None and self.marker_channel == self.activity_channel:
+            raise ValueError(
+                f"Marker and activity are both channel {self.marker_channel}; they must differ."
+            )
+        return self
+
+
+class CropSettings(_Settings):
+    """The part of the stored frame that is used; stops are excluded, None means to the end."""
+
+    z_start_px: int = Field(0, ge=0, description="First slice.")
+    z_stop_px: int | None = Field(None, ge=1, description="First slice after the crop.")
+    y_start_px: int = Field(0, ge=0, description="First row.")
+    y_stop_px: int | None = Field(None, ge=1, description="First row after the crop.")
+    x_start_px: int = Field(0, ge=0, description="First column.")
+    x_stop_px: int | None = Field(None, ge=1, description="First column after the crop.")
+
+
+class PreprocessSettings(_Settings):
+    """Crop, binning and background."""
+
+    crop: CropSettings = Field(CropSettings(), description="In pixels of the recording as stored.")
+    bin_px: int | None = Field(
+        None,
+        ge=1,
+        le=16,
+        description="Rows and columns that are summed into one; None: chosen"
+        " so that a pixel comes closest to `target_pixel_um`.",
+    )
+    target_pixel_um: float = Field(
+        0.54,
+        gt=0,
+        description="Lateral pixel size after binning, in um. 0.54 is what the"
+        " original pipeline was trained at.",
+    )
+
+
+class AlignmentSettings(_Settings):
+    """Calibration of the channel alignment."""
+
+    n_volumes: int = Field(
+        5, ge=0, le=100, description="Usable volumes to calibrate on; 0: do not calibrate."
+    )
+    max_wait_volumes: int = Field(
+        20,
+        ge=1,
+        le=200,
+        description="Volumes after which the calibration ends with what it has;"
+        " also the most volumes held in memory for it.",
+    )
+    max_shift_um: float = Field(
+        8.5, gt=0, description="Largest shift that is searched, in um (about 15 px of 0.54 um)."
+    )
+    max_rotation_deg: float = Field(
+        2.5, ge=0, le=10, description="Largest rotation that is searched, in degrees."
+    )
+    min_score: float = Field(
+        0.15, ge=0, le=1, description="A calibration scoring lower is not trusted."
+    )
+    max_spread_px: float = Field(
+        1.0,
+        gt=0,
+        description="A calibration whose volumes disagree by more binned pixels is not trusted.",
+    )
+    file: str | None = Field(
+        None, description="An alignment file to apply instead of calibrating."
+    )
+
+
+class LabelSettings(_Settings):
+    """The model and where it runs."""
+
+    model: str = Field(
+        "default", description="Name of an installed model, or path of a checkpoint."
+    )
+    config_file: str | None = Field(
+        None, description="YAML file of a pytorch-3dunet checkpoint; None: found beside it."
+    )
+    names_file: str | None = Field(
+        None, description="Neuron names of a checkpoint (.txt, .csv, .h5); None: found beside it."
+    )
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, or cuda:N."
+    )
+    min_probability: float = Field(
+        0.75,
+        ge=0.5,
+        lt=1,
+        description="Voxels less probable than this belong to no neuron, for"
+        " networks that classify voxels (0.75 is the original's default).",
+    )
+    batch_size: int = Field(
+        1, ge=1, le=8, description="Most volumes that are labeled at once when we are behind."
+    )
+
+
+class TraceSettings(_Settings):
+    """How values are taken from labeled voxels."""
+
+    min_marker_counts: float = Field(
+        1.0,
+        gt=0,
+        description="A neuron whose mean marker signal above background is lower has no"
+        " ratio (a ratio over nothing is noise).",
+    )
+
+
+class RunSettings(_Settings):
+    """The threads and the queue."""
+
+    pace: Pace = Field(Pace.MAX, description="Speed of a replay.")
+    drop_policy: DropPolicy = Field(
+        DropPolicy.BLOCK, description="What happens when labeling falls behind."
+    )
+    queue_capacity: int = Field(
+        8, ge=1, le=64, description="Volumes that may wait for labeling (8 are 4.8 s at 0.6 s)."
+    )
+    save_labels: bool = Field(True, description="Keep the label map of every volume.")
+
+
+class AnimalInfo(_Settings):
+    """What the experimenter notes about the animal."""
+
+    animal: str = Field("", description="Identifier of the animal.")
+    strain: str = Field("", description="Strain.")
+    condition: str = Field("", description="Condition.")
+    notes: str = Field("", description="Anything else.")
+
+
+class AcllSettings(_Settings):
+    """All settings of one session."""
+
+    source: SourceSettings = SourceSettings()
+    preprocess: PreprocessSettings = PreprocessSettings()
+    alignment: AlignmentSettings = AlignmentSettings()
+    label: LabelSettings = LabelSettings()
+    trace: TraceSettings = TraceSettings()
+    run: RunSettings = RunSettings()
+    animal: AnimalInfo = AnimalInfo()

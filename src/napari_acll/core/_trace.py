@@ -1,0 +1,175 @@
+"""One column of values per volume, and the growing table of them."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_acll.core._neurons import NeuronTable
+
+
+class VolumeStatus(IntEnum):
+    """What became of one timepoint."""
+
+    PENDING = 0
+    """Not reached yet."""
+    TRACED = 1
+    """Labeled and traced."""
+    SKIPPED = 2
+    """Seen, but dropped because we were late."""
+    LOST = 3
+    """Never seen: the recording has a gap here."""
+    UNLABELABLE = 4
+    """Seen and judged unfit for labeling; its values are NaN."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceSample:
+    """The values of all neurons of the model at one timepoint; NaN where a neuron is absent.
+
+    All arrays have one row per neuron, in the order of the model's `NeuronTable`.
+
+    Parameters
+    ----------
+    index : int
+        Number of the volume in the recording.
+    time_s : float
+        Time of the first slice, in s from the start of the recording.
+    neuron_time_s : ndarray of float64, shape (n,)
+        Time of the slice through each neuron's centroid, in s.
+    ratio, activity, marker : ndarray of float32, shape (n,)
+        Activity over marker, and the background-subtracted mean counts of both.
+    activity_sum, marker_sum : ndarray of float64, shape (n,)
+        Raw sums over the neuron's voxels, background included, from which all can be recomputed.
+    confidence : ndarray of float32, shape (n,)
+        Probability that the name is right.
+    centroid_px : ndarray of float32, shape (n, 3)
+        `(z, y, x)` in voxels of the recording as stored.
+    n_voxels : ndarray of int32, shape (n,)
+        Voxels of the neuron on the grid that was labeled; 0 where absent.
+    status : VolumeStatus
+        `TRACED`, or `UNLABELABLE` with all values NaN.
+    """
+
+    index: int
+    time_s: float
+    neuron_time_s: NDArray[np.float64]
+    ratio: NDArray[np.float32]
+    activity: NDArray[np.float32]
+    marker: NDArray[np.float32]
+    activity_sum: NDArray[np.float64]
+    marker_sum: NDArray[np.float64]
+    confidence: NDArray[np.float32]
+    centroid_px: NDArray[np.float32]
+    n_voxels: NDArray[np.int32]
+    status: VolumeStatus = VolumeStatus.TRACED
+
+    @classmethod
+    def absent(
+        cls, index: int, time_s: float, n_neurons: int, status: VolumeStatus
+    ) -> "TraceSample":
+        """Return a sample in which every neuron is absent."""
+
+        def nan32() -> NDArray[np.float32]:
+            return np.full(n_neurons, np.nan, np.float32)
+
+        return cls(
+            index=index,
+            time_s=time_s,
+            neuron_time_s=np.full(n_neurons, np.nan),
+            ratio=nan32(),
+            activity=nan32(),
+            marker=nan32(),
+            activity_sum=np.full(n_neurons, np.nan),
+            marker_sum=np.full(n_neurons, np.nan),
+            confidence=nan32(),
+            centroid_px=np.full((n_neurons, 3), np.nan, np.float32),
+            n_voxels=np.zeros(n_neurons, np.int32),
+            status=status,
+        )
+
+
+class TraceStore:
+    """Traces in memory, `(n_neurons, n_timepoints)`, growing by doubling.
+
+    A column's position is the volume's index in the recording; timepoints that never came stay
+    NaN. Written by one thread; a reader takes `n_timepoints` first and slices up to it.
+
+    Parameters
+    ----------
+    neurons : NeuronTable
+        Decides the rows.
+    """
+
+    _FIRST_CAPACITY = 256
+
+    def __init__(self, neurons: NeuronTable) -> None:
+        self.neurons = neurons
+        self._n_timepoints = 0
+        self._status = np.zeros(self._FIRST_CAPACITY, np.uint8)
+        self._time_s = np.full(self._FIRST_CAPACITY, np.nan)
+        shape = (len(neurons), self._FIRST_CAPACITY)
+        self._ratio = np.full(shape, np.nan, np.float32)
+        self._confidence = np.full(shape, np.nan, np.float32)
+
+    @property
+    def n_timepoints(self) -> int:
+        """Number of columns, gaps included."""
+        return self._n_timepoints
+
+    @property
+    def time_s(self) -> NDArray[np.float64]:
+        """Time of each column in s, shape `(n_timepoints,)`; NaN where nothing came."""
+        return self._time_s[: self._n_timepoints]
+
+    @property
+    def status(self) -> NDArray[np.uint8]:
+        """`VolumeStatus` of each column, shape `(n_timepoints,)`."""
+        return self._status[: self._n_timepoints]
+
+    @property
+    def ratio(self) -> NDArray[np.float32]:
+        """Ratios, shape `(n_neurons, n_timepoints)`."""
+        return self._ratio[:, : self._n_timepoints]
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """Confidences, shape `(n_neurons, n_timepoints)`."""
+        return self._confidence[:, : self._n_timepoints]
+
+    def append(self, sample: TraceSample) -> None:
+        """Write the column of a sample.
+
+        Raises
+        ------
+        ValueError
+            If the sample has another number of neurons than the table.
+        """
+        if len(sample.ratio) != len(self.neurons):
+            raise ValueError(
+                f"Expected a sample of {len(self.neurons)} neurons, got {len(sample.ratio)}."
+            )
+        self._reserve(sample.index)
+        self._ratio[:, sample.index] = sample.ratio
+        self._confidence[:, sample.index] = sample.confidence
+        self._time_s[sample.index] = sample.time_s
+        self._status[sample.index] = sample.status
+        self._n_timepoints = max(self._n_timepoints, sample.index + 1)
+
+    def skip(self, index: int, status: VolumeStatus) -> None:
+        """Record that a timepoint has no values, and why."""
+        self._reserve(index)
+        self._status[index] = status
+        self._n_timepoints = max(self._n_timepoints, index + 1)
+
+    def _reserve(self, index: int) -> None:
+        capacity = len(self._status)
+        if index < capacity:
+            return
+        extra = max(capacity, index + 1 - capacity)
+        self._status = np.pad(self._status, (0, extra))
+        self._time_s = np.pad(self._time_s, (0, extra), constant_values=np.nan)
+        widths = ((0, 0), (0, extra))
+        self._ratio = np.pad(self._ratio, widths, constant_values=np.nan)
+        self._confidence = np.pad(self._confidence, widths, constant_values=np.nan)
