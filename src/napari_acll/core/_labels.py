@@ -97,8 +97,7 @@ class LabeledVolume:
         -------
         ndarray of uint8 or uint16, shape (Z, Y, X)
         """
-        dtype = np.uint8 if n_neurons <= np.iinfo(np.uint8).max else np.uint16
+        dtype = np.dtype(np.uint8 if n_neurons <= np.iinfo(np.uint8).max else np.uint16)
         class_of_instance = np.full(len(self.detections) + 1, BACKGROUND, dtype)
         class_of_instance[1:] = self.detections.neuron
-        labels: NDArray[np.uint8] | NDArray[np.uint16] = class_of_instance[self.instances]
-        return labels
+        return np.take(class_of_instance, self.instances)
