@@ -1,0 +1,34 @@
+"""Virtual worms: anatomy and activity fitted to real animals, and volumes made of them."""
+
+from napari_acll.simulate._activity import ActivitySettings, sample_traces
+from napari_acll.simulate._anatomy import Anatomy, AnimalShape, held_out_animals
+from napari_acll.simulate._motion import Motion, MotionSettings
+from napari_acll.simulate._optics import OpticsSettings
+from napari_acll.simulate._points import (
+    PointSample,
+    PoseSettings,
+    pose_points,
+    pose_positions,
+    sample_points,
+)
+from napari_acll.simulate._truth import Truth
+from napari_acll.simulate._worm import VirtualWorm, WormSettings
+
+__all__ = [
+    "ActivitySettings",
+    "Anatomy",
+    "AnimalShape",
+    "Motion",
+    "MotionSettings",
+    "OpticsSettings",
+    "PointSample",
+    "PoseSettings",
+    "Truth",
+    "VirtualWorm",
+    "WormSettings",
+    "held_out_animals",
+    "pose_points",
+    "pose_positions",
+    "sample_points",
+    "sample_traces",
+]

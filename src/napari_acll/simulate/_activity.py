@@ -1,0 +1,171 @@
+"""Activity of every neuron over time, with the statistics of real freely moving animals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_acll.simulate._anatomy import load_parameters
+
+Floats = NDArray[np.float64]
+Reporter: TypeAlias = Literal["gcamp", "gfp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivitySettings:
+    """What the activity channel reports.
+
+    Parameters
+    ----------
+    reporter : str
+        `gcamp`, or `gfp` for an animal whose signal does not depend on activity.
+    bleach_time_s : float
+        Time constant of the bleaching of both channels; infinite for none.
+    laser_step_s : float
+        Time at which the laser power goes up; infinite for never.
+    laser_step_factor : float
+        By how much (the original rig goes from 13 to 15 %).
+    """
+
+    reporter: Reporter = "gcamp"
+    bleach_time_s: float = 2000.0
+    laser_step_s: float = float("inf")
+    laser_step_factor: float = 15 / 13
+
+    def light(self, time_s: float) -> float:
+        """Return the brightness of everything at a time, relative to the start."""
+        step = self.laser_step_factor if time_s >= self.laser_step_s else 1.0
+        return float(step * np.exp(-time_s / self.bleach_time_s))
+
+
+def sample_traces(
+    names: Sequence[str],
+    n_volumes: int,
+    period_s: float,
+    rng: np.random.Generator,
+    *,
+    settings: ActivitySettings,
+) -> NDArray[np.float32]:
+    """Return F/F20 of every neuron at every volume.
+
+    Log activity is a mixture of a slow state that many neurons share, of reversing, of what a
+    left/right pair shares, and of the neuron's own; their shares and speeds are drawn from the
+    fitted quantiles.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Neuron names; empty ones have no partner.
+    n_volumes : int
+        Number of volumes.
+    period_s : float
+        Time between them, in s.
+    rng : numpy.random.Generator
+        Decides everything.
+    settings : ActivitySettings
+        A GFP animal has 1 everywhere.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, n_volumes)
+    """
+    if settings.reporter == "gfp":
+        return np.ones((len(names), n_volumes), np.float32)
+    table = load_parameters()
+    classes = [_pair_class(name, index) for index, name in enumerate(names)]
+    unique = {key: index for index, key in enumerate(dict.fromkeys(classes))}
+    member = np.array([unique[key] for key in classes])
+    n_time = max(n_volumes, 2)
+
+    def draw(key: str, n: int) -> Floats:
+        probabilities = np.asarray(table["activity_probabilities"], np.float64)
+        return np.interp(rng.random(n), probabilities, np.asarray(table[key], np.float64))
+
+    half_s = draw("activity_half_decay_s", len(unique))[member]
+    shared = _relaxations(half_s, n_time, period_s, rng, member)
+    own = _relaxations(half_s, n_time, period_s, rng, np.arange(len(names)))
+    state = _relaxations(np.array([20.0]), n_time, period_s, rng, np.zeros(1, int))
+    reversing = _standardized(_reversals(n_time, period_s, rng, table))
+    sign = rng.choice([-1.0, 1.0], len(unique))[member]
+    common = 0.8 * sign * draw("activity_common_loading", len(unique))[member]
+    reversal = _reversal_loading(names, table, rng)
+    partner = np.clip(draw("activity_pair_correlation", len(unique)), 0.0, 0.97)[member]
+    given = np.minimum(common**2 + reversal**2, 0.95)
+    pair_share = np.clip((partner - given) / (1 - given), 0.0, 1.0)
+    rest = np.sqrt(1 - given)[:, None]
+    log_f = common[:, None] * state + reversal[:, None] * reversing
+    log_f += rest * (
+        np.sqrt(pair_share)[:, None] * shared + np.sqrt(1 - pair_share)[:, None] * own
+    )
+    log_sd = draw("activity_log_sd", len(unique))[member]
+    ratio = np.exp(log_sd[:, None] * log_f)
+    ratio /= np.quantile(ratio, 0.2, axis=1, keepdims=True)
+    return ratio[:, :n_volumes].astype(np.float32)
+
+
+def _pair_class(name: str, index: int) -> str:
+    if len(name) > 2 and name[-1] in "LR":
+        return name[:-1]
+    return name or f"#{index}"
+
+
+def _standardized(trace: Floats) -> Floats:
+    sd = trace.std()
+    standardized: Floats = (trace - trace.mean()) / sd if sd > 0 else trace - trace.mean()
+    return standardized
+
+
+def _relaxations(
+    half_s: Floats,
+    n_time: int,
+    period_s: float,
+    rng: np.random.Generator,
+    member: NDArray[np.int64],
+) -> Floats:
+    """Return unit-variance relaxations, one per member; equal members get the same one."""
+    from scipy.signal import lfilter
+
+    decay = 0.5 ** (period_s / half_s)
+    n_before = int(np.ceil(5 * half_s.max() / period_s))
+    drive = rng.standard_normal((int(member.max()) + 1, n_before + n_time))
+    rows = np.empty((len(member), n_time))
+    for row, (index, a) in enumerate(zip(member, decay, strict=True)):
+        # a second, fast pole stands for the indicator: its rise is not instantaneous
+        fast = min(0.5, float(a))
+        filtered = lfilter([1.0], [1.0, -(a + fast), a * fast], drive[index])[n_before:]
+        gain = (1 + a * fast) / ((1 - a * fast) * ((1 + a * fast) ** 2 - (a + fast) ** 2))
+        rows[row] = filtered / np.sqrt(gain)
+    return rows
+
+
+def _reversals(
+    n_time: int, period_s: float, rng: np.random.Generator, table: dict[str, NDArray[np.generic]]
+) -> Floats:
+    """Return 1 while the animal reverses, smoothed as an indicator would."""
+    dwell = float(np.asarray(table["reversal_dwell_s"], np.float64))
+    share = float(np.asarray(table["reversal_share"], np.float64))
+    mean_s = {True: dwell, False: dwell * (1 - share) / share}
+    state = bool(rng.random() < share)
+    trace = np.empty(n_time)
+    at = 0
+    while at < n_time:
+        length = max(1, int(rng.exponential(mean_s[state]) / period_s))
+        trace[at : at + length] = float(state)
+        at, state = at + length, not state
+    kernel = np.exp(-np.arange(0, 10, period_s) / 1.5)
+    return np.convolve(trace, kernel / kernel.sum())[:n_time]
+
+
+def _reversal_loading(
+    names: Sequence[str], table: dict[str, NDArray[np.generic]], rng: np.random.Generator
+) -> Floats:
+    known = {
+        str(name): float(value)
+        for name, value in zip(
+            table["names"], np.asarray(table["reversal_loading"], np.float64), strict=True
+        )
+        if np.isfinite(value)
+    }
+    return np.array([known.get(name, rng.normal(0, 0.15)) for name in names])

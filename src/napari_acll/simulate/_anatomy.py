@@ -1,0 +1,340 @@
+"""Heads as real animals have them: fitted statistics, and animals drawn from them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_acll.core import NeuronTable
+from napari_acll.simulate._geometry import push_apart, rigid_fit
+
+N_NUCLEI = 190
+"""Neuronal nuclei of a head, about."""
+OVERLAP = 0.12
+"""Part of the sum of two radii by which soft nuclei may overlap."""
+RADIUS_RANGE_UM = (1.0, 2.4)
+MIN_NAMED_FOR_FIT = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnimalShape:
+    """The nuclei of one animal at rest, in the canonical frame.
+
+    The canonical frame has x from nose to tail, z from the left to the right side, y from dorsal
+    to ventral, and the handedness of the recordings of the lab that the original pipeline is from.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Name of each nucleus, empty where the nucleus is none of the anatomy's neurons.
+    position_um : ndarray of float64, shape (n, 3)
+        `(z, y, x)`.
+    radius_um : ndarray of float64, shape (n,)
+        Nuclear radii.
+    brightness : ndarray of float64, shape (n,)
+        Marker brightness relative to the median neuron.
+    is_listed : ndarray of bool, shape (n,)
+        Whether an annotator of a real animal would have named the nucleus.
+    modes_um : ndarray of float64, shape (n, 3, k)
+        How each nucleus moves with the modes of deformation, for one SD of each.
+    """
+
+    names: tuple[str, ...]
+    position_um: NDArray[np.float64]
+    radius_um: NDArray[np.float64]
+    brightness: NDArray[np.float64]
+    is_listed: NDArray[np.bool_]
+    modes_um: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @classmethod
+    def from_positions(
+        cls,
+        names: Sequence[str],
+        position_um: NDArray[np.floating],
+        *,
+        anatomy: "Anatomy",
+        rng: np.random.Generator,
+        n_nuclei: int = N_NUCLEI,
+        brightness: NDArray[np.floating] | None = None,
+    ) -> Self:
+        """Return a real animal, completed with what its list lacks.
+
+        The given nuclei keep their mutual places exactly. Nuclei that were not listed are drawn
+        from the anatomy given the listed ones, without a name to be found.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Name of each listed nucleus, empty where the list has none.
+        position_um : ndarray of float, shape (n, 3)
+            `(z, y, x)`, in any position and orientation, mirrored or not.
+        anatomy : Anatomy
+            Where the rest comes from.
+        rng : numpy.random.Generator
+            Decides what is drawn.
+        n_nuclei : int
+            Nuclei after completion, about.
+        brightness : ndarray of float, shape (n,), optional
+            Marker brightness relative to the median; drawn from the anatomy if None.
+
+        Raises
+        ------
+        ValueError
+            If fewer than five names are known to the anatomy, or the lengths differ.
+        """
+        given = np.asarray(position_um, np.float64)
+        if given.shape != (len(names), 3):
+            raise ValueError(
+                f"Expected positions of shape ({len(names)}, 3), one per name, got {given.shape}."
+            )
+        canonical = anatomy.align(names, given)
+        extra_um, extra_number = anatomy.complete(
+            names, canonical, n_extra=n_nuclei - len(names), rng=rng
+        )
+        number = np.r_[anatomy.numbers(names), extra_number]
+        shape = anatomy.furnish(
+            number,
+            np.concatenate([canonical, extra_um]),
+            is_listed=np.r_[[bool(name) for name in names], np.zeros(len(extra_um), bool)],
+            n_fixed=len(names),
+            rng=rng,
+        )
+        light = shape.brightness.copy()
+        if brightness is not None:
+            light[: len(names)] = brightness
+        return cls(
+            names=(*names, *("" for _ in extra_um)),
+            position_um=shape.position_um,
+            radius_um=shape.radius_um,
+            brightness=light,
+            is_listed=shape.is_listed,
+            modes_um=shape.modes_um,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Anatomy:
+    """Statistics of the heads of real animals, from which animals can be drawn.
+
+    Rows follow `neurons`. Positions are `(z, y, x)` in um in the canonical frame, see
+    `AnimalShape`.
+    """
+
+    neurons: NeuronTable
+    mean_um: NDArray[np.float64]
+    modes_um: NDArray[np.float64]
+    residual_sd_um: NDArray[np.float64]
+    tail_degrees: float
+    p_present: NDArray[np.float64]
+    p_listed: NDArray[np.float64]
+    log_brightness: NDArray[np.float64]
+    log_brightness_sd: NDArray[np.float64]
+    radius_um: NDArray[np.float64]
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> "Anatomy":
+        """Return the fitted anatomy of the package, or of another file of the recipe."""
+        table = load_parameters(path)
+        return cls(
+            neurons=NeuronTable.from_names(str(name) for name in table["names"]),
+            tail_degrees=float(table["tail_degrees"]),
+            **{key: np.asarray(table[key], np.float64) for key in _ARRAYS},
+        )
+
+    @property
+    def n_modes(self) -> int:
+        """Number of modes of deformation."""
+        return int(self.modes_um.shape[2])
+
+    def numbers(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """Return the row of each name, -1 where the anatomy lacks it."""
+        row = {name: index for index, name in enumerate(self.neurons.names)}
+        return np.array([row.get(name, -1) for name in names], np.int64)
+
+    def sample(self, rng: np.random.Generator, *, n_nuclei: int = N_NUCLEI) -> AnimalShape:
+        """Return a new animal.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Decides everything.
+        n_nuclei : int
+            Nuclei in the head, about; those beyond the anatomy's neurons are nameless.
+        """
+        rows = np.flatnonzero(rng.random(len(self.neurons)) < self.p_present)
+        wanted = n_nuclei + int(rng.integers(-6, 7))
+        if len(rows) > wanted:
+            rows = np.sort(rng.choice(rows, wanted, replace=False))
+        mode = rng.standard_normal(self.n_modes)
+        position = self.mean_um[rows] + self.modes_um[rows] @ mode + self._residual(rows, rng)
+        extra = self._between(position, wanted - len(rows), rng)
+        care = rng.normal(0.0, 0.7)
+        chance = 1 / (1 + np.exp(-(np.log(self.p_listed / (1 - self.p_listed)) + care)))
+        return self.furnish(
+            np.r_[rows, np.full(len(extra), -1)],
+            np.concatenate([position, extra]),
+            is_listed=np.r_[rng.random(len(rows)) < chance[rows], np.zeros(len(extra), bool)],
+            n_fixed=0,
+            rng=rng,
+        )
+
+    def furnish(
+        self,
+        rows: NDArray[np.int64],
+        position_um: NDArray[np.float64],
+        *,
+        is_listed: NDArray[np.bool_],
+        n_fixed: int,
+        rng: np.random.Generator,
+    ) -> AnimalShape:
+        """Return an animal with these nuclei, with sizes, brightness and room for each."""
+        known = rows >= 0
+        nearest = np.where(known, rows, self._nearest(position_um))
+        radius = self.radius_um[nearest] * np.exp(rng.normal(0, 0.12, len(rows)))
+        radius = np.clip(radius, *RADIUS_RANGE_UM)
+        place = np.ascontiguousarray(position_um, np.float64).copy()
+        push_apart(place, radius, OVERLAP, 30, n_fixed)
+        typical = float(self.log_brightness.std())
+        spread = np.where(known, self.log_brightness_sd[nearest], typical)
+        middle = np.where(known, self.log_brightness[nearest], 0.0)
+        names = self.neurons.names
+        return AnimalShape(
+            names=tuple(names[row] if row >= 0 else "" for row in rows),
+            position_um=place,
+            radius_um=radius,
+            brightness=np.exp(middle + spread * rng.standard_normal(len(rows))),
+            is_listed=is_listed,
+            modes_um=self.modes_um[nearest],
+        )
+
+    def align(self, names: Sequence[str], position_um: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return an animal's nuclei turned and shifted, and mirrored if need be, to the frame.
+
+        Raises
+        ------
+        ValueError
+            If fewer than five of its names are known.
+        """
+        rows = self.numbers(names)
+        known = rows >= 0
+        if known.sum() < MIN_NAMED_FOR_FIT:
+            raise ValueError(
+                f"Aligning an animal needs {MIN_NAMED_FOR_FIT} neurons that the anatomy knows,"
+                f" got {int(known.sum())}."
+            )
+        goal = self.mean_um[rows[known]]
+        best, least = position_um, np.inf
+        for allow_mirror in (False, True):
+            matrix, center, target = rigid_fit(position_um[known], goal, allow_mirror=allow_mirror)
+            moved = (position_um - center) @ matrix + target
+            error = float(np.median(np.linalg.norm(moved[known] - goal, axis=1)))
+            if error < 0.8 * least:
+                best, least = moved, error
+        return best
+
+    def complete(
+        self,
+        names: Sequence[str],
+        position_um: NDArray[np.float64],
+        *,
+        n_extra: int,
+        rng: np.random.Generator,
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return positions and rows of nuclei that an animal's list lacks.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of the listed nuclei, empty where there is none.
+        position_um : ndarray of float64, shape (n, 3)
+            Their places in the canonical frame.
+        n_extra : int
+            Nuclei that are wanted.
+        rng : numpy.random.Generator
+            Decides what is drawn.
+        """
+        rows = self.numbers(names)
+        mode = self.infer_modes(rows[rows >= 0], position_um[rows >= 0], rng)
+        missing = np.setdiff1d(np.arange(len(self.neurons)), rows)
+        missing = missing[rng.random(len(missing)) < self.p_present[missing]]
+        guess = self.mean_um[missing] + self.modes_um[missing] @ mode
+        guess += self._residual(missing, rng)
+        distance = np.linalg.norm(guess[:, None] - position_um[None], axis=2).min(1)
+        inside = distance > 2.0  # nearer ones are most likely listed nuclei without a name
+        missing, guess = missing[inside][: max(n_extra, 0)], guess[inside][: max(n_extra, 0)]
+        more = self._between(np.concatenate([position_um, guess]), n_extra - len(missing), rng)
+        return np.concatenate([guess, more]), np.r_[missing, np.full(len(more), -1)]
+
+    def infer_modes(
+        self,
+        rows: NDArray[np.int64],
+        position_um: NDArray[np.float64],
+        rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """Return modes of deformation drawn given where some neurons lie, shape `(k,)`."""
+        loading = self.modes_um[rows].reshape(-1, self.n_modes)
+        precision = 1 / self.residual_sd_um[rows].reshape(-1) ** 2
+        off = (position_um - self.mean_um[rows]).reshape(-1)
+        scaled = loading * precision[:, None]
+        covariance = np.linalg.inv(np.eye(self.n_modes) + scaled.T @ loading)
+        drawn: NDArray[np.float64] = covariance @ (scaled.T @ off)
+        root = np.linalg.cholesky(covariance)
+        return drawn + root @ rng.standard_normal(self.n_modes)
+
+    def _residual(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
+        tail = np.sqrt(self.tail_degrees / rng.chisquare(self.tail_degrees, (len(rows), 1)))
+        normal = rng.standard_normal((len(rows), 3))
+        return self.residual_sd_um[rows] * normal * np.minimum(tail, 3.0)
+
+    def _nearest(self, position_um: NDArray[np.float64]) -> NDArray[np.int64]:
+        square = ((position_um[:, None] - self.mean_um[None]) ** 2).sum(2)
+        nearest: NDArray[np.int64] = square.argmin(1)
+        return nearest
+
+    def _between(
+        self, position_um: NDArray[np.float64], n: int, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """Return places beside existing nuclei, at a neighbor's distance."""
+        if n <= 0:
+            return np.zeros((0, 3))
+        beside = position_um[rng.integers(0, len(position_um), n)]
+        direction = rng.standard_normal((n, 3))
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        return beside + direction * rng.uniform(2.6, 5.0, (n, 1))
+
+
+_ARRAYS = (
+    "mean_um",
+    "modes_um",
+    "residual_sd_um",
+    "p_present",
+    "p_listed",
+    "log_brightness",
+    "log_brightness_sd",
+    "radius_um",
+)
+
+
+@lru_cache(maxsize=4)
+def load_parameters(path: Path | None = None) -> dict[str, NDArray[np.generic]]:
+    """Return all fitted parameters of the package's file, or of another file of the recipe."""
+    if path is not None:
+        with np.load(path) as table:
+            return {key: table[key] for key in table.files}
+    with (files("napari_acll.simulate") / "anatomy.npz").open("rb") as file, np.load(file) as own:
+        return {key: own[key] for key in own.files}
+
+
+def held_out_animals() -> dict[str, tuple[str, ...]]:
+    """Return the real animals, by lab, that the shipped anatomy was fitted without."""
+    text = (files("napari_acll.simulate") / "held_out.json").read_text(encoding="utf-8")
+    return {lab: tuple(names) for lab, names in json.loads(text)["animals"].items()}
