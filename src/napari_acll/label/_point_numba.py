@@ -1,0 +1,14 @@
+"""numba's compiler, typed."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def jit(function: _Function) -> _Function:
+    """Return the function compiled at its first call, kept on disk for the next process."""
+    compiled: _Function = numba.njit(cache=True, nogil=True)(function)
+    return compiled

@@ -1,0 +1,175 @@
+"""Labelers by name or by file."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_acll.core import (
+    Labeler,
+    LabelSettings,
+    ModelError,
+    PluginError,
+    load_stage,
+    stage_names,
+)
+
+_CHECKPOINT_SUFFIXES = (".pytorch", ".pt", ".pth", ".safetensors")
+# Registered so that other packages can build on it, but it needs a checkpoint: a path, not a name.
+_NEEDS_CHECKPOINT = "unet3d"
+
+
+_MAX_HEADER_BYTES = 100_000_000
+
+LABELER_KEY = "napari_acll_labeler"
+"""Metadata entry of a safetensors file: the installed labeler whose `from_file` opens it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """One installed model.
+
+    Parameters
+    ----------
+    name : str
+        What to give as `model`.
+    kind : str
+        Kind of model, such as `points`.
+    path : str
+        File of the weights; empty where there is none.
+    sha256 : str
+        Hash of that file, in hexadecimal; empty where there is none.
+    n_neurons : int
+        Neurons that it knows; 0 where that is only known once it is loaded.
+    description : str
+        One sentence.
+    """
+
+    name: str
+    kind: str = ""
+    path: str = ""
+    sha256: str = ""
+    n_neurons: int = 0
+    description: str = ""
+
+
+def available_models() -> list[ModelInfo]:
+    """Return the installed models that can be asked for by name.
+
+    A labeler tells about itself through a class method `info(name) -> ModelInfo`, which is
+    optional. One that cannot be imported is listed with the reason as its description.
+    """
+    return [_info(name) for name in _model_names()]
+
+
+def _model_names() -> list[str]:
+    return [name for name in stage_names("labelers") if name != _NEEDS_CHECKPOINT]
+
+
+def load_labeler(settings: LabelSettings) -> Labeler:
+    """Return the labeler of a setting.
+
+    Parameters
+    ----------
+    settings : LabelSettings
+        `model` is the name of an installed model, or the path of a checkpoint (`.pytorch`, `.pt`,
+        `.pth`, `.safetensors`).
+
+    Raises
+    ------
+    ModelError
+        If there is no such model or file, or it cannot be used.
+    """
+    if settings.model in _model_names():
+        return _from_plugin(settings)
+    path = Path(settings.model).expanduser()
+    if path.is_file():
+        return _from_file(path, settings)
+    raise ModelError(_unknown(settings.model, path))
+
+
+def _from_plugin(settings: LabelSettings) -> Labeler:
+    try:
+        stage = load_stage("labelers", settings.model)
+    except PluginError as error:
+        raise ModelError(str(error)) from error
+    from_settings = getattr(stage, "from_settings", None)
+    if not callable(from_settings):
+        raise ModelError(
+            f"Model {settings.model!r} has no from_settings(settings), which a labeler must have;"
+            " ask its author, or choose another model."
+        )
+    return _checked(from_settings(settings), settings.model)
+
+
+def _from_file(path: Path, settings: LabelSettings) -> Labeler:
+    if path.suffix.lower() not in _CHECKPOINT_SUFFIXES:
+        raise ModelError(
+            f"{path} is no checkpoint; expected a file that ends in"
+            f" {', '.join(_CHECKPOINT_SUFFIXES)}."
+        )
+    settings = settings.model_copy(update={"model": str(path)})
+    return _checked(_opened(path, settings), settings.model)
+
+
+def _opened(path: Path, settings: LabelSettings) -> object:
+    """Return the labeler that a file asks for, by default a network of pytorch-3dunet."""
+    name = _safetensors_metadata(path).get(LABELER_KEY, _NEEDS_CHECKPOINT)
+    try:
+        stage = load_stage("labelers", name)
+    except PluginError as error:
+        raise ModelError(f"{path} needs a labeler that is not there: {error}") from error
+    opener = getattr(stage, "from_settings" if name == _NEEDS_CHECKPOINT else "from_file", None)
+    if not callable(opener):
+        raise ModelError(
+            f"{path} asks for the labeler {name!r}, which cannot open files; install the package"
+            " that wrote it."
+        )
+    return opener(settings) if name == _NEEDS_CHECKPOINT else opener(path, settings)
+
+
+def _safetensors_metadata(path: Path) -> dict[str, str]:
+    """Return what a safetensors file says about itself; nothing for every other file."""
+    if path.suffix.lower() != ".safetensors":
+        return {}
+    try:
+        with path.open("rb") as file:
+            n_bytes = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(n_bytes, _MAX_HEADER_BYTES)))
+    except (OSError, ValueError):
+        return {}  # Damaged: whoever reads the weights says so.
+    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _checked(labeler: object, model: str) -> Labeler:
+    if not isinstance(labeler, Labeler):
+        raise ModelError(
+            f"Model {model!r} gives a {type(labeler).__name__}, which lacks a method of a labeler"
+            " (neurons, describe, warm_up, label); choose another model."
+        )
+    return labeler
+
+
+def _unknown(model: str, path: Path) -> str:
+    names = ", ".join(_model_names()) or "none"
+    if path.is_dir():
+        return f"{model} is a folder; give the checkpoint file in it."
+    if path.suffix.lower() in _CHECKPOINT_SUFFIXES or len(path.parts) > 1:
+        return f"Checkpoint {model} does not exist; give its path, or one of the models {names}."
+    return (
+        f"There is no model {model!r}; installed are {names}, or give the path of a checkpoint"
+        f" ({', '.join(_CHECKPOINT_SUFFIXES)})."
+    )
+
+
+def _info(name: str) -> ModelInfo:
+    try:
+        stage = load_stage("labelers", name)
+    except PluginError as error:
+        return ModelInfo(name=name, description=f"Cannot be loaded: {error}")
+    info = getattr(stage, "info", None)
+    told = info(name) if callable(info) else None
+    if isinstance(told, ModelInfo):
+        return told
+    summary = (getattr(stage, "__doc__", None) or "").strip().partition("\n")[0]
+    return ModelInfo(name=name, description=summary)

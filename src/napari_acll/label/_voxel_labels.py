@@ -1,0 +1,158 @@
+"""Classes of voxels, block by block, so that the class map is never written out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_acll.core import BACKGROUND, N_CANDIDATES, Detections
+from napari_acll.label._unet3d import UNet3D
+
+_BLOCK_BYTES_CPU = 4 * 2**20
+_BLOCK_BYTES_GPU = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoxelLabels:
+    """Which voxels are which class, and how sure the network is of it.
+
+    Parameters
+    ----------
+    class_map : ndarray of uint16, shape (Z, Y, X)
+        Class number of every voxel, 0 for none.
+    probability_sum : ndarray of float64, shape (classes, classes)
+        Row: a class; columns: probabilities of all classes, summed over the voxels of that class.
+    """
+
+    class_map: NDArray[np.uint16]
+    probability_sum: NDArray[np.float64]
+
+
+def label_voxels(network: UNet3D, x: Tensor, *, min_probability: float) -> VoxelLabels:
+    """Return the class of every voxel whose most probable class is probable enough.
+
+    This is the "naive ROI" rule of AutoCellLabel Live: the most probable class where its
+    probability is above the threshold, else none. The original also blurs each class's
+    probabilities before it takes the maximum; above 0.5 only one class can pass the threshold, so
+    the blur cannot change the result and is left out.
+
+    Parameters
+    ----------
+    network : UNet3D
+        In evaluation mode.
+    x : Tensor of float, shape (1, C, Z, Y, X)
+        Input of the network.
+    min_probability : float
+        Threshold; a voxel must be above it.
+
+    Returns
+    -------
+    VoxelLabels
+    """
+    with torch.inference_mode():
+        features = network.features(x)[0].flatten(1)
+        class_map, sums = _label_blocks(network, features, min_probability)
+    return VoxelLabels(
+        class_map=class_map.cpu().numpy().astype(np.uint16).reshape(x.shape[2:]),
+        probability_sum=sums.cpu().numpy(),
+    )
+
+
+def _label_blocks(
+    network: UNet3D, features: Tensor, min_probability: float
+) -> tuple[Tensor, Tensor]:
+    n_classes = network.config.out_channels
+    n_voxels = features.shape[1]
+    step = _block_voxels(n_classes, features)
+    weight = network.final_conv.weight.flatten(1)
+    logits = features.new_empty((n_classes, min(step, n_voxels)))
+    class_map = torch.zeros(n_voxels, dtype=torch.int32, device=features.device)
+    sums = torch.zeros((n_classes, n_classes), dtype=torch.float64, device=features.device)
+    for start in range(0, n_voxels, step):
+        block = features[:, start : start + step]
+        out = logits[:, : block.shape[1]]
+        torch.mm(weight, block, out=out)
+        if network.final_conv.bias is not None:
+            out += network.final_conv.bias[:, None]
+        _label_block(network, out, class_map[start : start + step], sums, min_probability)
+    return class_map, sums
+
+
+def _block_voxels(n_classes: int, features: Tensor) -> int:
+    n_bytes = _BLOCK_BYTES_CPU if features.device.type == "cpu" else _BLOCK_BYTES_GPU
+    return max(1, n_bytes // (n_classes * features.element_size()))
+
+
+def _label_block(
+    network: UNet3D, logits: Tensor, class_map: Tensor, sums: Tensor, min_probability: float
+) -> None:
+    """Write the classes of one block and add to the sums.
+
+    A class can only pass where its logit beats the background's, which few voxels do: only for
+    them are probabilities computed.
+    """
+    candidates = torch.nonzero(logits[1:].amax(0) > logits[BACKGROUND]).flatten()
+    probabilities = network.activation(logits[:, candidates], dim=0)
+    highest, classes = probabilities.max(0)
+    passes = highest > min_probability
+    classes, probabilities = classes[passes], probabilities[:, passes]
+    class_map[candidates[passes]] = classes.to(class_map.dtype)
+    # A product instead of index_add_, whose order of summation on a GPU changes from run to run.
+    members = torch.zeros_like(probabilities).scatter_(0, classes[None], 1.0)
+    sums += members @ probabilities.T
+
+
+def find_detections(labels: VoxelLabels) -> tuple[NDArray[np.uint16], Detections]:
+    """Return one detection for every class that is present.
+
+    Parameters
+    ----------
+    labels : VoxelLabels
+        Classes of the voxels.
+
+    Returns
+    -------
+    instances : ndarray of uint16, shape (Z, Y, X)
+        0 outside; `row + 1` where detection `row` is.
+    detections : Detections
+        In ascending order of their class numbers.
+    """
+    voxels = np.flatnonzero(labels.class_map)
+    n_classes = len(labels.probability_sum)
+    classes = labels.class_map.ravel()[voxels]
+    count_of_class = np.bincount(classes, minlength=n_classes)
+    present = np.flatnonzero(count_of_class)
+    n_voxels = count_of_class[present]
+    centroid_px = np.stack(
+        [
+            np.bincount(classes, axis_px, n_classes)[present] / n_voxels
+            for axis_px in np.unravel_index(voxels, labels.class_map.shape)
+        ],
+        axis=1,
+    )
+    mean = labels.probability_sum[present] / n_voxels[:, None]
+    row_of_class = np.zeros(n_classes, np.uint16)
+    row_of_class[present] = np.arange(1, len(present) + 1)
+    candidate_neuron, candidate_probability = _candidates(mean)
+    detections = Detections(
+        centroid_px=centroid_px.astype(np.float32),
+        n_voxels=n_voxels.astype(np.int32),
+        neuron=present.astype(np.int32),
+        probability=np.clip(mean[np.arange(len(present)), present], 0, 1).astype(np.float32),
+        candidate_neuron=candidate_neuron,
+        candidate_probability=candidate_probability,
+    )
+    return row_of_class[labels.class_map], detections
+
+
+def _candidates(mean: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    n_rows, n_classes = mean.shape
+    n_given = min(N_CANDIDATES, n_classes)
+    neuron = np.full((n_rows, N_CANDIDATES), -1, np.int32)
+    probability = np.full((n_rows, N_CANDIDATES), np.nan, np.float32)
+    order = np.argsort(-mean, axis=1, kind="stable")[:, :n_given]
+    neuron[:, :n_given] = order
+    probability[:, :n_given] = np.clip(np.take_along_axis(mean, order, axis=1), 0, 1)
+    return neuron, probability
