@@ -1,0 +1,18 @@
+"""Sessions on disk: written while they run, read at any time, exported for other programs."""
+
+from napari_acll.export._csv import CSV_COLUMNS, export_csv
+from napari_acll.export._h5 import export_h5
+from napari_acll.export._header import SessionHeader, package_versions
+from napari_acll.export._saved_session import SavedSession
+from napari_acll.export._writer import ZarrSessionWriter, check_new_session
+
+__all__ = [
+    "CSV_COLUMNS",
+    "SavedSession",
+    "SessionHeader",
+    "ZarrSessionWriter",
+    "check_new_session",
+    "export_csv",
+    "export_h5",
+    "package_versions",
+]

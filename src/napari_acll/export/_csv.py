@@ -1,0 +1,129 @@
+"""Traces as a long table that every program reads."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_acll.core import VolumeStatus
+from napari_acll.export._layout import TIMEPOINTS_PER_CHUNK
+from napari_acll.export._output import new_file
+from napari_acll.export._saved_session import SavedSession
+
+CSV_COLUMNS = (
+    "volume_index",
+    "time_s",
+    "neuron_time_s",
+    "neuron",
+    "ratio",
+    "activity",
+    "marker",
+    "confidence",
+    "z_px",
+    "y_px",
+    "x_px",
+    "n_voxels",
+    "volume_status",
+    "alignment",
+    "alignment_is_trusted",
+)
+"""Columns of the exported table. `*_px` are voxels of the recording as stored."""
+
+
+def export_csv(saved: SavedSession, out: str | Path, *, overwrite: bool = False) -> None:
+    """Write the traces as one row per volume and neuron of the model.
+
+    Fields are empty where a neuron is absent or a volume was skipped, lost or unlabelable.
+    Numbers have a decimal point and lines end in a line feed everywhere; values are the shortest
+    text that reads back as the same float32, times have microseconds, positions thousandths of a
+    voxel.
+
+    Parameters
+    ----------
+    saved : SavedSession
+        The session.
+    out : str or Path
+        The file to write; it appears when it is complete.
+    overwrite : bool
+        Whether an existing file is replaced.
+
+    Raises
+    ------
+    SessionError
+        If the file exists and is not to be replaced, cannot be written, or the session is
+        damaged.
+    """
+    with (
+        new_file(Path(out), overwrite=overwrite) as partial,
+        partial.open("w", encoding="utf-8", newline="") as file,
+    ):
+        file.write(",".join(CSV_COLUMNS) + "\n")
+        for text in _blocks(saved):
+            file.write(text)
+
+
+def _blocks(saved: SavedSession) -> Iterator[str]:
+    names = [_quoted(name) for name in saved.neurons.names]
+    for start in range(0, saved.n_timepoints, TIMEPOINTS_PER_CHUNK):
+        stop = min(start + TIMEPOINTS_PER_CHUNK, saved.n_timepoints)
+        yield _block(saved, names, start, stop)
+
+
+def _block(saved: SavedSession, names: list[str], start: int, stop: int) -> str:
+    n_timepoints, n_neurons = stop - start, len(names)
+    columns = [
+        _repeated([str(index) for index in range(start, stop)], n_neurons),
+        _repeated(_decimals(saved.read("time_s", start, stop), 6), n_neurons),
+        _decimals(saved.read("neuron_time_s", start, stop), 6),
+        names * n_timepoints,
+        *(_shortest(saved.read(name, start, stop)) for name in CSV_COLUMNS[4:8]),
+        *_positions(saved, start, stop),
+        _counts(saved.read("n_voxels", start, stop)),
+        _repeated(_status_names(saved.status[start:stop]), n_neurons),
+        *([text] * (n_timepoints * n_neurons) for text in _alignment_flags(saved)),
+    ]
+    return "".join([",".join(row) + "\n" for row in zip(*columns, strict=True)])
+
+
+def _positions(saved: SavedSession, start: int, stop: int) -> list[list[str]]:
+    centroid_px = saved.read("centroid_px", start, stop)
+    return [_decimals(centroid_px[..., axis], 3) for axis in range(3)]
+
+
+def _alignment_flags(saved: SavedSession) -> tuple[str, str]:
+    alignment = saved.alignment
+    if alignment is None:
+        return "", ""
+    return str(alignment.origin), str(alignment.is_trusted).lower()
+
+
+def _repeated(texts: list[str], n_times: int) -> list[str]:
+    return [text for text in texts for _ in range(n_times)]
+
+
+def _decimals(values: NDArray[Any], n_decimals: int) -> list[str]:
+    form = f"%.{n_decimals}f"
+    return ["" if value != value else form % value for value in values.ravel().tolist()]
+
+
+def _shortest(values: NDArray[Any]) -> list[str]:
+    texts: list[str] = values.ravel().astype("U24").tolist()
+    return ["" if text == "nan" else text for text in texts]
+
+
+def _counts(values: NDArray[Any]) -> list[str]:
+    return [str(value) if value else "" for value in values.ravel().tolist()]
+
+
+def _status_names(status: NDArray[np.uint8]) -> list[str]:
+    return [VolumeStatus(int(value)).name.lower() for value in status]
+
+
+def _quoted(name: str) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="").writerow([name])
+    return buffer.getvalue()

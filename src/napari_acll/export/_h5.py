@@ -1,0 +1,83 @@
+"""Traces as one HDF5 file, with the original's `signal` in it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_acll.export._layout import DETECTION_ARRAYS, SAMPLE_ARRAYS, STATUS, TIME_ARRAYS
+from napari_acll.export._output import new_file
+from napari_acll.export._saved_session import SavedSession
+
+if TYPE_CHECKING:
+    import h5py
+
+
+def export_h5(saved: SavedSession, out: str | Path, *, overwrite: bool = False) -> None:
+    """Write everything but the label maps into one HDF5 file.
+
+    `signal` is the original program's table: `(classes, T)` float32, row 0 is the background and
+    holds NaN, row `c` is class `c`. Every array of the session folder follows under its own name,
+    one row per timepoint; `neurons` are the names, the header is the attribute `session`.
+
+    Parameters
+    ----------
+    saved : SavedSession
+        The session.
+    out : str or Path
+        The file to write; it appears when it is complete.
+    overwrite : bool
+        Whether an existing file is replaced.
+
+    Raises
+    ------
+    SessionError
+        If the file exists and is not to be replaced, cannot be written, or the session is
+        damaged.
+    """
+    import h5py
+
+    with new_file(Path(out), overwrite=overwrite) as partial, h5py.File(partial, "w") as file:
+        _write_header(file, saved)
+        _write_signal(file, saved)
+        for spec in (*SAMPLE_ARRAYS, *TIME_ARRAYS):
+            file.create_dataset(spec.name, data=saved.read(spec.name), track_times=False)
+            file[spec.name].attrs["about"] = spec.about
+        file.create_dataset(STATUS.name, data=saved.status, track_times=False)
+        file[STATUS.name].attrs["about"] = STATUS.about
+        _write_detections(file, saved)
+
+
+def _write_header(file: "h5py.File", saved: SavedSession) -> None:
+    file.attrs["session"] = json.dumps(saved.header, indent=2)
+    alignment = saved.alignment
+    file.attrs["alignment"] = "" if alignment is None else alignment.model_dump_json()
+    file.create_dataset(
+        "neurons", data=list(saved.neurons.names), dtype=_text(), track_times=False
+    )
+    events = [json.dumps(event) for event in saved.events()]
+    file.create_dataset("events", data=events, dtype=_text(), track_times=False)
+
+
+def _write_signal(file: "h5py.File", saved: SavedSession) -> None:
+    ratio = saved.read("ratio").T
+    background = np.full((1, ratio.shape[1]), np.nan, np.float32)
+    signal = np.concatenate([background, ratio]).astype(np.float32)
+    file.create_dataset("signal", data=signal, track_times=False)
+    file["signal"].attrs["about"] = "ratio of each class, row 0 is the background"
+
+
+def _write_detections(file: "h5py.File", saved: SavedSession) -> None:
+    table = file.create_group("detections")
+    n_rows = saved.n_detections
+    for spec in DETECTION_ARRAYS:
+        rows = saved.read_detections(spec.name, 0, n_rows)
+        table.create_dataset(spec.name, data=rows, track_times=False)
+        table[spec.name].attrs["about"] = spec.about
+
+
+def _text() -> object:
+    import h5py
+
+    return h5py.string_dtype("utf-8")

@@ -1,0 +1,135 @@
+"""Names, types and meanings of the files and arrays in a session folder."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_acll.core import N_CANDIDATES, StageTimings
+
+FORMAT = "napari-acll session"
+FORMAT_VERSION = 1
+
+SESSION_FILE = "session.json"
+EVENTS_FILE = "events.jsonl"
+ALIGNMENT_FILE = "alignment.json"
+
+TIMEPOINTS_PER_CHUNK = 64
+"""Arrays grow by this many timepoints, and one volume rewrites at most this many."""
+DETECTIONS_PER_CHUNK = 4096
+"""Detections that one volume rewrites at most: about 280 kB."""
+
+STAGES = tuple(field.name for field in fields(StageTimings))
+"""Columns of `timings_s`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArraySpec:
+    """One array of a session: one row per timepoint or per detection.
+
+    Parameters
+    ----------
+    name : str
+        Name in the Zarr group.
+    dtype : str
+        NumPy dtype.
+    fill : float
+        Value where nothing was written.
+    about : str
+        What it holds, with unit.
+    axes : tuple of str
+        Names of the axes after the first.
+    """
+
+    name: str
+    dtype: str
+    fill: float
+    about: str
+    axes: tuple[str, ...] = ()
+
+    def tail(self, n_neurons: int) -> tuple[int, ...]:
+        """Return the lengths of the axes after the first."""
+        lengths = {"neuron": n_neurons, "zyx": 3, "rank": N_CANDIDATES, "stage": len(STAGES)}
+        return tuple(lengths[axis] for axis in self.axes)
+
+    def empty(self, n_rows: int, n_neurons: int) -> NDArray[Any]:
+        """Return rows in which nothing was written, little-endian as on disk."""
+        return np.full(
+            (n_rows, *self.tail(n_neurons)), self.fill, np.dtype(self.dtype).newbyteorder("<")
+        )
+
+
+def _neuron(name: str, dtype: str, about: str, fill: float = np.nan) -> ArraySpec:
+    return ArraySpec(name=name, dtype=dtype, fill=fill, about=about, axes=("neuron",))
+
+
+STATUS = ArraySpec(
+    name="status",
+    dtype="uint8",
+    fill=0,
+    about="0 not reached, 1 traced, 2 skipped (we were late), 3 lost (never seen),"
+    " 4 unlabelable; a row of the other arrays is valid where this is not 0",
+)
+
+SAMPLE_ARRAYS = (
+    _neuron("ratio", "float32", "activity over marker; NaN where absent"),
+    _neuron("activity", "float32", "mean counts above background of the activity channel"),
+    _neuron("marker", "float32", "mean counts above background of the marker channel"),
+    _neuron("activity_sum", "float64", "raw counts summed over the voxels, activity channel"),
+    _neuron("marker_sum", "float64", "raw counts summed over the voxels, marker channel"),
+    _neuron("confidence", "float32", "probability that the name is right"),
+    _neuron("n_voxels", "int32", "voxels that were summed; 0 where absent", fill=0),
+    _neuron("neuron_time_s", "float64", "time of the slice through the centroid, s"),
+    ArraySpec(
+        name="centroid_px",
+        dtype="float32",
+        fill=np.nan,
+        about="center in voxels of the recording as stored",
+        axes=("neuron", "zyx"),
+    ),
+)
+"""Fields of `TraceSample`, under their own names."""
+
+TIME_ARRAYS = (
+    ArraySpec(name="time_s", dtype="float64", fill=np.nan, about="time of the first slice, s"),
+    ArraySpec(
+        name="timings_s",
+        dtype="float32",
+        fill=np.nan,
+        about="duration of each stage, s; columns: " + ", ".join(STAGES),
+        axes=("stage",),
+    ),
+    ArraySpec(
+        name="detection_start", dtype="int64", fill=0, about="first row in the detections table"
+    ),
+    ArraySpec(name="n_detections", dtype="int32", fill=0, about="rows in the detections table"),
+)
+
+DETECTION_ARRAYS = (
+    ArraySpec(name="volume_index", dtype="int32", fill=-1, about="number of the volume"),
+    ArraySpec(
+        name="centroid_px",
+        dtype="float32",
+        fill=np.nan,
+        about="center in voxels of the recording as stored",
+        axes=("zyx",),
+    ),
+    ArraySpec(name="n_voxels", dtype="int32", fill=0, about="voxels of the mask"),
+    ArraySpec(name="neuron", dtype="int32", fill=0, about="class of the name; 0 where none"),
+    ArraySpec(name="probability", dtype="float32", fill=np.nan, about="probability of that name"),
+    ArraySpec(
+        name="candidate_neuron",
+        dtype="int32",
+        fill=-1,
+        about="the five most probable classes; 0 is 'none of these', -1 fills up",
+        axes=("rank",),
+    ),
+    ArraySpec(
+        name="candidate_probability",
+        dtype="float32",
+        fill=np.nan,
+        about="their probabilities",
+        axes=("rank",),
+    ),
+)

@@ -1,0 +1,37 @@
+"""Exported files that appear only when they are complete."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from napari_acll.core import SessionError
+from napari_acll.export._store import replace_file
+
+
+@contextmanager
+def new_file(out: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give a path to write to, and move the result to `out` at the end.
+
+    Raises
+    ------
+    SessionError
+        If `out` exists and is not to be replaced, or cannot be written.
+    """
+    if out.exists() and not overwrite:
+        raise SessionError(
+            f"{out} exists already and is not overwritten; choose another name or say that it may"
+            " be replaced."
+        )
+    partial = out.with_name(f".{out.name}.{uuid.uuid4().hex}.partial")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        replace_file(partial, out)
+    except OSError as error:
+        raise SessionError(
+            f"{out} cannot be written ({error.strerror or error}); close programs that have it"
+            " open, free space, or choose another place."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,312 @@
+"""A session folder, read: finished, growing or left by a crash."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from zarr.storage import LocalStore
+
+from napari_acll.core import (
+    AcllSettings,
+    ChannelAlignment,
+    Detections,
+    NeuronTable,
+    SessionError,
+    VolumeStatus,
+)
+from napari_acll.export._layout import (
+    ALIGNMENT_FILE,
+    DETECTION_ARRAYS,
+    EVENTS_FILE,
+    FORMAT,
+    FORMAT_VERSION,
+    SAMPLE_ARRAYS,
+    SESSION_FILE,
+    STATUS,
+    TIME_ARRAYS,
+)
+
+TIMEPOINT_ARRAYS = tuple(spec.name for spec in (*SAMPLE_ARRAYS, *TIME_ARRAYS))
+"""Arrays with one row per timepoint that `SavedSession.read` gives."""
+
+
+class SavedSession:
+    """What a session folder holds, as of the moment it was opened.
+
+    A session that still grows, or that a crash ended, is read up to its last complete volume;
+    `refresh` looks again. Use `open`.
+
+    Parameters
+    ----------
+    path : Path
+        The session folder.
+    header : mapping
+        Content of its `session.json`.
+    group : zarr.Group
+        Its arrays.
+
+    Examples
+    --------
+    >>> saved = SavedSession.open("worm.acll")  # doctest: +SKIP
+    >>> saved.read("ratio").shape  # doctest: +SKIP
+    (1600, 185)
+    """
+
+    def __init__(self, path: Path, header: Mapping[str, object], group: zarr.Group) -> None:
+        self.path = path
+        self.header = header
+        self._group = group
+        self._status = self._committed()
+
+    @classmethod
+    def open(cls, path: str | Path) -> "SavedSession":
+        """Open a session folder; nothing is written to it.
+
+        Parameters
+        ----------
+        path : str or Path
+            The session folder.
+
+        Raises
+        ------
+        SessionError
+            If it is not a session folder, was written by a newer version, or is damaged.
+        """
+        path = Path(path)
+        header = _read_header(path)
+        with _as_damage(path):
+            group = zarr.open_group(LocalStore(path, read_only=True), mode="r")
+            return cls(path, header, group)
+
+    def refresh(self) -> "SavedSession":
+        """Return the session as it is now.
+
+        Raises
+        ------
+        SessionError
+            As for `open`.
+        """
+        return SavedSession.open(self.path)
+
+    @property
+    def state(self) -> str:
+        """Last `SessionState`; `running` while it grows, and after a crash."""
+        return str(self.header["state"])
+
+    @property
+    def neurons(self) -> NeuronTable:
+        """The neurons of the model."""
+        names = self.header["neurons"]
+        return NeuronTable.from_names(names if isinstance(names, list) else [])
+
+    @property
+    def settings(self) -> AcllSettings:
+        """The settings that the session ran with.
+
+        Raises
+        ------
+        SessionError
+            If they were written by a version with other settings.
+        """
+        try:
+            return AcllSettings.model_validate(self.header["settings"])
+        except ValidationError as error:
+            raise SessionError(
+                f"The settings saved in {self.path} do not fit this version of the program; read"
+                " them from `header['settings']` instead."
+            ) from error
+
+    @property
+    def n_timepoints(self) -> int:
+        """Number of timepoints, skipped and lost ones included."""
+        return len(self._status)
+
+    @property
+    def status(self) -> NDArray[np.uint8]:
+        """`VolumeStatus` of each timepoint, shape `(n_timepoints,)`."""
+        return self._status
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether label maps were saved."""
+        return "labels" in self._group
+
+    @property
+    def alignment(self) -> ChannelAlignment | None:
+        """The alignment that the samples were taken with; None before it was known.
+
+        Raises
+        ------
+        SessionError
+            If its file is damaged.
+        """
+        file = self.path / ALIGNMENT_FILE
+        if not file.exists():
+            return None
+        try:
+            return ChannelAlignment.model_validate_json(file.read_text(encoding="utf-8"))
+        except (ValidationError, UnicodeDecodeError) as error:
+            raise SessionError(
+                f"{file} is not a channel alignment; restore the file, the traces need it to say"
+                " how they were taken."
+            ) from error
+
+    def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
+        """Return an array with one row per timepoint.
+
+        Parameters
+        ----------
+        name : str
+            `ratio`, `activity`, `marker`, `activity_sum`, `marker_sum`, `confidence`,
+            `n_voxels`, `neuron_time_s`, `centroid_px`, `time_s`, `timings_s`, ...
+        start, stop : int
+            Timepoints; everything by default.
+
+        Returns
+        -------
+        ndarray, shape (stop - start, ...)
+
+        Raises
+        ------
+        KeyError
+            If there is no such array.
+        SessionError
+            If the array is damaged.
+        """
+        if name not in TIMEPOINT_ARRAYS:
+            raise KeyError(f"A session has no {name!r}; it has {', '.join(TIMEPOINT_ARRAYS)}.")
+        stop = self.n_timepoints if stop is None else min(stop, self.n_timepoints)
+        return self._slice(name, start, stop)
+
+    def labels(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """Return the label map of one volume, `(Z, Y, X)`; all 0 where it was not traced.
+
+        Raises
+        ------
+        IndexError
+            If the session has no such timepoint.
+        SessionError
+            If label maps were not saved, or this one is damaged.
+        """
+        self._check_index(index)
+        if not self.has_labels:
+            raise SessionError(
+                f"{self.path} was recorded with `run.save_labels: false` and holds no label maps."
+            )
+        labels: NDArray[np.uint8] | NDArray[np.uint16] = self._slice("labels", index, index + 1)[0]
+        return labels
+
+    def detections(self, index: int) -> Detections:
+        """Return everything that was detected in one volume; centers are stored voxels.
+
+        Raises
+        ------
+        IndexError
+            If the session has no such timepoint.
+        SessionError
+            If the table is damaged.
+        """
+        self._check_index(index)
+        start = int(self.read("detection_start", index, index + 1)[0])
+        stop = start + int(self.read("n_detections", index, index + 1)[0])
+        names = [spec.name for spec in DETECTION_ARRAYS[1:]]
+        return Detections(**{name: self.read_detections(name, start, stop) for name in names})
+
+    @property
+    def n_detections(self) -> int:
+        """Number of rows in the table of detections of all volumes."""
+        if not self.n_timepoints:
+            return 0
+        return int((self.read("detection_start") + self.read("n_detections")).max())
+
+    def read_detections(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        """Return rows of one column of the table of detections of all volumes.
+
+        Parameters
+        ----------
+        name : str
+            `volume_index`, `centroid_px`, `n_voxels`, `neuron`, `probability`,
+            `candidate_neuron` or `candidate_probability`.
+        start, stop : int
+            Rows.
+
+        Raises
+        ------
+        KeyError
+            If there is no such column.
+        SessionError
+            If the table is damaged.
+        """
+        if name not in {spec.name for spec in DETECTION_ARRAYS}:
+            raise KeyError(f"The table of detections has no column {name!r}.")
+        return self._slice(f"detections/{name}", start, stop)
+
+    def events(self) -> list[dict[str, object]]:
+        """Return what happened, in order: `at`, `kind`, `message`, `details`.
+
+        A last line that a crash cut short is left out.
+        """
+        file = self.path / EVENTS_FILE
+        if not file.exists():
+            return []
+        *lines, _ = file.read_text(encoding="utf-8", errors="replace").split("\n")
+        with _as_damage(self.path):
+            return [json.loads(line) for line in lines]
+
+    def _check_index(self, index: int) -> None:
+        if not 0 <= index < self.n_timepoints:
+            raise IndexError(f"The session has volumes 0 to {self.n_timepoints - 1}, got {index}.")
+
+    def _committed(self) -> NDArray[np.uint8]:
+        status = self._slice(STATUS.name, 0, None)
+        reached = np.flatnonzero(status != VolumeStatus.PENDING)
+        return status[: reached[-1] + 1 if len(reached) else 0]
+
+    def _slice(self, name: str, start: int, stop: int | None) -> NDArray[Any]:
+        with _as_damage(self.path):
+            array = self._group[name]
+            rows: NDArray[Any] = np.asarray(array[start:stop])  # type: ignore[index]
+            return rows
+
+
+def _read_header(path: Path) -> dict[str, object]:
+    file = path / SESSION_FILE
+    if not path.exists():
+        raise SessionError(f"There is no session {path}; check the path.")
+    if not file.is_file():
+        raise SessionError(
+            f"{path} is not a session: it holds no {SESSION_FILE}. Give the folder that"
+            " `acll run --out` made."
+        )
+    try:
+        header = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SessionError(f"{file} cannot be read ({error}); restore it from a copy.") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise SessionError(
+            f"{file} was not written by this program; give the folder that `acll run --out` made."
+        )
+    if header.get("format_version") != FORMAT_VERSION:
+        raise SessionError(
+            f"{path} has format version {header.get('format_version')}, this program reads"
+            f" {FORMAT_VERSION}; install the version that wrote it."
+        )
+    return header
+
+
+@contextmanager
+def _as_damage(path: Path) -> Iterator[None]:
+    try:
+        yield
+    # Zarr and its codecs raise many kinds on damaged files, and none means anything to a user.
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        raise SessionError(
+            f"The session {path} is damaged ({error}); the files that it lacks or that are cut"
+            " short must come from a copy."
+        ) from error
