@@ -301,7 +301,7 @@ def rotate_to_principal(loading: NDArray) -> NDArray:
 
 
 def fit_brightness(heads: list[Head], names: list[str]) -> tuple[NDArray, NDArray]:
-    """Return mean and SD over animals of the log marker counts, relative to the animal's median."""
+    """Return mean and SD over animals of the log counts relative to each animal's median."""
     table = np.full((len(heads), len(names)), np.nan)
     for row, head in zip(table, heads, strict=True):
         for name, value in head.log_counts.items():

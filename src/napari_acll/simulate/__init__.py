@@ -2,6 +2,7 @@
 
 from napari_acll.simulate._activity import ActivitySettings, sample_traces
 from napari_acll.simulate._anatomy import Anatomy, AnimalShape, held_out_animals
+from napari_acll.simulate._defects import Defects, DefectSettings
 from napari_acll.simulate._motion import Motion, MotionSettings
 from napari_acll.simulate._optics import OpticsSettings
 from napari_acll.simulate._points import (
@@ -11,6 +12,7 @@ from napari_acll.simulate._points import (
     pose_positions,
     sample_points,
 )
+from napari_acll.simulate._source import SimulatedSource
 from napari_acll.simulate._truth import Truth
 from napari_acll.simulate._worm import VirtualWorm, WormSettings
 
@@ -18,11 +20,14 @@ __all__ = [
     "ActivitySettings",
     "Anatomy",
     "AnimalShape",
+    "DefectSettings",
+    "Defects",
     "Motion",
     "MotionSettings",
     "OpticsSettings",
     "PointSample",
     "PoseSettings",
+    "SimulatedSource",
     "Truth",
     "VirtualWorm",
     "WormSettings",

@@ -100,7 +100,7 @@ def sample_traces(
         np.sqrt(pair_share)[:, None] * shared + np.sqrt(1 - pair_share)[:, None] * own
     )
     log_sd = draw("activity_log_sd", len(unique))[member]
-    ratio = np.exp(log_sd[:, None] * log_f)
+    ratio: Floats = np.exp(log_sd[:, None] * log_f)
     ratio /= np.quantile(ratio, 0.2, axis=1, keepdims=True)
     return ratio[:, :n_volumes].astype(np.float32)
 

@@ -88,7 +88,7 @@ def rigid_fit(
     return matrix, center, goal
 
 
-@numba.njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, fastmath=True)
 def push_apart(
     position_um: Floats, radius_um: Floats, overlap: float, n_rounds: int, n_fixed: int
 ) -> None:

@@ -12,7 +12,7 @@ EDGE_SHARPNESS = 5.0
 """How steeply a nucleus falls off at its border; a blurred ball looks like this."""
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, fastmath=True, nogil=True)
 def draw_nuclei(
     image: Float32,
     center_px: NDArray[np.float64],
@@ -58,7 +58,7 @@ def draw_nuclei(
                         image[z, y, x] += peak[i] / (1.0 + np.exp(EDGE_SHARPNESS * (d - 1.0)))
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def draw_masks(
     masks: NDArray[np.uint16],
     nearest: Float32,
@@ -94,7 +94,7 @@ def draw_masks(
                         masks[z, y, x] = i + 1
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, fastmath=True, nogil=True)
 def draw_haze(
     coarse: Float32, position: NDArray[np.float64], sigma: float, amount: NDArray[np.float64]
 ) -> None:
@@ -116,7 +116,7 @@ def draw_haze(
                     coarse[z, y, x] += amount[i] * np.exp(-0.5 * square / sigma**2)
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, fastmath=True, nogil=True)
 def add_coarse(image: Float32, coarse: Float32, step: NDArray[np.float64], margin: float) -> None:
     """Add a coarse image to a fine one, interpolated linearly.
 
@@ -143,7 +143,7 @@ def add_coarse(image: Float32, coarse: Float32, step: NDArray[np.float64], margi
                 image[z, y, x] += (1 - wx) * row[ix] + wx * row[ix + 1]
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _mixed(number: np.uint64) -> np.uint64:
     """Return 64 well mixed bits (splitmix64; Steele, Lea & Flood, OOPSLA 2014)."""
     number = number + np.uint64(0x9E3779B97F4A7C15)
@@ -152,7 +152,7 @@ def _mixed(number: np.uint64) -> np.uint64:
     return number ^ (number >> np.uint64(31))
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, fastmath=True, nogil=True)
 def to_counts(
     signal: Float32,
     counts: NDArray[np.uint16],

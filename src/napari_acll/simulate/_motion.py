@@ -69,6 +69,19 @@ class MotionSettings:
         )
         return cls(**nothing)
 
+    @classmethod
+    def fast(cls) -> "MotionSettings":
+        """Return an animal that swims rather than crawls."""
+        return cls(
+            curvature_per_um=0.007,
+            frequency_hz=0.9,
+            head_swing_per_um=0.005,
+            jitter_um=5.0,
+            jitter_hz=2.5,
+            drift_z_um=2.0,
+            deformation=0.5,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Wander:
@@ -109,6 +122,8 @@ class Motion:
         Modes of deformation of the anatomy.
     heading_rad, roll_rad : float
         The posture about which it moves: 0 or pi each for the ways an animal can lie.
+    jumps_per_s, duration_s : float
+        How often the stage jumps, and for how long it is watched.
     """
 
     def __init__(
@@ -119,6 +134,8 @@ class Motion:
         n_modes: int,
         heading_rad: float,
         roll_rad: float,
+        jumps_per_s: float = 0.0,
+        duration_s: float = 0.0,
     ) -> None:
         self._settings = settings
         self._heading_rad = heading_rad
@@ -134,6 +151,8 @@ class Motion:
         self._modes = [
             Wander.sample(rng, lowest_hz=0.01, highest_hz=0.4, n_terms=6) for _ in range(n_modes)
         ]
+        self._jump_s = rng.uniform(0, duration_s, rng.poisson(jumps_per_s * duration_s))
+        self._jump_um = rng.normal(0, 10.0, (len(self._jump_s), 2))
 
     def modes(self, time_s: float) -> Floats:
         """Return the scores of the modes of deformation at a time, shape `(n_modes,)`."""
@@ -156,11 +175,14 @@ class Motion:
     def offset_um(self, time_s: float) -> Floats:
         """Return the `(z, y, x)` place of the animal's center in the field."""
         time, settings = np.asarray(time_s), self._settings
+        since = np.maximum(time_s - self._jump_s, 0.0)
+        # the tracker brings the animal back within some seconds
+        jump = ((since > 0) * np.exp(-since / 2.0)) @ self._jump_um
         return np.array(
             [
                 settings.drift_z_um * self._drift(time),
-                settings.jitter_um * self._jitter[0](time),
-                settings.jitter_um * self._jitter[1](time),
+                settings.jitter_um * self._jitter[0](time) + jump[0],
+                settings.jitter_um * self._jitter[1](time) + jump[1],
             ]
         )
 

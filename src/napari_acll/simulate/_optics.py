@@ -63,6 +63,29 @@ class OpticsSettings:
     autofluorescence_counts: float = 8.0
     bleed_through: float = 0.03
 
+    @classmethod
+    def sample(cls, rng: np.random.Generator) -> "OpticsSettings":
+        """Return the optics of another animal on another day, within what real volumes show."""
+        usual = cls()
+
+        def about(value: float, log_sd: float) -> float:
+            return float(value * np.exp(rng.normal(0, log_sd)))
+
+        z, y, x = usual.psf_um
+        blur = about(1.0, 0.2)
+        return cls(
+            marker_counts=about(usual.marker_counts, 0.45),
+            activity_counts=about(usual.activity_counts, 0.45),
+            psf_um=(about(z, 0.2), y * blur, x * blur),
+            offset_counts=usual.offset_counts + rng.normal(0, 3.0),
+            background_counts=about(usual.background_counts, 0.25),
+            read_noise_counts=about(usual.read_noise_counts, 0.2),
+            counts_per_photon=about(usual.counts_per_photon, 0.2),
+            haze=about(usual.haze, 0.4),
+            autofluorescence_counts=about(usual.autofluorescence_counts, 0.6),
+            bleed_through=about(usual.bleed_through, 0.5),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:

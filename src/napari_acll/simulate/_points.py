@@ -101,9 +101,9 @@ def pose_positions(
     heading = np.deg2rad(rng.normal(0, pose.heading_deg)) + np.pi * rng.integers(2)
     roll = np.deg2rad(rng.normal(0, pose.roll_deg)) + np.pi * rng.integers(2)
     pitch = np.deg2rad(rng.normal(0, pose.pitch_deg))
-    # bends lie in the plane that the animal crawls in, so the roll comes before them in effect:
-    # turning by 180 degrees about x afterwards only changes the sign of a random bend
-    turned = (bent - bent.mean(0)) @ rotation(heading, pitch, roll).T
+    # the bend should lie in the imaging plane; rolling it by 180 degrees only turns its sign,
+    # which is random anyway
+    turned: NDArray[np.float64] = (bent - bent.mean(0)) @ rotation(heading, pitch, roll).T
     linear, curved = rng.normal(0, pose.shear, (2, 2))
     depth = turned[:, :1]
     turned[:, 1:] += linear * depth + curved * depth**2 / 20.0

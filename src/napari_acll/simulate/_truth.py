@@ -60,5 +60,5 @@ class Truth:
     def is_inside(self, shape: tuple[int, int, int]) -> NDArray[np.bool_]:
         """Return whether each centroid lies within a volume of this shape, as `(n,)` bool."""
         upper = np.asarray(shape) - 1
-        inside: NDArray[np.bool_] = ((self.centroid_px >= 0) & (self.centroid_px <= upper)).all(1)
-        return inside
+        inside = (self.centroid_px >= 0) & (self.centroid_px <= upper)
+        return np.asarray(inside.all(axis=1), np.bool_)

@@ -15,6 +15,7 @@ from napari_acll.core import (
 )
 from napari_acll.simulate._activity import ActivitySettings, sample_traces
 from napari_acll.simulate._anatomy import Anatomy, AnimalShape
+from napari_acll.simulate._defects import Defects, DefectSettings, sample_defects, spoil
 from napari_acll.simulate._kernels import draw_masks
 from napari_acll.simulate._motion import Motion, MotionSettings
 from napari_acll.simulate._optics import (
@@ -28,6 +29,8 @@ from napari_acll.simulate._truth import Truth
 
 Floats = NDArray[np.float64]
 
+ORIENTATIONS = ("left", "left-rolled", "right", "right-rolled")
+"""Where the nose points, and whether the animal lies on its other side."""
 SWEEP_SHARE = 0.95
 """Part of the period that the sweep through the slices takes; the rest is the way back."""
 
@@ -46,6 +49,10 @@ class WormSettings:
         Length of the recording.
     motion, optics, activity : MotionSettings, OpticsSettings, ActivitySettings
         See there.
+    defects : DefectSettings
+        What goes wrong; nothing by default.
+    orientation : str, optional
+        One of `ORIENTATIONS`; drawn at random if None.
     alignment : ChannelAlignment, optional
         How the activity camera lies; drawn at random if None.
     n_false_spots : int
@@ -60,9 +67,11 @@ class WormSettings:
     )
     period_s: float = 0.6
     n_volumes: int = 200
-    motion: MotionSettings = MotionSettings()
-    optics: OpticsSettings = OpticsSettings()
-    activity: ActivitySettings = ActivitySettings()
+    motion: MotionSettings = field(default_factory=MotionSettings)
+    optics: OpticsSettings = field(default_factory=OpticsSettings)
+    activity: ActivitySettings = field(default_factory=ActivitySettings)
+    defects: DefectSettings = field(default_factory=DefectSettings)
+    orientation: str | None = None
     alignment: ChannelAlignment | None = None
     n_false_spots: int = 12
     focus_um: float = 0.0
@@ -86,12 +95,16 @@ class VirtualWorm:
         self.settings = settings
         self.seed = seed
         rng = np.random.default_rng([seed, 1])
+        drawn = ORIENTATIONS[int(rng.integers(len(ORIENTATIONS)))]
+        self.orientation = settings.orientation or drawn
         self._motion = Motion(
             settings.motion,
             rng,
             n_modes=shape.modes_um.shape[2],
-            heading_rad=float(np.pi * rng.integers(2)),
-            roll_rad=float(np.pi * rng.integers(2)),
+            heading_rad=np.pi if self.orientation.startswith("right") else 0.0,
+            roll_rad=np.pi if self.orientation.endswith("rolled") else 0.0,
+            jumps_per_s=settings.defects.stage_jumps_per_min / 60,
+            duration_s=settings.n_volumes * settings.period_s,
         )
         self.alignment = settings.alignment or _random_alignment(rng)
         self.spec = VolumeSpec(
@@ -128,7 +141,9 @@ class VirtualWorm:
     def slice_times_s(self, index: int) -> Floats:
         """Return the time of each slice of a volume, shape `(Z,)`."""
         period, n_z = self.settings.period_s, self.spec.shape[0]
-        return index * period + np.arange(n_z) * (SWEEP_SHARE * period / n_z)
+        within = np.arange(n_z, dtype=np.float64) * (SWEEP_SHARE * period / n_z)
+        times: Floats = index * period + within
+        return times
 
     def render(self, index: int) -> Volume:
         """Return one volume as the two cameras record it.
@@ -145,15 +160,24 @@ class VirtualWorm:
         green = expose(other, grid, optics)
         leaked = replace(scene, light=scene.light + optics.bleed_through * activity_light)
         red = expose(leaked, grid, optics)
+        defects = self.defects(index)
+        for signal in (red, green):
+            spoil(signal, defects)
         times = self.slice_times_s(index)
         return Volume(
             index=index,
             timestamp_s=float(times[0]),
-            marker=self._camera.record(red, key=self._noise_key(index, 0)),
-            activity=self._camera.record(green, key=self._noise_key(index, 1)),
+            marker=self._record(red, index, 0, defects),
+            activity=self._record(green, index, 1, defects),
             spec=self.spec,
             slice_times_s=times,
+            missing_z=defects.missing_z,
         )
+
+    def defects(self, index: int) -> Defects:
+        """Return what goes wrong in one volume."""
+        rng = np.random.default_rng([self.seed, 4, index])
+        return sample_defects(self.settings.defects, self.spec.shape, rng)
 
     def truth(self, index: int) -> Truth:
         """Return what is true of one volume.
@@ -202,6 +226,13 @@ class VirtualWorm:
             raise IndexError(
                 f"This recording has volumes 0 to {self.settings.n_volumes - 1}, got {index}."
             )
+
+    def _record(
+        self, signal: NDArray[np.float32], index: int, channel: int, defects: Defects
+    ) -> NDArray[np.uint16]:
+        counts = self._camera.record(signal, key=self._noise_key(index, channel))
+        counts[list(defects.missing_z)] = 0
+        return counts
 
     def _noise_key(self, index: int, channel: int) -> int:
         words = np.random.SeedSequence([self.seed, 3, index, channel]).generate_state(2)
@@ -268,7 +299,7 @@ class VirtualWorm:
 
 
 def _where_the_slice_meets(path_px: Floats) -> tuple[Floats, Floats]:
-    """Return each nucleus's place when the sweep passes its center, and the (real) slice number."""
+    """Return where each nucleus is when the sweep passes its center, and at which slice."""
     n_z, n, _ = path_px.shape
     at = np.clip(path_px[:, :, 0].mean(0), 0, n_z - 1)
     place = np.empty((n, 3))

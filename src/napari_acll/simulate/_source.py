@@ -1,0 +1,239 @@
+"""A virtual recording, read like a real one."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+from napari_acll.core import (
+    NeuronTable,
+    RecordingError,
+    SourceSettings,
+    Volume,
+    VolumeSpec,
+    VoxelGrid,
+)
+from napari_acll.simulate._activity import ActivitySettings
+from napari_acll.simulate._anatomy import Anatomy
+from napari_acll.simulate._defects import DefectSettings
+from napari_acll.simulate._motion import MotionSettings
+from napari_acll.simulate._optics import OpticsSettings
+from napari_acll.simulate._truth import Truth
+from napari_acll.simulate._worm import ORIENTATIONS, VirtualWorm, WormSettings
+
+NAME = "simulated"
+
+GEOMETRIES = {
+    "binned": VoxelGrid.as_stored((80, 210, 322), (0.54, 0.54, 0.54)),
+    "raw": VoxelGrid.as_stored((80, 630, 966), (0.54, 0.18, 0.18)),
+    "small": VoxelGrid.as_stored((24, 70, 108), (1.62, 1.62, 1.62)),
+}
+MOTIONS = {
+    "normal": MotionSettings(),
+    "still": MotionSettings.still(),
+    "fast": MotionSettings.fast(),
+}
+ACTIVITIES = {
+    "gcamp": ActivitySettings(),
+    "gfp": ActivitySettings(reporter="gfp"),
+}
+DEFECTS = {"none": DefectSettings(), "typical": DefectSettings.typical()}
+
+
+class SimulatedSource:
+    """The volumes of one virtual worm, rendered when they are read.
+
+    Parameters
+    ----------
+    worm : VirtualWorm
+        The animal under its microscope.
+    options : mapping of str to str
+        How it was asked for, for `describe`.
+
+    Examples
+    --------
+    >>> source = SimulatedSource.from_recording("simulated:seed=3,volumes=2", SourceSettings())
+    >>> source.spec.shape, source.indices
+    ((80, 210, 322), range(0, 2))
+    """
+
+    OPTIONS: ClassVar[Mapping[str, str]] = {
+        "seed": "whole number from 0; another seed is another animal",
+        "volumes": "number of volumes",
+        "geometry": "binned (80 x 210 x 322), raw (80 x 630 x 966) or small (24 x 70 x 108)",
+        "orientation": ", ".join(("random", *ORIENTATIONS)),
+        "motion": ", ".join(MOTIONS),
+        "reporter": ", ".join(ACTIVITIES),
+        "defects": ", ".join(DEFECTS),
+        "light": "brightness of the animal relative to usual",
+        "laser_step_s": "time at which the laser power goes up by 15 / 13",
+    }
+
+    def __init__(self, worm: VirtualWorm, *, options: Mapping[str, str] | None = None) -> None:
+        self.worm = worm
+        self._options = dict(options or {})
+        self._closed = threading.Event()
+
+    @classmethod
+    def rejects(cls, recording: str) -> str:
+        """Return why this is not a virtual recording, empty if it is one."""
+        name = recording.partition(":")[0].strip().lower()
+        return "" if name == NAME else f"it is not {NAME!r} or '{NAME}:option=value,...'"
+
+    @classmethod
+    def from_recording(cls, recording: str, settings: SourceSettings) -> Self:
+        """Return the virtual recording that a text asks for.
+
+        Parameters
+        ----------
+        recording : str
+            `simulated`, or `simulated:` and options as `name=value`, separated by commas.
+        settings : SourceSettings
+            Only `period_s` applies: a virtual recording knows its channels and its geometry.
+
+        Raises
+        ------
+        RecordingError
+            If an option is unknown or its value is not valid.
+        """
+        why_not = cls.rejects(recording)
+        if why_not:
+            raise RecordingError(f"Cannot simulate {recording!r}: {why_not}.")
+        options = _parse(recording)
+        worm_settings = _worm_settings(options)
+        if settings.period_s is not None:
+            worm_settings = replace(worm_settings, period_s=settings.period_s)
+        seed = _number(options, "seed", 0, int, lambda value: value >= 0)
+        return cls(VirtualWorm.sample(seed, settings=worm_settings), options=options)
+
+    @property
+    def spec(self) -> VolumeSpec:
+        """Geometry and channels."""
+        return self.worm.spec
+
+    @property
+    def is_live(self) -> bool:
+        """False: a virtual recording is finished."""
+        return False
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """One sentence that says that nothing here is real."""
+        return ("This recording is simulated: no real animal is in it.",)
+
+    @property
+    def indices(self) -> Sequence[int]:
+        """All volumes."""
+        return range(self.worm.settings.n_volumes)
+
+    @property
+    def neurons(self) -> NeuronTable:
+        """The neurons that virtual animals have names for."""
+        return Anatomy.load().neurons
+
+    def describe(self) -> Mapping[str, object]:
+        """Return kind, seed and options, as JSON values."""
+        return {
+            "kind": NAME,
+            "path": NAME,
+            "seed": self.worm.seed,
+            "n_volumes": self.worm.settings.n_volumes,
+            "options": self._options,
+        }
+
+    def read(self, index: int) -> Volume:
+        """Return one volume; the same index gives the same counts, in whatever order.
+
+        Raises
+        ------
+        IndexError
+            If the recording has no volume of this index.
+        """
+        return self.worm.render(index)
+
+    def truth(self, index: int) -> Truth:
+        """Return what is true of one volume.
+
+        Raises
+        ------
+        IndexError
+            If the recording has no volume of this index.
+        """
+        return self.worm.truth(index)
+
+    def __iter__(self) -> Iterator[Volume]:
+        """Yield the volumes in order, until closed."""
+        for index in self.indices:
+            if self._closed.is_set():
+                return
+            yield self.worm.render(index)
+
+    def close(self) -> None:
+        """End a running iteration."""
+        self._closed.set()
+
+
+def _parse(recording: str) -> dict[str, str]:
+    options: dict[str, str] = {}
+    _, _, text = recording.partition(":")
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or name not in SimulatedSource.OPTIONS:
+            valid = "; ".join(f"{key}={what}" for key, what in SimulatedSource.OPTIONS.items())
+            raise RecordingError(
+                f"{part!r} is no option of a simulated recording; valid: {valid}."
+            )
+        options[name] = value
+    return options
+
+
+def _worm_settings(options: Mapping[str, str]) -> WormSettings:
+    light = _number(options, "light", 1.0, float, lambda value: value > 0)
+    optics = OpticsSettings()
+    step = _number(options, "laser_step_s", float("inf"), float, lambda value: value > 0)
+    return WormSettings(
+        grid=_choice(options, "geometry", GEOMETRIES),
+        n_volumes=_number(options, "volumes", 200, int, lambda value: value >= 1),
+        orientation=_choice(
+            options, "orientation", {"random": None, **{key: key for key in ORIENTATIONS}}
+        ),
+        motion=_choice(options, "motion", MOTIONS),
+        activity=replace(_choice(options, "reporter", ACTIVITIES), laser_step_s=step),
+        defects=_choice(options, "defects", DEFECTS),
+        optics=replace(
+            optics,
+            marker_counts=optics.marker_counts * light,
+            activity_counts=optics.activity_counts * light,
+        ),
+    )
+
+
+def _choice(options: Mapping[str, str], name: str, choices: Mapping[str, Any]) -> Any:
+    value = options.get(name, next(iter(choices)))
+    if value not in choices:
+        raise RecordingError(
+            f"Option {name} of a simulated recording is one of {', '.join(choices)};"
+            f" got {value!r}."
+        )
+    return choices[value]
+
+
+def _number(
+    options: Mapping[str, str],
+    name: str,
+    default: Any,
+    kind: Callable[[str], Any],
+    is_valid: Callable[[Any], bool],
+) -> Any:
+    if name not in options:
+        return default
+    try:
+        value = kind(options[name])
+    except ValueError:
+        value = None
+    if value is None or not is_valid(value):
+        raise RecordingError(
+            f"Option {name} of a simulated recording is a {SimulatedSource.OPTIONS[name]};"
+            f" got {options[name]!r}."
+        )
+    return value
