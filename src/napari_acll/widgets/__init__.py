@@ -1,0 +1,36 @@
+"""The napari plugin: docks for live sessions and traces, a reader, sample data.
+
+The only package that needs Qt and napari. Names are imported on first use, so that napari can
+read a file without a screen.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_acll.widgets._live_widget import LiveSessionWidget
+    from napari_acll.widgets._reader import get_nd2_reader, open_simulated_worm
+    from napari_acll.widgets._settings_form import SettingsForm
+    from napari_acll.widgets._trace_widget import TracePlotWidget
+
+__all__ = [
+    "LiveSessionWidget",
+    "SettingsForm",
+    "TracePlotWidget",
+    "get_nd2_reader",
+    "open_simulated_worm",
+]
+
+_MODULES = {
+    "LiveSessionWidget": "_live_widget",
+    "SettingsForm": "_settings_form",
+    "TracePlotWidget": "_trace_widget",
+    "get_nd2_reader": "_reader",
+    "open_simulated_worm": "_reader",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

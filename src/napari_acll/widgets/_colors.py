@@ -1,0 +1,108 @@
+"""The one colour map of confidence, shared by labels, traces and tables; and that of ratios.
+
+Confidence runs from a dim gray to a bright yellow through blue-green: brightness alone tells it,
+so it also reads without colour vision and in print.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+N_CONFIDENCE_BINS: Final = 8
+"""Colours a trace is drawn in: one plot item per colour, so more would cost drawing time."""
+
+_CONFIDENCE_STOPS: Final = np.array(
+    [
+        (0.00, 96, 98, 108),
+        (0.40, 92, 110, 138),
+        (0.60, 38, 140, 160),
+        (0.75, 40, 174, 128),
+        (0.90, 150, 214, 62),
+        (1.00, 253, 231, 37),
+    ]
+)
+_RATIO_STOPS: Final = np.array(
+    [
+        (0.00, 40, 60, 190),
+        (0.25, 126, 3, 168),
+        (0.50, 204, 71, 120),
+        (0.75, 248, 149, 64),
+        (1.00, 240, 249, 33),
+    ]
+)
+
+
+def _interpolate(stops: NDArray[np.float64], value: NDArray[np.floating]) -> NDArray[np.uint8]:
+    known = np.clip(np.nan_to_num(np.asarray(value, np.float64)), 0.0, 1.0)
+    channels = [np.interp(known, stops[:, 0], stops[:, column]) for column in (1, 2, 3)]
+    return np.stack(channels, axis=-1).round().astype(np.uint8)
+
+
+def confidence_rgb(confidence: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Return the colour of confidences.
+
+    Parameters
+    ----------
+    confidence : ndarray of float, any shape
+        Probability that a name is right, 0 to 1; NaN counts as 0.
+
+    Returns
+    -------
+    ndarray of uint8, shape (..., 3)
+        Red, green and blue.
+    """
+    return _interpolate(_CONFIDENCE_STOPS, confidence)
+
+
+def confidence_label_colors(
+    confidence: NDArray[np.floating],
+) -> dict[int | None, NDArray[np.float32]]:
+    """Return the colour of every class number of a label map, as napari wants it.
+
+    Parameters
+    ----------
+    confidence : ndarray of float, shape (n_neurons,)
+        Confidence of every neuron of the model, NaN where it is absent.
+
+    Returns
+    -------
+    dict
+        Class number to RGBA, 0 to 1; the background and everything unknown are transparent.
+    """
+    transparent = np.zeros(4, np.float32)
+    colors: dict[int | None, NDArray[np.float32]] = {None: transparent, 0: transparent}
+    rgba = np.ones((len(confidence), 4), np.float32)
+    rgba[:, :3] = confidence_rgb(confidence) / np.float32(255)
+    colors.update(dict(enumerate(rgba, start=1)))
+    return colors
+
+
+def confidence_bins(confidence: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Return which of the `N_CONFIDENCE_BINS` equal bins of 0 to 1 each confidence lies in.
+
+    Parameters
+    ----------
+    confidence : ndarray of float, any shape
+        NaN counts as 0.
+
+    Returns
+    -------
+    ndarray of uint8, same shape
+    """
+    known = np.clip(np.nan_to_num(confidence), 0.0, 1.0)
+    bins: NDArray[np.uint8] = (known * N_CONFIDENCE_BINS).astype(np.uint8)
+    return np.minimum(bins, np.uint8(N_CONFIDENCE_BINS - 1), out=bins)
+
+
+def bin_colors() -> NDArray[np.uint8]:
+    """Return the colour of each confidence bin, uint8, shape `(N_CONFIDENCE_BINS, 3)`."""
+    centers = (np.arange(N_CONFIDENCE_BINS) + 0.5) / N_CONFIDENCE_BINS
+    # the outermost bins show the ends of the map, so that lines and labels agree there
+    centers[-1] = 1.0
+    return confidence_rgb(centers)
+
+
+def ratio_lookup() -> NDArray[np.uint8]:
+    """Return the colours of normalised ratios, uint8, shape `(256, 3)`, low to high."""
+    return _interpolate(_RATIO_STOPS, np.linspace(0.0, 1.0, 256))

@@ -1,0 +1,141 @@
+"""The session of one viewer, shared by all docks of that viewer."""
+
+import weakref
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_acll.core import SessionState
+from napari_acll.widgets._layers import LiveLayers
+from napari_acll.widgets._run import (
+    Run,
+    RunRequest,
+    SessionBuilder,
+    build_live_session,
+    sentence_for,
+)
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+_POLL_MS = 100
+_MAX_SHARE = 0.4
+"""Largest part of the GUI thread's time that drawing may take."""
+
+
+class LiveEngine(QObject):
+    """Starts and stops sessions, fetches what they produced, and shows it as layers.
+
+    Everything happens in the GUI thread: a timer asks at most ten times a second what is new,
+    less often on a machine that draws slowly. A frozen viewer thus slows no session, and a
+    session emits nothing into a viewer that is being closed.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Held weakly; may be the proxy that plugins get.
+    build : callable
+        Makes the session from a `RunRequest`.
+    """
+
+    started = Signal()
+    updated = Signal()
+    state_changed = Signal(object)
+    alignment_changed = Signal(object)
+    event_happened = Signal(str, str)
+    failed = Signal(str)
+    neuron_picked = Signal(int)
+
+    def __init__(
+        self, viewer: "napari.viewer.Viewer", *, build: SessionBuilder = build_live_session
+    ) -> None:
+        super().__init__()
+        self.build = build
+        self.run: Run | None = None
+        self.layers = LiveLayers(viewer, on_pick=self._pick)
+        self._state = SessionState.IDLE
+        self._shown: object = None
+        self._next_draw_s = 0.0
+        self._timer = QTimer(self)
+        self._timer.setInterval(_POLL_MS)
+        self._timer.timeout.connect(self.poll)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a session is being built or runs."""
+        return self.run is not None and not self.run.is_over
+
+    @property
+    def state(self) -> SessionState:
+        """Where the present or last session stands."""
+        return self._state
+
+    def start(self, request: RunRequest) -> None:
+        """Build and start a session; returns at once, errors come by `failed`."""
+        if self.is_running:
+            return
+        self.layers.begin()
+        self._shown = None
+        self._next_draw_s = 0.0
+        self.run = Run(request, self.build)
+        self.run.start()
+        self._timer.start()
+        self.started.emit()
+        self._set_state(self.run.state)
+
+    def stop(self) -> None:
+        """Ask the session to end; returns at once."""
+        if self.run is not None:
+            self.run.stop()
+
+    def poll(self) -> None:
+        """Fetch and show what is new."""
+        run = self.run
+        if run is None:
+            return
+        is_over = run.is_over  # asked first: what comes later belongs to the last round
+        for kind, message in run.take_events():
+            self.event_happened.emit(kind, message)
+        if is_over or perf_counter() >= self._next_draw_s:
+            self._draw(run)
+        self._set_state(run.state)
+        if is_over:
+            self._finish(run)
+
+    def _draw(self, run: Run) -> None:
+        started_s = perf_counter()
+        if run.alignment is not None and self.layers.align(run.alignment):
+            self.alignment_changed.emit(run.alignment)
+        newest = run.session.latest() if run.session is not None else None
+        if run.session is not None and newest is not None and newest is not self._shown:
+            self._shown = newest
+            self.layers.show(newest, run.session.store.neurons)
+        self.updated.emit()
+        took_s = perf_counter() - started_s
+        self._next_draw_s = perf_counter() + took_s * (1 - _MAX_SHARE) / _MAX_SHARE
+
+    def _finish(self, run: Run) -> None:
+        self._timer.stop()
+        if run.error is not None:
+            self.failed.emit(sentence_for(run.error))
+
+    def _set_state(self, state: SessionState) -> None:
+        if state is not self._state:
+            self._state = state
+            self.state_changed.emit(state)
+
+    def _pick(self, class_number: int) -> None:
+        self.neuron_picked.emit(class_number)
+
+
+_ENGINES: "weakref.WeakKeyDictionary[object, LiveEngine]" = weakref.WeakKeyDictionary()
+
+
+def engine_of(viewer: "napari.viewer.Viewer") -> LiveEngine:
+    """Return the engine of a viewer, the same one for each of its docks."""
+    # docks get a proxy each; the viewer behind it is what they share
+    bare = getattr(viewer, "__wrapped__", viewer)
+    if bare not in _ENGINES:
+        _ENGINES[bare] = LiveEngine(bare)
+    return _ENGINES[bare]

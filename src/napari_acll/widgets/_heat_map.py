@@ -1,0 +1,84 @@
+"""The picture of all neurons over time: colour is the ratio, opacity the confidence."""
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from qtpy.QtCore import QRectF
+
+from napari_acll.widgets._colors import ratio_lookup
+from napari_acll.widgets._trace_scaling import TraceScaling
+
+_RECENT_COLUMNS = 256
+"""Columns that are always redrawn: calibration volumes are traced after later ones came."""
+
+
+class HeatMap:
+    """One row per neuron, one column per volume, in a pyqtgraph image item.
+
+    Parameters
+    ----------
+    item : pyqtgraph.ImageItem
+        Row-major.
+    """
+
+    def __init__(self, item: pg.ImageItem) -> None:
+        self.item = item
+        self._pixels: NDArray[np.uint8] = np.zeros((0, 0, 4), np.uint8)
+        self._lookup = ratio_lookup()
+        self._n_drawn = 0
+        self._generation = -1
+
+    def clear(self) -> None:
+        """Forget the recording."""
+        self._pixels = np.zeros((0, 0, 4), np.uint8)
+        self._n_drawn, self._generation = 0, -1
+        self.item.clear()
+
+    def update(
+        self,
+        ratio: NDArray[np.float32],
+        confidence: NDArray[np.float32],
+        scaling: TraceScaling,
+        *,
+        start_s: float,
+        stop_s: float,
+    ) -> None:
+        """Draw what is new.
+
+        Parameters
+        ----------
+        ratio, confidence : ndarray of float32, shape (n_neurons, n_timepoints)
+            All columns so far.
+        scaling : TraceScaling
+            Range of each neuron.
+        start_s, stop_s : float
+            Times of the left edge of the first and the right edge of the last column.
+        """
+        n_neurons, n_timepoints = ratio.shape
+        self._reserve(n_neurons, n_timepoints)
+        first = max(0, self._n_drawn - _RECENT_COLUMNS)
+        if scaling.generation != self._generation:
+            first, self._generation = 0, scaling.generation
+        window = slice(first, n_timepoints)
+        self._paint(window, scaling.normalized(ratio[:, window]), confidence[:, window])
+        self._n_drawn = n_timepoints
+        self.item.setImage(self._pixels[:, :n_timepoints], autoLevels=False, levels=None)
+        self.item.setRect(QRectF(start_s, 0, max(stop_s - start_s, 1e-6), n_neurons))
+
+    def _reserve(self, n_neurons: int, n_timepoints: int) -> None:
+        capacity = self._pixels.shape[1]
+        if len(self._pixels) == n_neurons and n_timepoints <= capacity:
+            return
+        grown = np.zeros((n_neurons, max(256, 2 * n_timepoints), 4), np.uint8)
+        if len(self._pixels) == n_neurons:
+            grown[:, :capacity] = self._pixels
+        self._pixels = grown
+
+    def _paint(
+        self, window: slice, shown: NDArray[np.float32], confidence: NDArray[np.float32]
+    ) -> None:
+        is_seen = np.isfinite(shown)
+        level = np.clip(np.where(is_seen, shown, 0), 0, 1) * 255
+        opacity = np.where(is_seen, np.clip(np.nan_to_num(confidence), 0.1, 1), 0) * 255
+        self._pixels[:, window, :3] = self._lookup[level.astype(np.uint8)]
+        self._pixels[:, window, 3] = opacity.astype(np.uint8)

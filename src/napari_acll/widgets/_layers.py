@@ -1,0 +1,199 @@
+"""The three layers that show the newest volume: marker, activity and labels."""
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_acll.core import ChannelAlignment, NeuronTable, Volume, VoxelGrid
+from napari_acll.widgets._colors import confidence_label_colors
+
+if TYPE_CHECKING:
+    import napari.layers
+    import napari.viewer
+
+_LIGHT_REFRESH = {"extent": False, "thumbnail": False, "highlight": False}
+_UNITS = ("um", "um", "um")
+_AXES = ("z", "y", "x")
+
+
+def image_placement(grid: VoxelGrid) -> dict[str, Any]:
+    """Return scale and place of a grid as napari wants them, in um of the stored recording.
+
+    Voxel (0, 0, 0) of the recording as stored lies at the origin, so layers of any crop and
+    binning lie on top of each other.
+    """
+    first_um = grid.to_stored_px(np.zeros(3)) * np.asarray(grid.stored_voxel_size_um())
+    return {
+        "scale": grid.voxel_size_um,
+        "translate": tuple(float(position) for position in first_um),
+        "units": _UNITS,
+        "axis_labels": _AXES,
+    }
+
+
+def contrast_of(image: NDArray[Any]) -> tuple[float, float]:
+    """Return contrast limits that show a first volume well: its 1st to 99.9th percentile."""
+    sample = image[:, ::2, ::2]
+    seen = sample[sample > 0]  # missing slices are zeros, and tell nothing
+    if seen.size == 0:
+        return 0.0, 1.0
+    low, high = np.percentile(seen, [1.0, 99.9])
+    return float(low), float(max(high, low + 1))
+
+
+def activity_affine(alignment: ChannelAlignment, grid: VoxelGrid) -> NDArray[np.float64]:
+    """Return the transform that lays the activity channel over the marker channel.
+
+    Parameters
+    ----------
+    alignment : ChannelAlignment
+        Takes marker positions to activity positions; its inverse is what moves the picture.
+    grid : VoxelGrid
+        Gives the center of the frame.
+
+    Returns
+    -------
+    ndarray of float64, shape (4, 4)
+        In um, homogeneous `(z, y, x)`.
+    """
+    _, size_y, size_x = grid.stored_voxel_size_um()
+    center = np.array(
+        [(grid.stored_shape[1] - 1) / 2 * size_y, (grid.stored_shape[2] - 1) / 2 * size_x]
+    )
+    angle = np.deg2rad(alignment.theta_deg)
+    inverse = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    shift = np.array([alignment.dy_um, alignment.dx_um])
+    affine = np.eye(4)
+    affine[1:3, 1:3] = inverse
+    affine[1:3, 3] = center - inverse @ (center + shift)
+    return affine
+
+
+class LiveLayers:
+    """Makes the layers at the first volume and rewrites them in place from then on.
+
+    A layer that the user deletes stays away until the next session; layers that are not ours
+    are never touched.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Held weakly.
+    on_pick : callable
+        Told the class number of a label that the user clicks.
+    """
+
+    def __init__(self, viewer: "napari.viewer.Viewer", *, on_pick: Callable[[int], None]) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._on_pick = weakref.WeakMethod(on_pick)
+        self._layers: dict[str, Any] = {}
+        self._grid: VoxelGrid | None = None
+        self._alignment: ChannelAlignment | None = None
+        self._is_first = True
+
+    def begin(self) -> None:
+        """Prepare for a new session: its first volume makes the layers anew."""
+        self._is_first = True
+        self._alignment = None
+
+    def show(self, newest: Any, neurons: NeuronTable) -> None:
+        """Show what a session's mailbox holds: `volume`, `labeled` and `sample`."""
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        labels = newest.labeled.labels(len(neurons))
+        if self._is_first:
+            self._make(viewer, newest.volume, labels)
+            self._is_first = False
+        else:
+            self._write("marker", newest.volume.marker)
+            self._write("activity", newest.volume.activity)
+            self._write("labels", labels)
+        self._color(newest.sample.confidence, neurons)
+
+    def align(self, alignment: ChannelAlignment) -> bool:
+        """Lay the activity over the marker; return whether that was news."""
+        if alignment is self._alignment:
+            return False
+        self._alignment = alignment
+        self._apply_alignment()
+        return True
+
+    def _apply_alignment(self) -> None:
+        layer = self._present("activity")
+        if layer is not None and self._grid is not None and self._alignment is not None:
+            layer.affine = activity_affine(self._alignment, self._grid)
+
+    def _present(self, kind: str) -> Any:
+        viewer, layer = self._viewer(), self._layers.get(kind)
+        return layer if viewer is not None and layer in viewer.layers else None
+
+    def _make(
+        self,
+        viewer: "napari.viewer.Viewer",
+        volume: Volume,
+        labels: NDArray[Any],
+    ) -> None:
+        self._remove_old(viewer)
+        self._grid = volume.spec.grid
+        placement = image_placement(self._grid)
+        for kind, data, colormap in (
+            ("marker", volume.marker, "magenta"),
+            ("activity", volume.activity, "green"),
+        ):
+            self._layers[kind] = viewer.add_image(
+                data.copy(),
+                name=f"live {kind}",
+                colormap=colormap,
+                blending="additive",
+                contrast_limits=contrast_of(data),
+                **placement,
+            )
+        self._layers["labels"] = viewer.add_labels(
+            labels.copy(), name="live labels", opacity=0.6, **placement
+        )
+        self._layers["labels"].mouse_drag_callbacks.append(self._clicked)
+        self._apply_alignment()
+        if len(viewer.layers) == len(self._layers):
+            viewer.reset_view()
+        viewer.dims.set_current_step(0, volume.spec.shape[0] // 2)
+
+    def _remove_old(self, viewer: "napari.viewer.Viewer") -> None:
+        for kind in list(self._layers):
+            layer = self._layers.pop(kind)
+            if layer in viewer.layers:
+                viewer.layers.remove(layer)
+
+    def _write(self, kind: str, data: NDArray[Any]) -> None:
+        layer = self._present(kind)
+        if layer is None:
+            return
+        np.copyto(layer.data, data)
+        layer.refresh(**_LIGHT_REFRESH)
+
+    def _color(self, confidence: NDArray[np.float32], neurons: NeuronTable) -> None:
+        layer = self._present("labels")
+        if layer is None:
+            return
+        from napari.utils.colormaps import DirectLabelColormap
+
+        layer.colormap = DirectLabelColormap(color_dict=confidence_label_colors(confidence))
+        layer.features = {
+            "index": np.arange(len(neurons) + 1),
+            "neuron": np.array(["", *neurons.names]),
+            "confidence": np.concatenate([[np.nan], confidence]).round(2),
+        }
+
+    def _clicked(self, layer: "napari.layers.Labels", event: Any) -> None:
+        number = layer.get_value(
+            event.position,
+            view_direction=event.view_direction,
+            dims_displayed=event.dims_displayed,
+            world=True,
+        )
+        on_pick = self._on_pick()
+        if number and on_pick is not None:
+            on_pick(int(number))
