@@ -79,19 +79,17 @@ def sample_traces(
     member = np.array([unique[key] for key in classes])
     n_time = max(n_volumes, 2)
 
-    def draw(key: str, n: int) -> Floats:
-        probabilities = np.asarray(table["activity_probabilities"], np.float64)
-        return np.interp(rng.random(n), probabilities, np.asarray(table[key], np.float64))
-
-    half_s = draw("activity_half_decay_s", len(unique))[member]
+    half_s = _quantiles(table, "activity_half_decay_s", rng.random(len(unique)))[member]
     shared = _relaxations(half_s, n_time, period_s, rng, member)
     own = _relaxations(half_s, n_time, period_s, rng, np.arange(len(names)))
     state = _relaxations(np.array([20.0]), n_time, period_s, rng, np.zeros(1, int))
     reversing = _standardized(_reversals(n_time, period_s, rng, table))
     sign = rng.choice([-1.0, 1.0], len(unique))[member]
-    common = 0.8 * sign * draw("activity_common_loading", len(unique))[member]
+    # what follows the common state strongly is also what is alike on both sides
+    rank = rng.random(len(unique))
+    common = sign * _quantiles(table, "activity_common_loading", rank)[member]
     reversal = _reversal_loading(names, table, rng)
-    partner = np.clip(draw("activity_pair_correlation", len(unique)), 0.0, 0.97)[member]
+    partner = np.clip(_quantiles(table, "activity_pair_correlation", rank), 0.0, 0.97)[member]
     given = np.minimum(common**2 + reversal**2, 0.95)
     pair_share = np.clip((partner - given) / (1 - given), 0.0, 1.0)
     rest = np.sqrt(1 - given)[:, None]
@@ -99,10 +97,16 @@ def sample_traces(
     log_f += rest * (
         np.sqrt(pair_share)[:, None] * shared + np.sqrt(1 - pair_share)[:, None] * own
     )
-    log_sd = draw("activity_log_sd", len(unique))[member]
+    log_sd = _quantiles(table, "activity_log_sd", rng.random(len(unique)))[member]
     ratio: Floats = np.exp(log_sd[:, None] * log_f)
     ratio /= np.quantile(ratio, 0.2, axis=1, keepdims=True)
     return ratio[:, :n_volumes].astype(np.float32)
+
+
+def _quantiles(table: dict[str, NDArray[np.generic]], key: str, rank: Floats) -> Floats:
+    """Return the fitted quantiles at ranks between 0 and 1."""
+    probabilities = np.asarray(table["activity_probabilities"], np.float64)
+    return np.interp(rank, probabilities, np.asarray(table[key], np.float64))
 
 
 def _pair_class(name: str, index: int) -> str:

@@ -293,7 +293,7 @@ class Anatomy:
     def _residual(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
         tail = np.sqrt(self.tail_degrees / rng.chisquare(self.tail_degrees, (len(rows), 1)))
         normal = rng.standard_normal((len(rows), 3))
-        return self.residual_sd_um[rows] * normal * np.minimum(tail, 3.0)
+        return self.residual_sd_um[rows] * normal * np.minimum(tail, 4.0)
 
     def _nearest(self, position_um: NDArray[np.float64]) -> NDArray[np.int64]:
         square = ((position_um[:, None] - self.mean_um[None]) ** 2).sum(2)

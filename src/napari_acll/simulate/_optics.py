@@ -48,6 +48,9 @@ class OpticsSettings:
         Light scattered out of the nuclei, relative to what the nuclei hold.
     autofluorescence_counts : float
         Dim light of the whole body in both channels.
+    flicker : float
+        SD of the log of each nucleus's light from volume to volume, in each channel by itself:
+        moving tissue above it scatters more or less.
     bleed_through : float
         Part of the activity channel's light that is seen in the marker channel.
     """
@@ -56,11 +59,12 @@ class OpticsSettings:
     activity_counts: float = 90.0
     psf_um: tuple[float, float, float] = (1.0, 0.32, 0.32)
     offset_counts: float = 100.0
-    background_counts: float = 22.0
-    read_noise_counts: float = 9.0
+    background_counts: float = 27.0
+    read_noise_counts: float = 11.0
     counts_per_photon: float = 2.2
     haze: float = 0.35
     autofluorescence_counts: float = 8.0
+    flicker: float = 0.03
     bleed_through: float = 0.03
 
     @classmethod
@@ -77,9 +81,9 @@ class OpticsSettings:
             marker_counts=about(usual.marker_counts, 0.45),
             activity_counts=about(usual.activity_counts, 0.45),
             psf_um=(about(z, 0.2), y * blur, x * blur),
-            offset_counts=usual.offset_counts + rng.normal(0, 3.0),
-            background_counts=about(usual.background_counts, 0.25),
-            read_noise_counts=about(usual.read_noise_counts, 0.2),
+            offset_counts=usual.offset_counts + rng.normal(0, 2.0),
+            background_counts=about(usual.background_counts, 0.1),
+            read_noise_counts=about(usual.read_noise_counts, 0.25),
             counts_per_photon=about(usual.counts_per_photon, 0.2),
             haze=about(usual.haze, 0.4),
             autofluorescence_counts=about(usual.autofluorescence_counts, 0.6),

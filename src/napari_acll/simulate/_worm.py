@@ -258,7 +258,9 @@ class VirtualWorm:
         # counts are those of a typical nucleus after blur
         blurred = np.sqrt(1.6**2 + 1.5 * np.asarray(optics.psf_um) ** 2)
         gain = float((blurred / 1.6).prod()) * now
-        return marker * gain, activity * gain
+        rng = np.random.default_rng([self.seed, 5, index])
+        flicker = np.exp(optics.flicker * rng.standard_normal((2, len(marker))))
+        return marker * gain * flicker[0], activity * gain * flicker[1]
 
     def _scene(self, index: int) -> tuple[Scene, Floats]:
         marker, activity = self._light(index)
