@@ -169,9 +169,15 @@ class SizedDeconvolution(nn.Module):
         self.upsample = nn.ConvTranspose3d(n_in, n_out, kernel_size, stride=2, padding=1)
 
     def forward(self, x: Tensor, size: torch.Size) -> Tensor:
-        """Return `x` with `n_out` channels at a size."""
-        enlarged: Tensor = self.upsample(x, list(size))
-        return enlarged
+        """Return `x` with `n_out` channels at a size.
+
+        Where pooling dropped a row, which the older versions refuse, the result is resized as
+        the newer ones do.
+        """
+        reachable = [min(n, 2 * m) for n, m in zip(size, x.shape[2:], strict=True)]
+        enlarged: Tensor = self.upsample(x, reachable)
+        same = list(size) == reachable
+        return enlarged if same else functional.interpolate(enlarged, size=size)
 
 
 class _Deconvolution(nn.Module):
