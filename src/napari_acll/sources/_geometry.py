@@ -61,8 +61,7 @@ def resolve_period(
 
 def even_slice_times(start_s: float, n_z: int, period_s: float) -> NDArray[np.float64]:
     """Return slice times, shape `(n_z,)`, as if the sweep filled the period evenly."""
-    times_s: NDArray[np.float64] = start_s + np.arange(n_z) * (period_s / n_z)
-    return times_s
+    return np.asarray(start_s + np.arange(n_z) * (period_s / n_z), np.float64)
 
 
 def are_times(times_s: NDArray[np.float64]) -> bool:

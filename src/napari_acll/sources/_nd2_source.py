@@ -70,6 +70,16 @@ class Nd2Source(ReplaySource):
         """Absolute time of the start of the recording; None if the file does not tell."""
         return self._info.start_julian_day
 
+    @property
+    def file_voxel_size_um(self) -> tuple[float | None, float | None, float | None]:
+        """`(Z, Y, X)` voxel size as the file tells it; None where it does not."""
+        return self._info.voxel_size_um
+
+    @property
+    def has_times(self) -> bool:
+        """Whether times are those of the file, not spread over a period."""
+        return self._times.has_times
+
     @classmethod
     def rejects(cls, recording: str) -> str:
         """Return why this cannot be an ND2 file, in one sentence; empty if it can."""

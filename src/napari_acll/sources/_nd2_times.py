@@ -62,12 +62,13 @@ class Nd2Times:
         self.period_s = resolve_period(found_s, settings, notes, n_volumes=len(indices))
 
     @property
-    def _has_times(self) -> bool:
+    def has_times(self) -> bool:
+        """Whether times are those of the file."""
         return self._listed_s is not None or self._is_in_frames
 
     def slice_times_s(self, index: int) -> NDArray[np.float64]:
         """Return the times of the slices of a volume, shape `(n_z,)`, in s."""
-        if not self._has_times:
+        if not self.has_times:
             return even_slice_times(index * self.period_s, self._layout.n_z, self.period_s)
         times_s = self._frame_times_s(self._layout.frames(index))
         if self._is_swept_evenly:
@@ -86,7 +87,7 @@ class Nd2Times:
             frames = np.sort(np.concatenate(probed))
             times_s = self._times_in_frames_s(frames)
             self._is_in_frames = are_times(times_s[~np.isnan(times_s)])
-        if not self._has_times:
+        if not self.has_times:
             notes.append(
                 "The frame times in the file are missing or cannot be true (constant or jumping"
                 " back); slices are spread evenly over the period."
@@ -102,7 +103,7 @@ class Nd2Times:
             )
 
     def _found_period(self, indices: Sequence[int]) -> float | None:
-        if not self._has_times:
+        if not self.has_times:
             return None
         if len(indices) == 1:
             times_s = _filled(self._frame_times_s(self._layout.frames(indices[0])))
