@@ -1,0 +1,146 @@
+"""The thread that reads the recording."""
+
+import time
+from collections.abc import Iterator
+from threading import Event
+
+from napari_acll.core import Pace, RecordingError, Volume, VolumeSource, VolumeStatus
+from napari_acll.session._counters import Tally
+from napari_acll.session._stages import Preprocessing
+from napari_acll.session._volume_queue import Arrival, Gap, VolumeQueue
+
+MAX_GAP = 10_000
+"""A larger jump of the volume index is a damaged recording, not a loss (1.7 h at 0.6 s)."""
+
+
+class Acquisition:
+    """Reads, paces and preprocesses volumes and puts them into the queue.
+
+    Parameters
+    ----------
+    source : VolumeSource
+        The recording; closed at the end.
+    preprocessor : Preprocessing
+        Crop, binning, background.
+    queue : VolumeQueue
+        Where the volumes go.
+    tally : Tally
+        Counts the volumes that were read.
+    pace : Pace
+        Speed of a replay; a live source sets its own.
+    ready : Event
+        Set when the model is warm; reading begins then.
+    stop : Event
+        Ends the reading when set.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: VolumeSource,
+        preprocessor: Preprocessing,
+        queue: VolumeQueue,
+        tally: Tally,
+        pace: Pace,
+        ready: Event,
+        stop: Event,
+    ) -> None:
+        self._source = source
+        self._preprocessor = preprocessor
+        self._queue = queue
+        self._tally = tally
+        self._ready = ready
+        self._stop = stop
+        is_paced = pace is Pace.RECORDED and not source.is_live
+        self._wait_until_due = _Pacer(stop).wait if is_paced else _do_not_wait
+        self._last_index = -1
+        self._unfinished: tuple[Gap, ...] = ()
+        self.doing = "Opening the recording"
+
+    def run(self) -> None:
+        """Read to the end of the recording, or until `stop`.
+
+        Raises
+        ------
+        RecordingError
+            If the recording turns out not to be what it should be.
+        """
+        try:
+            self._ready.wait()
+            for volume, read_s in self._volumes():
+                self._queue.put(self._arrival(volume, read_s))
+                self._unfinished = ()
+            if not self._stop.is_set():
+                self._unfinished = self._missing_at_the_end()
+        finally:
+            try:
+                self._source.close()
+            finally:
+                self._queue.finish(self._unfinished)
+
+    def _volumes(self) -> Iterator[tuple[Volume, float]]:
+        volumes = None
+        while not self._stop.is_set():
+            self.doing = f"Reading the volume after {self._last_index}"
+            began_s = time.perf_counter()
+            volumes = iter(self._source) if volumes is None else volumes
+            volume = next(volumes, None)
+            if volume is None:
+                return
+            self._tally.count_read()
+            yield volume, time.perf_counter() - began_s
+
+    def _arrival(self, volume: Volume, read_s: float) -> Arrival:
+        gaps = self._gaps_before(volume.index)
+        self._unfinished = (*gaps, (volume.index, VolumeStatus.SKIPPED))
+        self.doing = f"Preprocessing volume {volume.index}"
+        began_s = time.perf_counter()
+        prepared = self._preprocessor.apply(volume)
+        preprocess_s = time.perf_counter() - began_s
+        self._wait_until_due(volume.timestamp_s)
+        return Arrival(
+            volume=prepared,
+            gaps=gaps,
+            queued_s=time.perf_counter(),
+            read_s=read_s,
+            preprocess_s=preprocess_s,
+        )
+
+    def _gaps_before(self, index: int) -> tuple[Gap, ...]:
+        n_missing = index - self._last_index - 1
+        if n_missing < 0:
+            raise RecordingError(
+                f"Volume {index} came after volume {self._last_index}; a source must give volumes"
+                " once and in order. Check for files with the same number."
+            )
+        if n_missing > MAX_GAP:
+            raise RecordingError(
+                f"Volume {index} came after volume {self._last_index}: {n_missing} volumes cannot"
+                " all be lost. Check the numbers in the file names."
+            )
+        self._last_index, first = index, self._last_index + 1
+        return tuple((lost, VolumeStatus.LOST) for lost in range(first, index))
+
+    def _missing_at_the_end(self) -> tuple[Gap, ...]:
+        n_volumes = self._source.spec.n_volumes
+        if n_volumes is None or n_volumes - self._last_index > MAX_GAP:
+            return ()
+        return tuple((lost, VolumeStatus.LOST) for lost in range(self._last_index + 1, n_volumes))
+
+
+class _Pacer:
+    """Waits so that volumes come at the distances at which they were recorded."""
+
+    def __init__(self, stop: Event) -> None:
+        self._stop = stop
+        self._offset_s: float | None = None
+
+    def wait(self, timestamp_s: float) -> None:
+        now_s = time.monotonic()
+        if self._offset_s is None:
+            self._offset_s = now_s - timestamp_s
+        self._stop.wait(max(0.0, self._offset_s + timestamp_s - now_s))
+
+
+def _do_not_wait(timestamp_s: float) -> None:
+    """Go on at once."""

@@ -1,0 +1,172 @@
+"""A session made from settings."""
+
+import logging
+from pathlib import Path
+
+from napari_acll.core import (
+    AcllSettings,
+    AlignmentError,
+    ChannelAlignment,
+    DropPolicy,
+    Labeler,
+    PluginError,
+    SessionWriter,
+    TraceEstimator,
+    VolumeSource,
+    VolumeSpec,
+    load_stage,
+)
+from napari_acll.session._session import Session
+from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
+
+_log = logging.getLogger(__name__)
+
+
+def build_session(
+    recording: str | VolumeSource, *, settings: AcllSettings, out: str | Path | None
+) -> Session:
+    """Return a session that is ready to start.
+
+    Parameters
+    ----------
+    recording : str or VolumeSource
+        What to read: a path, `simulated`, or a source object. The session closes it.
+    settings : AcllSettings
+        All settings. A drop policy that was not chosen is `BLOCK` for a finished recording and
+        `DROP_OLDEST` for a live one.
+    out : str or Path, optional
+        The session folder to create; None: nothing is saved.
+
+    Raises
+    ------
+    RecordingError
+        If the recording cannot be read.
+    SettingsError
+        If the settings do not fit the recording.
+    ModelError
+        If the model cannot be loaded.
+    AlignmentError
+        If the alignment file cannot be used.
+    PluginError
+        If a stage is not installed.
+    SessionError
+        If the session folder exists or cannot be created.
+    """
+    from napari_acll.export import check_new_session
+
+    if out is not None:
+        check_new_session(Path(out))
+    source = _open(recording, settings)
+    try:
+        return _assemble(source, _effective(settings, source), out)
+    except BaseException:
+        source.close()
+        raise
+
+
+def _open(recording: str | VolumeSource, settings: AcllSettings) -> VolumeSource:
+    if not isinstance(recording, str | Path):
+        return recording
+    from napari_acll.sources import open_source
+
+    return open_source(str(recording), settings.source)
+
+
+def _effective(settings: AcllSettings, source: VolumeSource) -> AcllSettings:
+    if "drop_policy" in settings.run.model_fields_set:
+        return settings
+    policy = DropPolicy.DROP_OLDEST if source.is_live else DropPolicy.BLOCK
+    run = settings.run.model_copy(update={"drop_policy": policy})
+    return settings.model_copy(update={"run": run})
+
+
+def _assemble(source: VolumeSource, settings: AcllSettings, out: str | Path | None) -> Session:
+    from napari_acll.label import load_labeler
+    from napari_acll.preprocess import Preprocessor, rig_name
+
+    preprocessor = Preprocessor(source.spec, settings.preprocess)
+    rig = rig_name(source.spec)
+    alignment = _given_alignment(settings, rig)
+    labeler = load_labeler(settings.label)
+    estimator = _trace_estimator(labeler, settings)
+    return Session(
+        source=source,
+        preprocessor=preprocessor,
+        labeler=labeler,
+        calibrator=_calibrator(preprocessor, settings) if alignment is None else None,
+        trace_estimator=estimator,
+        writers=_writers(source, preprocessor.spec, labeler, settings, rig=rig, out=out),
+        settings=settings,
+        alignment=alignment,
+        alignment_rule=_rule(rig),
+    )
+
+
+def _given_alignment(settings: AcllSettings, rig: str) -> ChannelAlignment | None:
+    """Return the alignment to apply without calibrating, None if there is to be a calibration."""
+    from napari_acll.preprocess import last_alignment, load_alignment
+
+    if settings.alignment.file is not None:
+        return load_alignment(Path(settings.alignment.file))
+    if settings.alignment.n_volumes > 0:
+        return None
+    return last_alignment(rig) or ChannelAlignment.identity(
+        "No calibration was asked for, and none of this rig is remembered."
+    )
+
+
+def _calibrator(preprocessor: Preprocessing, settings: AcllSettings) -> Calibrator:
+    from napari_acll.preprocess import AlignmentCalibrator
+
+    return AlignmentCalibrator(preprocessor.spec, settings.alignment)
+
+
+def _rule(rig: str) -> AlignmentRule:
+    from napari_acll.preprocess import remember_alignment, settle_alignment
+
+    def settle(calibrated: ChannelAlignment) -> ChannelAlignment:
+        alignment = settle_alignment(calibrated, rig=rig)
+        if calibrated.is_trusted:
+            try:
+                remember_alignment(alignment, rig)
+            except (OSError, AlignmentError) as error:
+                _log.warning("The alignment cannot be remembered for this rig: %s", error)
+        return alignment
+
+    return settle
+
+
+def _trace_estimator(labeler: Labeler, settings: AcllSettings) -> TraceEstimator:
+    factory = load_stage("trace_estimators", "ratio")
+    if not callable(factory):
+        raise PluginError(f"The trace estimator must be a class, got {factory!r}.")
+    estimator = factory(labeler.neurons, settings.trace)
+    if not isinstance(estimator, TraceEstimator):
+        raise PluginError(f"{factory!r} does not make trace estimators; it lacks `estimate`.")
+    return estimator
+
+
+def _writers(
+    source: VolumeSource,
+    spec: VolumeSpec,
+    labeler: Labeler,
+    settings: AcllSettings,
+    *,
+    rig: str,
+    out: str | Path | None,
+) -> list[SessionWriter]:
+    if out is None:
+        return []
+    from napari_acll.export import SessionHeader, ZarrSessionWriter
+
+    header = SessionHeader(
+        neurons=labeler.neurons,
+        stored_spec=source.spec,
+        spec=spec,
+        settings=settings,
+        source=source.describe(),
+        source_notes=source.notes,
+        model=labeler.describe(),
+        rig=rig,
+    )
+    return [ZarrSessionWriter.create(out, header)]

@@ -1,0 +1,275 @@
+"""The thread that labels and traces: the only one that calls the model."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, takewhile
+
+import numpy as np
+
+from napari_acll.core import (
+    ChannelAlignment,
+    Detections,
+    IdentityFilter,
+    LabeledVolume,
+    Labeler,
+    PluginError,
+    SessionState,
+    StageTimings,
+    TraceEstimator,
+    TraceSample,
+    TraceStore,
+    Volume,
+    VolumeSpec,
+    VolumeStatus,
+)
+from napari_acll.session._calibration import Calibration
+from napari_acll.session._counters import Tally
+from napari_acll.session._latest import Latest, Mailbox
+from napari_acll.session._outbox import Aligned, Event, Outbox, Skipped, Traced
+from napari_acll.session._stages import Preprocessing
+from napari_acll.session._volume_queue import Arrival, Gap, VolumeQueue
+
+_WHY = {
+    VolumeStatus.SKIPPED: "skipped because labeling fell behind or the session was stopped",
+    VolumeStatus.LOST: "lost: the recording has a gap there",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Labeled:
+    """A labeled volume and how long it took."""
+
+    arrival: Arrival
+    labeled: LabeledVolume
+    wait_s: float
+    label_s: float
+
+
+@dataclass(kw_only=True, eq=False)
+class Computation:
+    """Labels and traces what waits, holding volumes back until the alignment is known.
+
+    What it hands on is in ascending order of the volume index, gaps included.
+
+    Parameters
+    ----------
+    labeler : Labeler
+        The model.
+    identity_filter : IdentityFilter, optional
+        Makes identities consistent over time.
+    trace_estimator : TraceEstimator
+        Takes the values.
+    calibration : Calibration
+        Knows the alignment, or finds it.
+    preprocessor : Preprocessing
+        Used once, to warm up.
+    stored_spec : VolumeSpec
+        The recording as stored.
+    queue, outbox : VolumeQueue, Outbox
+        Where volumes come from and where results go.
+    store, mailbox, tally : TraceStore, Mailbox, Tally
+        What others look at.
+    batch_size : int
+        Most volumes labeled at once.
+    enter : callable
+        Called with each new state.
+    announce_alignment : callable
+        Called once with the alignment.
+    """
+
+    labeler: Labeler
+    identity_filter: IdentityFilter | None
+    trace_estimator: TraceEstimator
+    calibration: Calibration
+    preprocessor: Preprocessing
+    stored_spec: VolumeSpec
+    queue: VolumeQueue
+    outbox: Outbox
+    store: TraceStore
+    mailbox: Mailbox
+    tally: Tally
+    batch_size: int
+    enter: Callable[[SessionState], None]
+    announce_alignment: Callable[[ChannelAlignment], None]
+    doing: str = field(default="Warming up", init=False)
+    _pending: list[Gap | Arrival | _Labeled] = field(default_factory=list, init=False)
+    _is_aligned: bool = field(default=False, init=False)
+    _why_not: str = field(default="", init=False)
+
+    def warm_up(self) -> None:
+        """Do everything that makes the first volume slow.
+
+        Raises
+        ------
+        ModelError
+            If the model cannot label volumes of this geometry.
+        """
+        self.labeler.warm_up(self.preprocessor.spec, self.batch_size)
+        blank = self.preprocessor.apply(_blank(self.stored_spec))
+        nothing = LabeledVolume(
+            index=blank.index,
+            spec=blank.spec,
+            instances=np.zeros(blank.spec.shape, np.uint16),
+            detections=Detections.none(),
+        )
+        self.trace_estimator.estimate(blank, nothing, ChannelAlignment.identity())
+
+    def run(self) -> None:
+        """Label and trace until no more volumes come.
+
+        Raises
+        ------
+        PluginError
+            If the labeler breaks its contract.
+        """
+        self._hand_on_if_aligned()
+        self.enter(SessionState.RUNNING if self._is_aligned else SessionState.CALIBRATING)
+        while arrivals := self.queue.take(self.batch_size):
+            self._process(arrivals)
+
+    def wind_up(self) -> None:
+        """Trace what is still held and record the timepoints that never got values."""
+        try:
+            if any(isinstance(item, _Labeled) for item in self._pending):
+                self.doing = "Settling the alignment"
+                self.calibration.settle()
+                self._hand_on_if_aligned()
+        finally:
+            gaps = [_as_gap(item) for item in self._pending]
+            self._pending.clear()
+            self._record_gaps([*gaps, *self.queue.wait_for_last_gaps()])
+
+    def _process(self, arrivals: list[Arrival]) -> None:
+        n_before = len(self._pending)
+        for arrival in arrivals:
+            self._pending += [*arrival.gaps, arrival]
+        items = self._label(arrivals)
+        del self._pending[n_before:]
+        for item in items:
+            self._pending += [*item.arrival.gaps, item]
+        self._calibrate([item.arrival.volume for item in items])
+        self._hand_on_if_aligned()
+
+    def _label(self, arrivals: list[Arrival]) -> list[_Labeled]:
+        first, last = arrivals[0].volume.index, arrivals[-1].volume.index
+        self.doing = f"Labeling volume {first}" + (f" to {last}" if last > first else "")
+        began_s = time.perf_counter()
+        all_labeled = self.labeler.label([arrival.volume for arrival in arrivals])
+        label_s = (time.perf_counter() - began_s) / len(arrivals)
+        if len(all_labeled) != len(arrivals):
+            raise PluginError(
+                f"The labeler returned {len(all_labeled)} labeled volumes for {len(arrivals)};"
+                " it must return one for each. Report this to whoever wrote it."
+            )
+        if self.identity_filter is not None:
+            all_labeled = [self.identity_filter.update(labeled) for labeled in all_labeled]
+        return [
+            _Labeled(arrival, labeled, began_s - arrival.queued_s, label_s)
+            for arrival, labeled in zip(arrivals, all_labeled, strict=True)
+        ]
+
+    def _calibrate(self, volumes: list[Volume]) -> None:
+        for volume in volumes:
+            self.doing = f"Calibrating on volume {volume.index}"
+            self.calibration.add(volume)
+
+    def _hand_on_if_aligned(self) -> None:
+        """Trace all that is pending, in order; each item leaves the list when it is done."""
+        if self.calibration.alignment is None:
+            return
+        if not self._is_aligned:
+            self._begin_tracing(self.calibration.alignment)
+        while self._pending:
+            gaps = list(takewhile(lambda item: isinstance(item, tuple), self._pending))
+            self._record_gaps([_as_gap(gap) for gap in gaps])
+            del self._pending[: len(gaps)]
+            if self._pending and isinstance(item := self._pending[0], _Labeled):
+                self._trace(item)
+                del self._pending[0]
+            elif self._pending:
+                return
+
+    def _begin_tracing(self, alignment: ChannelAlignment) -> None:
+        self._is_aligned = True
+        self.outbox.put(Aligned(alignment))
+        self.outbox.put(_alignment_event(alignment))
+        self.announce_alignment(alignment)
+        self.enter(SessionState.RUNNING)
+
+    def _trace(self, item: _Labeled) -> None:
+        arrival, labeled = item.arrival, item.labeled
+        self.doing = f"Tracing volume {arrival.volume.index}"
+        began_s = time.perf_counter()
+        alignment = self.calibration.settle()
+        sample = self.trace_estimator.estimate(arrival.volume, labeled, alignment)
+        now_s = time.perf_counter()
+        timings = StageTimings(
+            read_s=arrival.read_s,
+            preprocess_s=arrival.preprocess_s,
+            wait_s=item.wait_s,
+            label_s=item.label_s,
+            trace_s=now_s - began_s,
+            total_s=arrival.read_s + arrival.preprocess_s + now_s - arrival.queued_s,
+        )
+        self._hand_on(arrival.volume, labeled, sample, timings)
+
+    def _hand_on(
+        self, volume: Volume, labeled: LabeledVolume, sample: TraceSample, timings: StageTimings
+    ) -> None:
+        self.store.append(sample)
+        self.tally.count(sample.status)
+        self.mailbox.put(Latest(volume, labeled, sample))
+        self.outbox.put(Traced(sample, labeled, timings))
+        self._mention_unfit(labeled)
+
+    def _mention_unfit(self, labeled: LabeledVolume) -> None:
+        """Tell why volumes are unlabelable, once for each run of them."""
+        why_not = "" if labeled.is_labelable else labeled.why_not or "no reason given"
+        if why_not and why_not != self._why_not:
+            message = f"Volume {labeled.index} cannot be labeled: {why_not}"
+            self.outbox.put(Event("unlabelable", message, {"index": labeled.index}))
+        self._why_not = why_not
+
+    def _record_gaps(self, gaps: Sequence[Gap]) -> None:
+        for index, status in gaps:
+            self.store.skip(index, status)
+            self.tally.count(status)
+            self.outbox.put(Skipped(index, status))
+        for status, group in groupby(gaps, key=lambda gap: gap[1]):
+            indices = [index for index, _ in group]
+            message = f"{_span(indices)} {_WHY[status]}."
+            details = {"first": indices[0], "last": indices[-1], "count": len(indices)}
+            self.outbox.put(Event(status.name.lower(), message, details))
+
+
+def _as_gap(item: Gap | Arrival | _Labeled) -> Gap:
+    """Return what is left of an item that is not going to be traced."""
+    if isinstance(item, tuple):
+        return item
+    arrival = item.arrival if isinstance(item, _Labeled) else item
+    return arrival.volume.index, VolumeStatus.SKIPPED
+
+
+def _span(indices: list[int]) -> str:
+    if len(indices) == 1:
+        return f"Volume {indices[0]} was"
+    return f"Volumes {indices[0]} to {indices[-1]} were"
+
+
+def _alignment_event(alignment: ChannelAlignment) -> Event:
+    trust = "trusted" if alignment.is_trusted else "NOT trusted"
+    message = (
+        f"Channel alignment ({alignment.origin}, {trust}): dy {alignment.dy_um:.2f} um,"
+        f" dx {alignment.dx_um:.2f} um, rotation {alignment.theta_deg:.3f} degrees."
+    )
+    details = alignment.model_dump(mode="json")
+    return Event("alignment", f"{message} {alignment.note}".strip(), details)
+
+
+def _blank(spec: VolumeSpec) -> Volume:
+    empty = np.zeros(spec.shape, np.uint16)
+    times_s = np.zeros(spec.shape[0])
+    return Volume(
+        index=0, timestamp_s=0.0, marker=empty, activity=empty, spec=spec, slice_times_s=times_s
+    )

@@ -1,0 +1,426 @@
+"""One recording and where it stands."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from psygnal import Signal
+
+from napari_acll.core import (
+    AcllError,
+    AcllSettings,
+    ChannelAlignment,
+    IdentityFilter,
+    Labeler,
+    NeuronTable,
+    SessionCounters,
+    SessionError,
+    SessionState,
+    SessionWriter,
+    TraceEstimator,
+    TraceSample,
+    TraceStore,
+    VolumeSource,
+    VolumeSpec,
+)
+from napari_acll.session._acquisition import Acquisition
+from napari_acll.session._announcer import Announcer
+from napari_acll.session._calibration import Calibration
+from napari_acll.session._computation import Computation
+from napari_acll.session._counters import Tally
+from napari_acll.session._latest import Latest, Mailbox
+from napari_acll.session._outbox import Event, Outbox
+from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
+from napari_acll.session._volume_queue import VolumeQueue
+from napari_acll.session._writing import Writing
+
+_log = logging.getLogger(__name__)
+
+_OUTBOX_CAPACITY = 32
+"""Results that may wait for the disk: 140 MB of label maps, some seconds of a slow disk."""
+
+_ORDER = list(SessionState)
+
+
+class Session:
+    """One live or replayed recording: reads, labels, traces and saves it, once.
+
+    `start` returns at once; the work is done by three threads, `acll-acquire`, `acll-compute`
+    and `acll-write`. The states follow each other as::
+
+        IDLE -> WARMING_UP -> CALIBRATING -> RUNNING -> STOPPING -> FINISHED or FAILED
+
+    The first error is kept: all threads come to an end, what was traced is written, and `join`
+    raises it. Signals are emitted by the session's threads; a slow listener to `sample_ready`
+    slows the saving, an error in a listener is logged and changes nothing.
+
+    Parameters
+    ----------
+    source : VolumeSource
+        The recording; closed at the end.
+    preprocessor : Preprocessing
+        Crop, binning, background.
+    labeler : Labeler
+        The model.
+    calibrator : Calibrator, optional
+        Estimates the channel alignment on the first volumes; None: `alignment` is applied.
+    trace_estimator : TraceEstimator
+        Takes the values.
+    writers : sequence of SessionWriter
+        Where results are kept.
+    settings : AcllSettings
+        All settings.
+    identity_filter : IdentityFilter, optional
+        Makes identities consistent over time.
+    alignment : ChannelAlignment, optional
+        Applied instead of calibrating; identity if there is no calibrator either.
+    alignment_rule : callable, optional
+        Called with the calibrated alignment, returns the one to apply; for calibrations that
+        cannot be trusted.
+
+    Attributes
+    ----------
+    state_changed : Signal(SessionState)
+        Emitted at each change, in order.
+    alignment_ready : Signal(ChannelAlignment)
+        Emitted once.
+    sample_ready : Signal(TraceSample)
+        Emitted when all writers have kept the sample: it survives a crash.
+    event : Signal(str, str)
+        Kind and message of everything that is worth telling.
+    failed : Signal(Exception)
+        Emitted with the error, right before the state becomes `FAILED`.
+    """
+
+    state_changed = Signal(SessionState)
+    alignment_ready = Signal(ChannelAlignment)
+    sample_ready = Signal(TraceSample)
+    event = Signal(str, str)
+    failed = Signal(Exception)
+
+    def __init__(
+        self,
+        *,
+        source: VolumeSource,
+        preprocessor: Preprocessing,
+        labeler: Labeler,
+        calibrator: Calibrator | None,
+        trace_estimator: TraceEstimator,
+        writers: Sequence[SessionWriter],
+        settings: AcllSettings,
+        identity_filter: IdentityFilter | None = None,
+        alignment: ChannelAlignment | None = None,
+        alignment_rule: AlignmentRule | None = None,
+    ) -> None:
+        self.source = source
+        self.settings = settings
+        self.neurons: NeuronTable = labeler.neurons
+        self.spec: VolumeSpec = preprocessor.spec
+        self.store = TraceStore(labeler.neurons)
+        self._lock = threading.Lock()
+        self._state = SessionState.IDLE
+        self._error: AcllError | None = None
+        self._stop_event = threading.Event()
+        self._ready_event = threading.Event()
+        self._is_stopped_by_user = False
+        self._tally = Tally()
+        self._mailbox = Mailbox()
+        self._queue = VolumeQueue(settings.run.queue_capacity, settings.run.drop_policy)
+        self._outbox = Outbox(_OUTBOX_CAPACITY)
+        self._announce_state = Announcer(self.state_changed)
+        self._announce_alignment = Announcer(self.alignment_ready)
+        self._announce_sample = Announcer(self.sample_ready)
+        self._announce_event = Announcer(self.event)
+        self._announce_failure = Announcer(self.failed)
+        self._calibration = Calibration(
+            calibrator,
+            given=alignment,
+            rule=alignment_rule,
+            max_volumes=settings.alignment.max_wait_volumes,
+        )
+        self._acquisition = self._make_acquisition(preprocessor)
+        self._computation = self._make_computation(
+            preprocessor, labeler, identity_filter, trace_estimator
+        )
+        self._writing = Writing(
+            writers,
+            outbox=self._outbox,
+            on_error=self._end_with,
+            on_sample=self._announce_sample.emit,
+            on_event=self._announce_event.emit,
+        )
+        self._threads = [
+            threading.Thread(target=target, name=name, daemon=True)
+            for name, target in (
+                ("acll-acquire", self._acquire),
+                ("acll-compute", self._compute),
+                ("acll-write", self._write),
+            )
+        ]
+
+    def _make_acquisition(self, preprocessor: Preprocessing) -> Acquisition:
+        return Acquisition(
+            source=self.source,
+            preprocessor=preprocessor,
+            queue=self._queue,
+            tally=self._tally,
+            pace=self.settings.run.pace,
+            ready=self._ready_event,
+            stop=self._stop_event,
+        )
+
+    def _make_computation(
+        self,
+        preprocessor: Preprocessing,
+        labeler: Labeler,
+        identity_filter: IdentityFilter | None,
+        trace_estimator: TraceEstimator,
+    ) -> Computation:
+        return Computation(
+            labeler=labeler,
+            identity_filter=identity_filter,
+            trace_estimator=trace_estimator,
+            calibration=self._calibration,
+            preprocessor=preprocessor,
+            stored_spec=self.source.spec,
+            queue=self._queue,
+            outbox=self._outbox,
+            store=self.store,
+            mailbox=self._mailbox,
+            tally=self._tally,
+            batch_size=self.settings.label.batch_size,
+            enter=self._enter,
+            announce_alignment=self._announce_alignment.emit,
+        )
+
+    @property
+    def state(self) -> SessionState:
+        """Where the session stands."""
+        return self._state
+
+    @property
+    def error(self) -> AcllError | None:
+        """The first error; None as long as there was none."""
+        return self._error
+
+    @property
+    def counters(self) -> SessionCounters:
+        """What became of the volumes until now."""
+        return self._tally.counters(n_waiting=len(self._queue))
+
+    @property
+    def alignment(self) -> ChannelAlignment | None:
+        """The channel alignment that is applied; None until it is known."""
+        return self._calibration.alignment
+
+    def latest(self) -> Latest | None:
+        """Return the newest traced volume, None before the first.
+
+        Whoever draws asks for it when ready to draw, so a slow screen can neither slow the
+        session nor fill the memory.
+        """
+        return self._mailbox.look()
+
+    def start(self) -> None:
+        """Start the threads and return.
+
+        Raises
+        ------
+        SessionError
+            If the session was started or stopped before: a session runs once.
+        """
+        with self._lock:
+            if self._state is not SessionState.IDLE:
+                raise SessionError(
+                    f"This session is {self._state.value}, it can be started only once; build a"
+                    " new one."
+                )
+            self._state = SessionState.WARMING_UP
+        self._announce_state.emit(SessionState.WARMING_UP)
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Ask the session to end, and return; from any thread, at any time, also twice.
+
+        Volumes that are being labeled are finished and saved; those that wait are skipped.
+        """
+        with self._lock:
+            if self._state.is_over or self._is_stopped_by_user:
+                return
+            self._is_stopped_by_user = True
+            was_idle = self._state is SessionState.IDLE
+            self._state = SessionState.STOPPING
+        self._announce_state.emit(SessionState.STOPPING)
+        self._request_end()
+        if was_idle:
+            self._close_source()
+            self._finish()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the end, and raise the error if there was one.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Most time to wait, in s; None: as long as it takes.
+
+        Returns
+        -------
+        bool
+            Whether the session is over.
+
+        Raises
+        ------
+        AcllError
+            The first error of the session, with its cause.
+        SessionError
+            If the session was never started.
+        """
+        if self._state is SessionState.IDLE:
+            raise SessionError("This session was never started; call start() before join().")
+        deadline_s = None if timeout is None else time.monotonic() + timeout
+        for thread in self._threads:
+            if thread.ident is not None:
+                left_s = None if deadline_s is None else max(0.0, deadline_s - time.monotonic())
+                thread.join(left_s)
+        if any(thread.is_alive() for thread in self._threads):
+            return False
+        if self._error is not None:
+            raise self._error
+        return self._state.is_over
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.join()
+            return
+        self.stop()
+        for thread in self._threads:
+            thread.join()
+
+    def _acquire(self) -> None:
+        try:
+            self._acquisition.run()
+        except Exception as error:  # noqa: BLE001  the edge of the thread: kept for join()
+            if self._is_stopped_by_user:
+                _log.debug("Ignored after the stop.", exc_info=error)
+            else:
+                self._keep(error, self._acquisition.doing)
+
+    def _compute(self) -> None:
+        try:
+            self._computation.warm_up()
+            self._tell_beginning()
+            self._ready_event.set()
+            self._computation.run()
+        except Exception as error:  # noqa: BLE001  the edge of the thread: kept for join()
+            self._end_with(error, self._computation.doing)
+        finally:
+            self._ready_event.set()
+            self._wind_up()
+
+    def _wind_up(self) -> None:
+        try:
+            self._computation.wind_up()
+        except Exception as error:  # noqa: BLE001  the edge of the thread: kept for join()
+            self._end_with(error, self._computation.doing)
+        finally:
+            self._outbox.finish()
+
+    def _write(self) -> None:
+        try:
+            self._writing.run()
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        self._enter(SessionState.STOPPING)
+        self._writing.write(self._last_event())
+        self._writing.close(self._last_state().value)
+        state = self._last_state()
+        if self._error is not None:
+            self._announce_failure.emit(self._error)
+        self._enter(state)
+
+    def _tell_beginning(self) -> None:
+        for note in self.source.notes:
+            self._outbox.put(Event("source", note))
+        self._outbox.put(Event("ready", "The model is warm; reading begins."))
+
+    def _last_state(self) -> SessionState:
+        return SessionState.FINISHED if self._error is None else SessionState.FAILED
+
+    def _last_event(self) -> Event:
+        if self._error is not None:
+            return Event("failed", str(self._error))
+        counters = self.counters
+        how = "Stopped by the user" if self._is_stopped_by_user else "The recording ended"
+        message = (
+            f"{how}: {counters.n_traced} volumes traced, {counters.n_skipped} skipped,"
+            f" {counters.n_lost} lost, {counters.n_unlabelable} unlabelable."
+        )
+        return Event("finished", message)
+
+    def _enter(self, state: SessionState) -> None:
+        """Move to a later state; what is not later is ignored."""
+        with self._lock:
+            if self._state.is_over or _ORDER.index(state) <= _ORDER.index(self._state):
+                return
+            self._state = state
+        _log.info("Session %s.", state.value)
+        self._announce_state.emit(state)
+
+    def _keep(self, error: Exception, doing: str) -> None:
+        """Keep the first error; the threads come to an end with what they have."""
+        with self._lock:
+            is_first = self._error is None
+            if is_first:
+                self._error = _as_acll_error(error, doing)
+        if not is_first:
+            _log.debug("A later error while %s.", doing, exc_info=error)
+            return
+        _log.error("%s failed.", doing, exc_info=error)
+        self._enter(SessionState.STOPPING)
+
+    def _end_with(self, error: Exception, doing: str) -> None:
+        self._keep(error, doing)
+        self._request_end()
+
+    def _request_end(self) -> None:
+        self._stop_event.set()
+        self._queue.abandon()
+        if self.source.is_live:  # a replay never waits for volumes, and is being read just now
+            self._close_source()
+
+    def _close_source(self) -> None:
+        _quietly(self.source.close)
+
+
+def _as_acll_error(error: Exception, doing: str) -> AcllError:
+    if isinstance(error, AcllError):
+        return error
+    wrapped = SessionError(
+        f"{doing} failed ({type(error).__name__}: {error}); everything traced before it is kept."
+        " The log has the details."
+    )
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def _quietly(call: Callable[[], None]) -> None:
+    try:
+        call()
+    except Exception:  # noqa: BLE001  a source that cannot be closed must not keep us running
+        _log.warning("The source could not be closed.", exc_info=True)
