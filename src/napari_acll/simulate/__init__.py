@@ -4,6 +4,8 @@ from napari_acll.simulate._activity import ActivitySettings, sample_traces
 from napari_acll.simulate._anatomy import Anatomy, AnimalShape, held_out_animals
 from napari_acll.simulate._defects import Defects, DefectSettings
 from napari_acll.simulate._motion import Motion, MotionSettings
+from napari_acll.simulate._nd2_metadata import Nd2Channel
+from napari_acll.simulate._nd2_writer import Nd2Writer
 from napari_acll.simulate._optics import OpticsSettings
 from napari_acll.simulate._points import (
     PointSample,
@@ -12,6 +14,7 @@ from napari_acll.simulate._points import (
     pose_positions,
     sample_points,
 )
+from napari_acll.simulate._recording_writers import write_array, write_nd2, write_nd2_folder
 from napari_acll.simulate._source import SimulatedSource
 from napari_acll.simulate._truth import Truth
 from napari_acll.simulate._worm import VirtualWorm, WormSettings
@@ -24,6 +27,8 @@ __all__ = [
     "Defects",
     "Motion",
     "MotionSettings",
+    "Nd2Channel",
+    "Nd2Writer",
     "OpticsSettings",
     "PointSample",
     "PoseSettings",
@@ -36,4 +41,7 @@ __all__ = [
     "pose_positions",
     "sample_points",
     "sample_traces",
+    "write_array",
+    "write_nd2",
+    "write_nd2_folder",
 ]
