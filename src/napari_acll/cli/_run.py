@@ -1,0 +1,153 @@
+"""`acll run` and `acll calibrate`."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_acll.cli._options import (
+    NZ,
+    ActivityChannel,
+    AlignmentFile,
+    Animal,
+    Axes,
+    CalibrationVolumes,
+    Condition,
+    Config,
+    Device,
+    DropPolicyOption,
+    MarkerChannel,
+    Model,
+    Names,
+    Notes,
+    PaceOption,
+    Profile,
+    Recording,
+    Set,
+    Strain,
+    ZDiscard,
+    ZFirst,
+)
+from napari_acll.cli._progress import display, losses, watch
+from napari_acll.cli._resolve import resolve_settings
+from napari_acll.core import AcllSettings, AlignmentError, ChannelAlignment, SessionCounters
+
+INTERRUPTED = 130
+
+
+def run(
+    recording: Recording,
+    out: Annotated[Path, typer.Option("--out", help="The session folder to make.")],
+    model: Model = None,
+    names: Names = None,
+    config: Config = None,
+    profile: Profile = None,
+    device: Device = None,
+    pace: PaceOption = None,
+    drop_policy: DropPolicyOption = None,
+    marker_channel: MarkerChannel = None,
+    activity_channel: ActivityChannel = None,
+    calibration_volumes: CalibrationVolumes = None,
+    alignment: AlignmentFile = None,
+    n_z: NZ = None,
+    z_first: ZFirst = None,
+    z_discard: ZDiscard = None,
+    axes: Axes = None,
+    animal: Animal = None,
+    strain: Strain = None,
+    condition: Condition = None,
+    notes: Notes = None,
+    set_: Set = None,
+) -> None:
+    """Label and trace a recording; leaves a session folder.
+
+    Channels and volumes are counted from 0. After Ctrl+C the session is closed and keeps what
+    was traced.
+    """
+    settings = resolve_settings(locals())
+    if not run_session(recording, settings=settings, out=out):
+        raise typer.Exit(INTERRUPTED)
+
+
+def run_session(recording: str, *, settings: AcllSettings, out: Path) -> bool:
+    """Run a session to its end and say what came of it; False if it was interrupted."""
+    from napari_acll.session import build_session
+
+    session = build_session(recording, settings=settings, out=out)
+    start = time.perf_counter()
+    is_complete = watch(session, n_volumes=session.source.spec.n_volumes)
+    seconds = time.perf_counter() - start
+    typer.echo(f"Session {out}: {_summary(session.counters, seconds)}.")
+    if session.alignment is not None:
+        typer.echo(f"Alignment of the channels: {alignment_sentence(session.alignment)}.")
+    if is_complete:
+        typer.echo(f"Next: acll export {out} traces.csv")
+    return is_complete
+
+
+def _summary(counters: SessionCounters, seconds: float) -> str:
+    speed = counters.n_traced / seconds if seconds > 0 else 0.0
+    return f"{counters.n_traced} volumes traced{losses(counters)}, {speed:.2f} per second"
+
+
+def alignment_sentence(alignment: ChannelAlignment) -> str:
+    """Return an alignment in words, without a full stop."""
+    moved = (
+        f"shift {alignment.dy_um:.3f} um in y and {alignment.dx_um:.3f} um in x, rotation"
+        f" {alignment.theta_deg:.3f} degrees"
+    )
+    trust = "trusted" if alignment.is_trusted else "NOT trusted"
+    note = f" ({alignment.note.rstrip('.')})" if alignment.note else ""
+    return f"{moved}; {alignment.origin}, {trust}{note}"
+
+
+def calibrate(
+    recording: Recording,
+    out: Annotated[Path, typer.Option("--out", help="The alignment file to write (.json).")],
+    config: Config = None,
+    profile: Profile = None,
+    marker_channel: MarkerChannel = None,
+    activity_channel: ActivityChannel = None,
+    calibration_volumes: CalibrationVolumes = None,
+    n_z: NZ = None,
+    z_first: ZFirst = None,
+    z_discard: ZDiscard = None,
+    axes: Axes = None,
+    set_: Set = None,
+) -> None:
+    """Estimate how the two channels of a recording lie on each other; leaves an alignment file.
+
+    Give the file to `acll run --alignment` for other recordings of the same rig.
+    """
+    from napari_acll.preprocess import save_alignment
+
+    result = _calibrated(recording, resolve_settings(locals()))
+    if not result.is_trusted:
+        raise AlignmentError(
+            "The channels could not be aligned well enough to be trusted"
+            f" ({result.note.rstrip('.') or 'no agreement'}); nothing was saved. Use a recording"
+            " with more cells that both channels show."
+        )
+    save_alignment(result, out)
+    typer.echo(f"Alignment {out}: {alignment_sentence(result)}.")
+
+
+def _calibrated(recording: str, settings: AcllSettings) -> ChannelAlignment:
+    from napari_acll.preprocess import AlignmentCalibrator, Preprocessor
+    from napari_acll.sources import open_source
+
+    source = open_source(recording, settings.source)
+    try:
+        preprocessor = Preprocessor(source.spec, settings.preprocess)
+        calibrator = AlignmentCalibrator(preprocessor.spec, settings.alignment)
+        with display(None) as shown:
+            for note in source.notes:
+                shown.note(note)
+            for volume in source:
+                if calibrator.is_done:
+                    break
+                calibrator.add(preprocessor.apply(volume))
+        return calibrator.result()
+    finally:
+        source.close()
