@@ -1,5 +1,28 @@
-"""From a volume as stored to one that can be labeled."""
+"""From a volume as stored to one that can be labeled, and how its channels lie."""
 
+from napari_acll.preprocess._alignment_calibrator import (
+    AlignmentCalibrator,
+    UnusedVolume,
+    estimate_alignment,
+)
+from napari_acll.preprocess._alignment_file import load_alignment, save_alignment
+from napari_acll.preprocess._alignment_rig import (
+    last_alignment,
+    remember_alignment,
+    rig_name,
+    settle_alignment,
+)
 from napari_acll.preprocess._preprocessor import Preprocessor
 
-__all__ = ["Preprocessor"]
+__all__ = [
+    "AlignmentCalibrator",
+    "Preprocessor",
+    "UnusedVolume",
+    "estimate_alignment",
+    "last_alignment",
+    "load_alignment",
+    "remember_alignment",
+    "rig_name",
+    "save_alignment",
+    "settle_alignment",
+]
