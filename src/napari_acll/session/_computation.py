@@ -219,7 +219,7 @@ class Computation:
     ) -> None:
         self.store.append(sample)
         self.tally.count(sample.status)
-        self.mailbox.put(Latest(volume, labeled, sample))
+        self.mailbox.put(Latest(volume, labeled, sample, timings))
         self.outbox.put(Traced(sample, labeled, timings))
         self._mention_unfit(labeled)
 

@@ -3,7 +3,7 @@
 import threading
 from typing import NamedTuple
 
-from napari_acll.core import LabeledVolume, TraceSample, Volume
+from napari_acll.core import LabeledVolume, StageTimings, TraceSample, Volume
 
 
 class Latest(NamedTuple):
@@ -12,6 +12,7 @@ class Latest(NamedTuple):
     volume: Volume
     labeled: LabeledVolume
     sample: TraceSample
+    timings: StageTimings
 
 
 class Mailbox:

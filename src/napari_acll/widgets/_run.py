@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from napari_acll.core import (
     AcllError,
@@ -81,7 +81,7 @@ class RunRequest:
     out: Path | None
 
 
-SessionBuilder = Callable[[RunRequest], LiveSession]
+SessionBuilder: TypeAlias = Callable[[RunRequest], LiveSession]
 
 
 def build_live_session(request: RunRequest) -> LiveSession:
@@ -186,6 +186,9 @@ class Run:
         session.event.connect(self._on_event)
         session.alignment_ready.connect(self._on_alignment)
         self.session = session
+        if self.closing.is_set():
+            session.stop()  # never started: this closes the recording and the session folder
+            return
         session.start()
         while not session.state.is_over:
             if self.closing.wait(_CHECK_S):

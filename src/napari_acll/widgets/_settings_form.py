@@ -98,6 +98,20 @@ class SettingsForm(QWidget):
         own.update({name: form.values() for name, form in self._nested.items()})
         return own
 
+    def changed_values(self) -> dict[str, Any]:
+        """Return the values that differ from the defaults.
+
+        What was left alone stays unset, so that it can still be chosen by what is found in the
+        recording.
+        """
+        own: dict[str, Any] = {
+            name: editor.value()
+            for name, editor in self._editors.items()
+            if editor.value() != self._model.model_fields[name].default
+        }
+        nested = {name: form.changed_values() for name, form in self._nested.items()}
+        return own | {name: values for name, values in nested.items() if values}
+
     def setValues(self, values: Mapping[str, Any]) -> None:  # noqa: N802
         """Show these values; fields that the form lacks are left out."""
         for name, editor in self._editors.items():

@@ -92,9 +92,9 @@ class SetupPanel(QScrollArea):
             If the models refuse a value.
         """
         values: dict[str, dict[str, Any]] = {
-            stage: form.values() for stage, form in self._advanced.items()
+            stage: form.changed_values() for stage, form in self._advanced.items()
         }
-        values["animal"] = self._animal["animal"].values()
+        values["animal"] = self._animal["animal"].changed_values()
         for (stage, name), editor in self._front.items():
             values[stage][name] = editor.value()
         try:
