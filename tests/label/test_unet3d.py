@@ -157,8 +157,9 @@ def test_every_architecture_gives_probabilities_for_odd_sizes(changes):
         np.testing.assert_allclose(found.sum(0), 1, atol=1e-5)
 
 
-def test_an_older_residual_network_also_takes_odd_sizes():
-    network = small_network(OLDER, name="ResidualUNet3D", num_levels=3)
+@pytest.mark.parametrize("changes", [{}, {"pool_kernel_size": [1, 2, 2]}, {"conv_kernel_size": 3}])
+def test_an_older_residual_network_also_takes_odd_sizes(changes):
+    network = small_network(OLDER, name="ResidualUNet3D", num_levels=3, **changes)
     assert network.probabilities(random_counts((9, 11, 13))).shape == (7, 9, 11, 13)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_acll.core import (
+    AcllError,
     Labeler,
     LabelSettings,
     ModelError,
@@ -20,8 +21,12 @@ _NEEDS_CHECKPOINT = "unet3d"
 
 _MAX_HEADER_BYTES = 100_000_000
 
+_BUNDLED = "default"
+
+BUNDLED_KEY = "napari_acll"
+"""Metadata entry of a safetensors file of the same kind as the bundled model."""
 LABELER_KEY = "napari_acll_labeler"
-"""Metadata entry of a safetensors file: the installed labeler whose `from_file` opens it."""
+"""Metadata entry of any other safetensors file: name of the installed labeler that opens it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +97,7 @@ def _from_plugin(settings: LabelSettings) -> Labeler:
         stage = load_stage("labelers", settings.model)
     except PluginError as error:
         raise ModelError(str(error)) from error
-    from_settings = getattr(stage, "from_settings", None)
-    if not callable(from_settings):
-        raise ModelError(
-            f"Model {settings.model!r} has no from_settings(settings), which a labeler must have;"
-            " ask its author, or choose another model."
-        )
-    return _checked(from_settings(settings), settings.model)
+    return _made(stage, settings)
 
 
 def _from_file(path: Path, settings: LabelSettings) -> Labeler:
@@ -108,23 +107,39 @@ def _from_file(path: Path, settings: LabelSettings) -> Labeler:
             f" {', '.join(_CHECKPOINT_SUFFIXES)}."
         )
     settings = settings.model_copy(update={"model": str(path)})
-    return _checked(_opened(path, settings), settings.model)
+    return _opened(settings)
 
 
-def _opened(path: Path, settings: LabelSettings) -> object:
+def _opened(settings: LabelSettings) -> Labeler:
     """Return the labeler that a file asks for, by default a network of pytorch-3dunet."""
-    name = _safetensors_metadata(path).get(LABELER_KEY, _NEEDS_CHECKPOINT)
+    path = Path(settings.model)
+    name = _labeler_name(_safetensors_metadata(path))
     try:
         stage = load_stage("labelers", name)
     except PluginError as error:
         raise ModelError(f"{path} needs a labeler that is not there: {error}") from error
-    opener = getattr(stage, "from_settings" if name == _NEEDS_CHECKPOINT else "from_file", None)
-    if not callable(opener):
+    return _made(stage, settings)
+
+
+def _labeler_name(metadata: dict[str, str]) -> str:
+    own = _BUNDLED if BUNDLED_KEY in metadata else _NEEDS_CHECKPOINT
+    return metadata.get(LABELER_KEY, own)
+
+
+def _made(stage: object, settings: LabelSettings) -> Labeler:
+    from_settings = getattr(stage, "from_settings", None)
+    if not callable(from_settings):
         raise ModelError(
-            f"{path} asks for the labeler {name!r}, which cannot open files; install the package"
-            " that wrote it."
+            f"The labeler of model {settings.model!r} has no from_settings(settings), which a"
+            " labeler must have; ask its author, or choose another model."
         )
-    return opener(settings) if name == _NEEDS_CHECKPOINT else opener(path, settings)
+    labeler = from_settings(settings)
+    if not isinstance(labeler, Labeler):
+        raise ModelError(
+            f"Model {settings.model!r} gives a {type(labeler).__name__}, which lacks a method of"
+            " a labeler (neurons, describe, warm_up, label); choose another model."
+        )
+    return labeler
 
 
 def _safetensors_metadata(path: Path) -> dict[str, str]:
@@ -139,15 +154,6 @@ def _safetensors_metadata(path: Path) -> dict[str, str]:
         return {}  # Damaged: whoever reads the weights says so.
     metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
     return metadata if isinstance(metadata, dict) else {}
-
-
-def _checked(labeler: object, model: str) -> Labeler:
-    if not isinstance(labeler, Labeler):
-        raise ModelError(
-            f"Model {model!r} gives a {type(labeler).__name__}, which lacks a method of a labeler"
-            " (neurons, describe, warm_up, label); choose another model."
-        )
-    return labeler
 
 
 def _unknown(model: str, path: Path) -> str:
@@ -165,10 +171,10 @@ def _unknown(model: str, path: Path) -> str:
 def _info(name: str) -> ModelInfo:
     try:
         stage = load_stage("labelers", name)
-    except PluginError as error:
+        info = getattr(stage, "info", None)
+        told = info(name) if callable(info) else None
+    except AcllError as error:
         return ModelInfo(name=name, description=f"Cannot be loaded: {error}")
-    info = getattr(stage, "info", None)
-    told = info(name) if callable(info) else None
     if isinstance(told, ModelInfo):
         return told
     summary = (getattr(stage, "__doc__", None) or "").strip().partition("\n")[0]

@@ -166,6 +166,7 @@ class SizedDeconvolution(nn.Module):
 
     def __init__(self, n_in: int, n_out: int, kernel_size: Triple) -> None:
         super().__init__()
+        self._kernel_size = kernel_size
         self.upsample = nn.ConvTranspose3d(n_in, n_out, kernel_size, stride=2, padding=1)
 
     def forward(self, x: Tensor, size: torch.Size) -> Tensor:
@@ -174,7 +175,8 @@ class SizedDeconvolution(nn.Module):
         Where pooling dropped a row, which the older versions refuse, the result is resized as
         the newer ones do.
         """
-        reachable = [min(n, 2 * m) for n, m in zip(size, x.shape[2:], strict=True)]
+        least = [2 * m - 4 + k for m, k in zip(x.shape[2:], self._kernel_size, strict=True)]
+        reachable = [min(max(n, low), low + 1) for n, low in zip(size, least, strict=True)]
         enlarged: Tensor = self.upsample(x, reachable)
         same = list(size) == reachable
         return enlarged if same else functional.interpolate(enlarged, size=size)
