@@ -80,7 +80,7 @@ class Nd2Header:
     def experiment(self) -> dict[str, LvValue]:
         """Return the nested loops."""
         level: dict[str, LvValue] = {}
-        for axis, count in reversed(self.loops.items()):
+        for axis, count in reversed(list(self.loops.items())):
             level = self._loop(axis, count, inner=level)
         return {"SLxExperiment": level}
 

@@ -1,5 +1,6 @@
 """Writes ND2 files frame by frame, laid out as the microscope's software lays them out."""
 
+import math
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -107,7 +108,7 @@ class Nd2Writer:
 
     @property
     def n_frames(self) -> int:
-        """Frames written so far."""
+        """Frames written or left out so far."""
         return len(self._times_ms)
 
     def append_frame(self, frame: NDArray[np.unsignedinteger], time_s: float) -> None:
@@ -141,6 +142,10 @@ class Nd2Writer:
         self._write_chunk(name, payload, name_bytes=_FRAME_NAME_BYTES)
         self._file.flush()
         self._times_ms.append(time_s * 1000.0)
+
+    def skip_frames(self, n_frames: int) -> None:
+        """Leave out the next frames: the file counts them but does not hold them."""
+        self._times_ms.extend([math.nan] * n_frames)
 
     def close(self) -> None:
         """Write what stands after the frames, the map of the file last."""

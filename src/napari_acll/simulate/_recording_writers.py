@@ -1,8 +1,8 @@
 """Writes volumes, simulated or of any other source, as the recordings that users have."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,6 +41,8 @@ def write_nd2(
 ) -> Path:
     """Write one ND2 file with the loops T and Z, activity as channel 0, marker as channel 1.
 
+    Volumes and slices that the source lacks are left out of the file, which counts them.
+
     Parameters
     ----------
     source : source of volumes
@@ -48,7 +50,7 @@ def write_nd2(
     path : Path
         File to write.
     n_volumes : int
-        Volumes to write; fewer if the source has fewer.
+        Volumes to write, lost ones included; fewer if the source has fewer.
     progress : callable, optional
         Called with the number of volumes written so far.
 
@@ -60,15 +62,15 @@ def write_nd2(
     Raises
     ------
     RecordingError
-        If the file exists or cannot be written, or a volume is missing in the source.
+        If the file exists or cannot be written, or there are no volumes.
     """
-    volumes = islice(source, n_volumes)
+    volumes = _first_volumes(source, n_volumes)
     first = _first(volumes)
-    n_planned = n_volumes if source.spec.n_volumes is None else source.spec.n_volumes
-    loops = {"T": min(n_volumes, n_planned), "Z": first.marker.shape[0]}
+    n_z = first.marker.shape[0]
+    loops = {"T": _n_planned(source.spec, n_volumes), "Z": n_z}
     with _nd2_writer(path, first, loops) as writer:
-        for number, volume in enumerate(_chained(first, volumes)):
-            _check_index(volume, number)
+        for number, volume in enumerate(chain((first,), volumes)):
+            writer.skip_frames(volume.index * n_z - writer.n_frames)
             _append_volume(writer, volume, path)
             if progress is not None:
                 progress(number + 1)
@@ -90,7 +92,7 @@ def write_nd2_folder(
     folder : Path
         Folder to make.
     n_volumes : int
-        Volumes to write.
+        Volumes to write, lost ones included; fewer if the source has fewer.
     progress : callable, optional
         Called with the number of volumes written so far.
 
@@ -105,7 +107,7 @@ def write_nd2_folder(
         If the folder exists or cannot be written.
     """
     _make_folder(folder)
-    for number, volume in enumerate(islice(source, n_volumes)):
+    for number, volume in enumerate(_first_volumes(source, n_volumes)):
         path = folder / f"{folder.name}_t{volume.index + 1:04d}{_ND2_SUFFIX}"
         part = path.with_suffix(_PART_SUFFIX)
         with _nd2_writer(part, volume, {"Z": volume.marker.shape[0]}) as writer:
@@ -145,15 +147,14 @@ def write_array(
     RecordingError
         If it exists or cannot be written, or a volume is missing in the source.
     """
-    volumes = islice(source, n_volumes)
+    volumes = _first_volumes(source, n_volumes)
     first = _first(volumes)
     if path.exists():
         raise _exists(path)
-    n_planned = n_volumes if source.spec.n_volumes is None else source.spec.n_volumes
-    n_planned = min(n_volumes, n_planned)
+    n_planned = _n_planned(source.spec, n_volumes)
     try:
         array, times_s = _create_array(path, first, source.spec, n_planned)
-        for number, volume in enumerate(_chained(first, volumes)):
+        for number, volume in enumerate(chain((first,), volumes)):
             _check_index(volume, number)
             array[number, 0] = volume.activity
             array[number, 1] = volume.marker
@@ -175,9 +176,12 @@ def _first(volumes: Iterator[Volume]) -> Volume:
     return volume
 
 
-def _chained(first: Volume, others: Iterable[Volume]) -> Iterator[Volume]:
-    yield first
-    yield from others
+def _first_volumes(source: _VolumesOfSpec, n_volumes: int) -> Iterator[Volume]:
+    return takewhile(lambda volume: volume.index < n_volumes, source)
+
+
+def _n_planned(spec: VolumeSpec, n_volumes: int) -> int:
+    return n_volumes if spec.n_volumes is None else min(n_volumes, spec.n_volumes)
 
 
 def _check_index(volume: Volume, number: int) -> None:
@@ -205,6 +209,9 @@ def _nd2_writer(path: Path, first: Volume, loops: dict[str, int]) -> Nd2Writer:
 def _append_volume(writer: Nd2Writer, volume: Volume, path: Path) -> None:
     try:
         for z, time_s in enumerate(volume.slice_times_s):
+            if z in volume.missing_z:
+                writer.skip_frames(1)
+                continue
             frame = np.stack((volume.activity[z], volume.marker[z]))
             writer.append_frame(frame, float(time_s))
     except OSError as error:

@@ -1,5 +1,44 @@
-"""Contract test suites for people who write a stage; never imported at run time."""
+"""Contract test suites and fakes for people who write a stage; never imported at run time."""
 
 from napari_acll.testing._labelers import LabelerContract
+from napari_acll.testing._sources import SourceContract
+from napari_acll.testing._session import (
+    SessionWriterContract,
+    TraceEstimatorContract,
+    fake_sample,
+    write_fake_volume,
+)
+from napari_acll.testing._session_fakes import (
+    ACTIVITY_BACKGROUND,
+    MARKER_BACKGROUND,
+    FakeCalibrator,
+    FakeLabeler,
+    FakePreprocessor,
+    FakeSource,
+    GatedLabeler,
+    MemoryWriter,
+    expected_ratio,
+    fake_labeled,
+    fake_spec,
+    fake_volume,
+)
 
-__all__ = ["LabelerContract"]
+__all__ = [
+    "ACTIVITY_BACKGROUND",
+    "MARKER_BACKGROUND",
+    "FakeCalibrator",
+    "FakeLabeler",
+    "FakePreprocessor",
+    "FakeSource",
+    "GatedLabeler",
+    "LabelerContract",
+    "MemoryWriter",
+    "SessionWriterContract",
+    "TraceEstimatorContract",
+    "expected_ratio",
+    "fake_labeled",
+    "fake_sample",
+    "fake_spec",
+    "fake_volume",
+    "write_fake_volume",
+]
