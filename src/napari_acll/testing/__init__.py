@@ -1,7 +1,6 @@
 """Contract test suites and fakes for people who write a stage; never imported at run time."""
 
 from napari_acll.testing._labelers import LabelerContract
-from napari_acll.testing._sources import SourceContract
 from napari_acll.testing._session import (
     SessionWriterContract,
     TraceEstimatorContract,
@@ -22,6 +21,7 @@ from napari_acll.testing._session_fakes import (
     fake_spec,
     fake_volume,
 )
+from napari_acll.testing._sources import SourceContract
 
 __all__ = [
     "ACTIVITY_BACKGROUND",
@@ -34,6 +34,7 @@ __all__ = [
     "LabelerContract",
     "MemoryWriter",
     "SessionWriterContract",
+    "SourceContract",
     "TraceEstimatorContract",
     "expected_ratio",
     "fake_labeled",
