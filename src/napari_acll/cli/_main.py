@@ -44,6 +44,8 @@ def run(arguments: Sequence[str]) -> int:
         if is_debug:
             traceback.print_exc()
         return _fail(_sentence(error), _exit_code(error))
+    if code == INTERRUPTED:
+        return _fail("interrupted.", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 
