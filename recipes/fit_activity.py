@@ -17,7 +17,7 @@ logger = logging.getLogger("fit_activity")
 
 PERIOD_S = 0.6
 MIN_CONFIDENCE = 3.0
-PROBABILITIES = np.linspace(0.05, 0.95, 10)
+PROBABILITIES = np.linspace(0.01, 0.99, 15)
 
 
 def read(path: Path) -> tuple[NDArray, NDArray]:

@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 from napari_acll.simulate._anatomy import load_parameters
 
 Floats = NDArray[np.float64]
+FITTED_LENGTH = 800
+"""Volumes of the recordings that the statistics were taken from."""
+RELIABILITY = 0.88
+"""What the noise of the recordings leaves of a correlation."""
+MAX_LENGTH = 4096
+"""Longer traces run backward and forward again; an animal is recorded for some 1600 volumes."""
 Reporter: TypeAlias = Literal["gcamp", "gfp"]
 
 
@@ -70,14 +76,15 @@ def sample_traces(
     Returns
     -------
     ndarray of float32, shape (n, n_volumes)
+        At most `MAX_LENGTH` columns, see `trace_column`.
     """
     if settings.reporter == "gfp":
-        return np.ones((len(names), n_volumes), np.float32)
+        return np.ones((len(names), min(n_volumes, MAX_LENGTH)), np.float32)
     table = load_parameters()
     classes = [_pair_class(name, index) for index, name in enumerate(names)]
     unique = {key: index for index, key in enumerate(dict.fromkeys(classes))}
     member = np.array([unique[key] for key in classes])
-    n_time = max(n_volumes, 2)
+    n_time = min(max(n_volumes, FITTED_LENGTH), MAX_LENGTH)
 
     half_s = _quantiles(table, "activity_half_decay_s", rng.random(len(unique)))[member]
     shared = _relaxations(half_s, n_time, period_s, rng, member)
@@ -87,9 +94,9 @@ def sample_traces(
     sign = rng.choice([-1.0, 1.0], len(unique))[member]
     # what follows the common state strongly is also what is alike on both sides
     rank = rng.random(len(unique))
-    common = sign * _quantiles(table, "activity_common_loading", rank)[member]
+    common = sign * _noiseless(_quantiles(table, "activity_common_loading", rank))[member]
     reversal = _reversal_loading(names, table, rng)
-    partner = np.clip(_quantiles(table, "activity_pair_correlation", rank), 0.0, 0.97)[member]
+    partner = _noiseless(_quantiles(table, "activity_pair_correlation", rank))[member]
     given = np.minimum(common**2 + reversal**2, 0.95)
     pair_share = np.clip((partner - given) / (1 - given), 0.0, 1.0)
     rest = np.sqrt(1 - given)[:, None]
@@ -98,15 +105,28 @@ def sample_traces(
         np.sqrt(pair_share)[:, None] * shared + np.sqrt(1 - pair_share)[:, None] * own
     )
     log_sd = _quantiles(table, "activity_log_sd", rng.random(len(unique)))[member]
-    ratio: Floats = np.exp(log_sd[:, None] * log_f)
+    # the SDs were measured within recordings, in which slow neurons do not show all they can do
+    log_f *= (log_sd / log_f.std(axis=1))[:, None]
+    ratio: Floats = np.exp(log_f)
     ratio /= np.quantile(ratio, 0.2, axis=1, keepdims=True)
     return ratio[:, :n_volumes].astype(np.float32)
+
+
+def trace_column(index: int) -> int:
+    """Return the column of `sample_traces` that holds a volume, however long the recording."""
+    turn, rest = divmod(index, MAX_LENGTH)
+    return rest if turn % 2 == 0 else MAX_LENGTH - 1 - rest
 
 
 def _quantiles(table: dict[str, NDArray[np.generic]], key: str, rank: Floats) -> Floats:
     """Return the fitted quantiles at ranks between 0 and 1."""
     probabilities = np.asarray(table["activity_probabilities"], np.float64)
     return np.interp(rank, probabilities, np.asarray(table[key], np.float64))
+
+
+def _noiseless(correlation: Floats) -> Floats:
+    """Return correlations as they were without the noise of the recordings they come from."""
+    return np.clip(correlation / RELIABILITY, 0.0, 0.97)
 
 
 def _pair_class(name: str, index: int) -> str:

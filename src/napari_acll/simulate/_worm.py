@@ -13,7 +13,7 @@ from napari_acll.core import (
     VolumeSpec,
     VoxelGrid,
 )
-from napari_acll.simulate._activity import ActivitySettings, sample_traces
+from napari_acll.simulate._activity import ActivitySettings, sample_traces, trace_column
 from napari_acll.simulate._anatomy import Anatomy, AnimalShape
 from napari_acll.simulate._defects import Defects, DefectSettings, sample_defects, spoil
 from napari_acll.simulate._kernels import draw_masks
@@ -127,7 +127,7 @@ class VirtualWorm:
 
     @cached_property
     def ratios(self) -> NDArray[np.float32]:
-        """F/F20 of every nucleus at every volume, shape `(n, n_volumes)`."""
+        """F/F20 of every nucleus, `(n, n_volumes)`; at most some thousand columns."""
         rng = np.random.default_rng([self.seed, 2])
         settings = self.settings
         return sample_traces(
@@ -203,7 +203,7 @@ class VirtualWorm:
             radius_um=self._radii_um()[:n].prod(1) ** (1 / 3),
             marker=marker[:n],
             activity=activity[:n],
-            ratio=self.ratios[:, index].astype(np.float64),
+            ratio=self._ratio(index),
             alignment=self.alignment,
             slice_offset_um=offset,
         )
@@ -220,6 +220,10 @@ class VirtualWorm:
         nearest = np.ones(self.spec.shape, np.float32)
         draw_masks(masks, nearest, path_px, radius_px, self._tilt_rad)
         return masks
+
+    def _ratio(self, index: int) -> Floats:
+        ratio: Floats = self.ratios[:, trace_column(index)].astype(np.float64)
+        return ratio
 
     def _check(self, index: int) -> None:
         if not 0 <= index < self.settings.n_volumes:
@@ -253,7 +257,7 @@ class VirtualWorm:
         optics, settings = self.settings.optics, self.settings
         now = settings.activity.light(index * settings.period_s)
         marker = np.r_[self.shape.brightness, self._spot_light] * optics.marker_counts
-        nuclei = self.shape.brightness**0.5 * self._gcamp * self.ratios[:, index]
+        nuclei = self.shape.brightness**0.5 * self._gcamp * self._ratio(index)
         activity = np.r_[nuclei, 0.5 * self._spot_light] * optics.activity_counts
         # counts are those of a typical nucleus after blur
         blurred = np.sqrt(1.6**2 + 1.5 * np.asarray(optics.psf_um) ** 2)
