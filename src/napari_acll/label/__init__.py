@@ -8,25 +8,76 @@ from napari_acll.label._registry import ModelInfo, available_models, load_labele
 
 if TYPE_CHECKING:
     from napari_acll.label._checkpoint import load_unet3d
+    from napari_acll.label._point_assignment import name_probabilities
+    from napari_acll.label._point_detector import DetectorNetwork
+    from napari_acll.label._point_finder import FoundNuclei, NucleusFinder
+    from napari_acll.label._point_frame import (
+        Atlas,
+        Pose,
+        fit_pose,
+        likeliest_poses,
+        refine_affine,
+    )
+    from napari_acll.label._point_identifier import IdentifierNetwork
+    from napari_acll.label._point_image import prepare
+    from napari_acll.label._point_labeler import PointLabeler, nucleus_table
+    from napari_acll.label._point_model import Calibration, PointModel, PointModelCard
+    from napari_acll.label._point_namer import NucleusNamer, NucleusTable
     from napari_acll.label._unet3d import UNet3D
     from napari_acll.label._unet3d_labeler import UNet3DLabeler
 
 # Importing torch takes seconds; whoever only lists models or reads names does not pay for it.
 _MODULE_OF_LAZY_NAME = {
+    "Atlas": "_point_frame",
+    "Calibration": "_point_model",
+    "DetectorNetwork": "_point_detector",
+    "FoundNuclei": "_point_finder",
+    "IdentifierNetwork": "_point_identifier",
+    "Pose": "_point_frame",
+    "fit_pose": "_point_frame",
+    "likeliest_poses": "_point_frame",
+    "refine_affine": "_point_frame",
+    "NucleusFinder": "_point_finder",
+    "NucleusNamer": "_point_namer",
+    "NucleusTable": "_point_namer",
+    "PointLabeler": "_point_labeler",
+    "PointModel": "_point_model",
+    "PointModelCard": "_point_model",
     "UNet3D": "_unet3d",
     "UNet3DLabeler": "_unet3d_labeler",
     "load_unet3d": "_checkpoint",
+    "name_probabilities": "_point_assignment",
+    "nucleus_table": "_point_labeler",
+    "prepare": "_point_image",
 }
 
 __all__ = [
+    "Atlas",
+    "Calibration",
+    "DetectorNetwork",
+    "FoundNuclei",
+    "IdentifierNetwork",
     "ModelInfo",
+    "NucleusFinder",
+    "NucleusNamer",
+    "NucleusTable",
+    "PointLabeler",
+    "PointModel",
+    "PointModelCard",
+    "Pose",
     "UNet3D",
     "UNet3DLabeler",
     "available_models",
     "find_names_file",
+    "fit_pose",
+    "likeliest_poses",
     "load_labeler",
     "load_unet3d",
+    "name_probabilities",
+    "nucleus_table",
+    "prepare",
     "read_names",
+    "refine_affine",
 ]
 
 

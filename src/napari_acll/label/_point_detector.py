@@ -95,7 +95,15 @@ def folded_for_inference(network: DetectorNetwork) -> DetectorNetwork:
     _fold_children(folded)
     for parameter in folded.parameters():
         parameter.requires_grad_(False)
-    return folded.to(memory_format=torch.channels_last_3d)
+    _to_channels_last(folded)
+    return folded
+
+
+def _to_channels_last(module: nn.Module) -> None:
+    """Lay the weights out as the fast convolutions want them."""
+    for parameter in module.parameters():
+        if parameter.dim() == 5:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
 
 
 def _fold_children(module: nn.Module) -> None:

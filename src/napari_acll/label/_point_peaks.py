@@ -17,16 +17,17 @@ def find_peaks(
     Parameters
     ----------
     heat : ndarray of float32, shape (Z, Y, X)
-        Probability of a center.
+        Logit of the probability of a center.
     threshold : float
-        Lowest peak that counts.
+        Lowest logit that counts.
 
     Returns
     -------
     position_px : ndarray of float32, shape (n, 3)
-        Centers to a fraction of a voxel, from the parabola through the logarithm of the map (a
-        Gaussian's logarithm is one).
+        Centers to a fraction of a voxel, from the parabola through the logarithm of the
+        probability (a Gaussian's logarithm is one).
     height : ndarray of float32, shape (n,)
+        Logits there.
     """
     found = np.asarray(_local_maxima(heat, threshold))
     if not len(found):
@@ -70,14 +71,19 @@ def _local_maxima(heat: NDArray[np.float32], threshold: float) -> NDArray[np.int
 def _fractions(heat: NDArray[np.float32], found: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the offsets of the true maxima from their voxels, at most half a voxel."""
     fraction = np.zeros(found.shape)
-    center = np.log(heat[tuple(found.T)] + 1e-6).astype(np.float64)
+    center = _log_probability(heat[tuple(found.T)])
     for axis in range(3):
         step = np.eye(3, dtype=np.int64)[axis]
-        before = np.log(heat[tuple((found - step).T)] + 1e-6)
-        after = np.log(heat[tuple((found + step).T)] + 1e-6)
+        before = _log_probability(heat[tuple((found - step).T)])
+        after = _log_probability(heat[tuple((found + step).T)])
         curvature = np.minimum(before + after - 2 * center, -1e-3)
         fraction[:, axis] = np.clip((before - after) / (2 * curvature), -0.5, 0.5)
     return fraction
+
+
+def _log_probability(logit: NDArray[np.float32]) -> NDArray[np.float64]:
+    log: NDArray[np.float64] = -np.logaddexp(0.0, -logit.astype(np.float64))
+    return log
 
 
 def grow_instances(
@@ -92,13 +98,13 @@ def grow_instances(
     Parameters
     ----------
     foreground : ndarray of float32, shape (Z, Y, X)
-        Probability to belong to a nucleus.
+        Logit of the probability to belong to a nucleus.
     position_px : ndarray of float32, shape (n, 3)
         Centers.
     radius_px : tuple of float
         Semi-axes of the ellipsoid beyond which nothing belongs to a nucleus.
     threshold : float
-        Least probable foreground.
+        Least logit of the foreground.
 
     Returns
     -------
@@ -146,9 +152,9 @@ def _grow(
                         distance[z, y, x] = square
                         instances[z, y, x] = row + 1
     for row in range(len(position)):
-        z = min(max(int(round(position[row, 0])), 0), n_z - 1)
-        y = min(max(int(round(position[row, 1])), 0), n_y - 1)
-        x = min(max(int(round(position[row, 2])), 0), n_x - 1)
+        z = min(max(round(position[row, 0]), 0), n_z - 1)
+        y = min(max(round(position[row, 1]), 0), n_y - 1)
+        x = min(max(round(position[row, 2]), 0), n_x - 1)
         instances[z, y, x] = row + 1
 
 
@@ -160,9 +166,9 @@ def mean_around(
     n_z, n_y, n_x = volume.shape
     mean = np.zeros(len(position_px), np.float32)
     for row in range(len(position_px)):
-        z0 = int(round(position_px[row, 0]))
-        y0 = int(round(position_px[row, 1]))
-        x0 = int(round(position_px[row, 2]))
+        z0 = round(position_px[row, 0])
+        y0 = round(position_px[row, 1])
+        x0 = round(position_px[row, 2])
         total, count = 0.0, 0
         for z in range(max(0, z0 - half_px[0]), min(n_z, z0 + half_px[0] + 1)):
             for y in range(max(0, y0 - half_px[1]), min(n_y, y0 + half_px[1] + 1)):

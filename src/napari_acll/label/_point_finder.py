@@ -1,0 +1,123 @@
+"""Nuclei of one volume: the detector network, then peaks and instances."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_acll.label._point_detector import STRIDE, DetectorNetwork, folded_for_inference
+from napari_acll.label._point_image import PreparedVolume
+from napari_acll.label._point_peaks import find_peaks, grow_instances, mean_around
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundNuclei:
+    """Nuclei of one volume, on the grid of the model.
+
+    Parameters
+    ----------
+    position_px : ndarray of float32, shape (n, 3)
+        Centers, `(z, y, x)`.
+    height : ndarray of float32, shape (n,)
+        Probability of the center.
+    instances : ndarray of uint16, shape (z, y, x)
+        `row + 1` in the voxels of each nucleus.
+    n_voxels : ndarray of int32, shape (n,)
+        Their number.
+    brightness : ndarray of float32, shape (n,)
+        Marker counts above background around the center.
+    voxel_size_um : tuple of float
+        `(Z, Y, X)`.
+    """
+
+    position_px: NDArray[np.float32]
+    height: NDArray[np.float32]
+    instances: NDArray[np.uint16]
+    n_voxels: NDArray[np.int32]
+    brightness: NDArray[np.float32]
+    voxel_size_um: tuple[float, float, float]
+
+    def __len__(self) -> int:
+        return len(self.height)
+
+    @property
+    def position_um(self) -> NDArray[np.float64]:
+        """Centers in um, `(n, 3)`."""
+        position: NDArray[np.float64] = self.position_px * np.asarray(self.voxel_size_um)
+        return position
+
+    @property
+    def radius_um(self) -> NDArray[np.float64]:
+        """Radius of a ball of each nucleus's size, in um."""
+        volume = self.n_voxels * float(np.prod(self.voxel_size_um))
+        radius: NDArray[np.float64] = np.cbrt(volume * 3 / (4 * np.pi))
+        return radius
+
+
+class NucleusFinder:
+    """Finds the nuclei of prepared volumes.
+
+    Parameters
+    ----------
+    network : DetectorNetwork
+        Trained detector.
+    peak_threshold, foreground_threshold : float
+        Least probable center, and least probable voxel of a nucleus.
+    max_radius_um : float
+        No nucleus reaches farther.
+    device : torch.device
+        Where the network runs.
+    """
+
+    def __init__(
+        self,
+        network: DetectorNetwork,
+        *,
+        peak_threshold: float,
+        foreground_threshold: float,
+        max_radius_um: float,
+        device: torch.device,
+    ) -> None:
+        self._network = folded_for_inference(network).to(device)
+        self._peak_logit = _logit(peak_threshold)
+        self._foreground_logit = _logit(foreground_threshold)
+        self._max_radius_um = max_radius_um
+        self._device = device
+
+    def find(self, prepared: PreparedVolume) -> FoundNuclei:
+        """Return the nuclei of one volume."""
+        center, foreground = self.logits(prepared.image)
+        position, height_logit = find_peaks(center, self._peak_logit)
+        z, y, x = (self._max_radius_um / size for size in prepared.voxel_size_um)
+        instances, n_voxels = grow_instances(
+            foreground, position, radius_px=(z, y, x), threshold=self._foreground_logit
+        )
+        return FoundNuclei(
+            position_px=position,
+            height=(1 / (1 + np.exp(-height_logit))).astype(np.float32),
+            instances=instances,
+            n_voxels=n_voxels,
+            brightness=mean_around(prepared.counts, position, (1, 1, 1)),
+            voxel_size_um=prepared.voxel_size_um,
+        )
+
+    def logits(
+        self, image: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the logits of center and foreground, each of the shape of the image."""
+        n_z, n_y, n_x = image.shape
+        with torch.inference_mode():
+            maps = self._network(self._as_input(image))[0].float()
+            maps = maps.permute(0, 3, 2, 1)[:, :n_z, :n_y, :n_x].contiguous().numpy(force=True)
+        return maps[0], maps[1]
+
+    def _as_input(self, image: NDArray[np.float32]) -> Tensor:
+        padded = np.pad(image, [(0, -n % STRIDE) for n in image.shape])
+        tensor = torch.from_numpy(np.ascontiguousarray(padded.transpose(2, 1, 0)))[None, None]
+        return tensor.to(self._device, memory_format=torch.channels_last_3d)
+
+
+def _logit(probability: float) -> float:
+    return float(np.log(probability / (1 - probability)))

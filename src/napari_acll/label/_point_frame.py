@@ -1,0 +1,202 @@
+"""Turning the nuclei of a volume into the frame of the atlas, before anything has a name.
+
+Positions are `(z, y, x)` in um throughout. The atlas has x from nose to tail and z from the left
+to the right side. An animal's long axis lies in the imaging plane, either way round, and it lies
+on either side; every such posture is tried and the likeliest ones are kept.
+
+References
+----------
+Myronenko & Song, Point set registration: coherent point drift, IEEE TPAMI 2010: the matching of
+points as a Gaussian mixture, here with rigid and affine maps and some points that fit nothing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_ROLLS_DEG = (0.0, 30.0, -30.0, 180.0, 210.0, 150.0)
+"""Animals lie on their side; more than 45 degrees away from it has not been seen."""
+_CLUTTER_PER_UM3 = 2e-4
+"""Density of points that belong to no neuron of the atlas, against 190 of them per 1e5 um3."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Atlas:
+    """Where the neurons of a model lie on average.
+
+    Parameters
+    ----------
+    mean_um : ndarray of float64, shape (k, 3)
+        Mean positions.
+    sd_um : ndarray of float64, shape (k, 3)
+        How far animals stray from them, per axis.
+    """
+
+    mean_um: Floats
+    sd_um: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pose:
+    """`position @ matrix + shift` lies in the frame of the atlas."""
+
+    matrix: Floats
+    shift: Floats
+    log_likelihood: float = 0.0
+
+    def apply(self, position_um: NDArray[np.floating]) -> Floats:
+        """Return positions in the frame of the atlas."""
+        moved: Floats = position_um @ self.matrix + self.shift
+        return moved
+
+
+def likeliest_poses(position_um: Floats, atlas: Atlas, *, n_best: int) -> list[Pose]:
+    """Return the postures in which the nuclei fit the atlas best, the likeliest first.
+
+    Parameters
+    ----------
+    position_um : ndarray of float64, shape (n, 3)
+        Nuclei as they lie in the volume.
+    atlas : Atlas
+        Where neurons lie.
+    n_best : int
+        Postures to return; they differ by more than 20 degrees.
+    """
+    center = np.median(position_um, axis=0)
+    starts = [_start(center, turn) for turn in _turns(position_um - center)]
+    poses = [refine_rigid(position_um, atlas, start) for start in starts]
+    poses.sort(key=lambda pose: -pose.log_likelihood)
+    kept: list[Pose] = []
+    for pose in poses:
+        if all(_angle_deg(pose.matrix, other.matrix) > 20 for other in kept):
+            kept.append(pose)
+    return kept[:n_best]
+
+
+def _turns(centered: Floats) -> list[Floats]:
+    """Return the rotations that are tried: both directions of the long axis, several rolls."""
+    in_plane = centered[:, 1:]
+    radius = np.linalg.norm(in_plane - np.median(in_plane, axis=0), axis=1)
+    inner = in_plane[radius <= np.percentile(radius, 95)]
+    y, x = np.linalg.svd(inner - inner.mean(0), full_matrices=False)[2][0]
+    along = np.array([[1.0, 0, 0], [0, x, y], [0, -y, x]])
+    flip = np.diag([1.0, -1.0, -1.0])
+    return [
+        heading @ _roll(np.deg2rad(roll))
+        for heading in (along, along @ flip)
+        for roll in _ROLLS_DEG
+    ]
+
+
+def _roll(angle_rad: float) -> Floats:
+    cos, sin = np.cos(angle_rad), np.sin(angle_rad)
+    return np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1.0]])
+
+
+def _start(center: Floats, turn: Floats) -> Pose:
+    # the middle of the atlas is its mean, that of a volume the median: clutter is far out
+    return Pose(turn, -center @ turn)
+
+
+def _angle_deg(first: Floats, second: Floats) -> float:
+    cosine = (np.trace(first.T @ second) - 1) / 2
+    return float(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))))
+
+
+def refine_rigid(position_um: Floats, atlas: Atlas, start: Pose, *, n_rounds: int = 8) -> Pose:
+    """Return the rigid posture near `start` in which the nuclei fit the atlas best."""
+    pose = start
+    for sd_um in np.geomspace(7.0, 3.0, n_rounds):
+        weight, target, log_likelihood = _match(pose.apply(position_um), atlas, sd_um)
+        pose = _rigid_fit(position_um, target, weight, log_likelihood)
+    return pose
+
+
+def refine_affine(position_um: Floats, atlas: Atlas, start: Pose, *, n_rounds: int = 6) -> Pose:
+    """Return the affine map near `start` with which the nuclei fit the atlas best."""
+    pose = start
+    for sd_um in np.geomspace(4.0, 2.5, n_rounds):
+        weight, target, log_likelihood = _match(pose.apply(position_um), atlas, sd_um)
+        pose = affine_fit(position_um, target, weight, start=pose, log_likelihood=log_likelihood)
+    return pose
+
+
+def _match(moved: Floats, atlas: Atlas, sd_um: float) -> tuple[Floats, Floats, float]:
+    """Return, for each point, how surely it is a neuron, where that would be, and the fit."""
+    square = (
+        (moved**2).sum(1)[:, None] - 2 * moved @ atlas.mean_um.T + (atlas.mean_um**2).sum(1)[None]
+    )
+    density = np.exp(-0.5 * square / sd_um**2) / ((2 * np.pi) ** 1.5 * sd_um**3)
+    total = density.sum(1) + _CLUTTER_PER_UM3 * 5
+    share = density / total[:, None]
+    weight = share.sum(1)
+    target = share @ atlas.mean_um / np.maximum(weight, 1e-9)[:, None]
+    return weight, target, float(np.log(total).mean())
+
+
+def _rigid_fit(source: Floats, target: Floats, weight: Floats, log_likelihood: float) -> Pose:
+    share = (weight / weight.sum())[:, None]
+    center, goal = (share * source).sum(0), (share * target).sum(0)
+    u, _, vt = np.linalg.svd(((source - center) * share).T @ (target - goal))
+    turn = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt
+    return Pose(turn, goal - center @ turn, log_likelihood)
+
+
+def affine_fit(
+    source: Floats,
+    target: Floats,
+    weight: Floats,
+    *,
+    start: Pose,
+    log_likelihood: float = 0.0,
+    stiffness: float = 3.0,
+) -> Pose:
+    """Return the affine map from source to target, drawn toward `start` where there is little.
+
+    Parameters
+    ----------
+    source, target : ndarray of float64, shape (n, 3)
+        Corresponding positions.
+    weight : ndarray of float64, shape (n,)
+        Trust in each pair.
+    start : Pose
+        What is believed without any pair.
+    log_likelihood : float
+        Kept with the result.
+    stiffness : float
+        Pairs at 10 um from the center that the belief is worth.
+    """
+    share = (weight / weight.sum())[:, None]
+    center, goal = (share * source).sum(0), (share * target).sum(0)
+    design = (source - center) * weight[:, None]
+    prior = stiffness * 100.0
+    gram = design.T @ (source - center) + prior * np.eye(3)
+    matrix = np.linalg.solve(gram, design.T @ (target - goal) + prior * start.matrix)
+    return Pose(matrix, goal - center @ matrix, log_likelihood)
+
+
+def fit_pose(source: Floats, target: Floats, *, is_affine: bool) -> Pose:
+    """Return the rigid or affine map from source to target, little disturbed by wrong pairs.
+
+    Parameters
+    ----------
+    source, target : ndarray of float64, shape (n, 3)
+        Corresponding positions.
+    is_affine : bool
+        Whether the map may stretch and shear.
+    """
+    weight = np.ones(len(source))
+    rigid = pose = _rigid_fit(source, target, weight, 0.0)
+    for _ in range(4):
+        error = np.linalg.norm(pose.apply(source) - target, axis=1)
+        weight = 1 / (1 + (error / 5.0) ** 2)
+        rigid = pose = _rigid_fit(source, target, weight, 0.0)
+    if is_affine:
+        for _ in range(3):
+            pose = affine_fit(source, target, weight / weight.mean(), start=rigid)
+            error = np.linalg.norm(pose.apply(source) - target, axis=1)
+            weight = 1 / (1 + (error / 5.0) ** 2)
+    return pose

@@ -1,0 +1,238 @@
+"""The bundled default model: nuclei as instances first, then a name for each."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from napari_acll.core import (
+    Detections,
+    LabeledVolume,
+    LabelSettings,
+    NeuronTable,
+    Volume,
+    VolumeSpec,
+)
+from napari_acll.label._devices import choose_device
+from napari_acll.label._point_assignment import assign_names, top_candidates
+from napari_acll.label._point_finder import FoundNuclei, NucleusFinder
+from napari_acll.label._point_image import PreparedVolume, check_geometry, prepare
+from napari_acll.label._point_model import PointModel, read_card
+from napari_acll.label._point_namer import NucleusNamer, NucleusTable
+from napari_acll.label._registry import ModelInfo
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_MODEL_FILE = Path(__file__).parent / "models" / "default.safetensors"
+MIN_NUCLEI = 15
+"""Fewer nuclei have no recognizable arrangement."""
+
+
+class PointLabeler:
+    """Finds nuclei with a small network and names them by their arrangement and looks.
+
+    Each name is given at most once. Recordings of other voxel sizes are resampled to that of the
+    model and their labels brought back.
+
+    Parameters
+    ----------
+    model : PointModel
+        Weights and card.
+    settings : LabelSettings
+        Where it runs.
+    path : Path, optional
+        File that the model came from.
+    """
+
+    def __init__(
+        self, model: PointModel, *, settings: LabelSettings, path: Path | None = None
+    ) -> None:
+        self._model = model
+        self._path = path
+        self._device = choose_device(settings.device)
+        card = model.card
+        self.finder = NucleusFinder(
+            model.detector,
+            peak_threshold=card.peak_threshold,
+            foreground_threshold=card.foreground_threshold,
+            max_radius_um=card.max_radius_um,
+            device=self._device,
+        )
+        self.namer = NucleusNamer(
+            model.identifier,
+            atlas=model.atlas,
+            calibration=card.calibration,
+            device=self._device,
+        )
+
+    @classmethod
+    def from_settings(cls, settings: LabelSettings) -> Self:
+        """Return the labeler of a setting; `default` is the bundled model.
+
+        Raises
+        ------
+        ModelError
+            If the file is missing, damaged or another kind of model, or there is no such device.
+        """
+        is_path = settings.model.endswith(DEFAULT_MODEL_FILE.suffix)
+        path = Path(settings.model).expanduser() if is_path else DEFAULT_MODEL_FILE
+        return cls(PointModel.load(path), settings=settings, path=path)
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Return the labeler of a model file, on the device that is there.
+
+        Raises
+        ------
+        ModelError
+            If the file is missing, damaged or another kind of model.
+        """
+        return cls(PointModel.load(path), settings=LabelSettings(), path=path)
+
+    @classmethod
+    def info(cls, name: str) -> ModelInfo:
+        """Return what a list of models says about the bundled one."""
+        import hashlib
+
+        card = read_card(DEFAULT_MODEL_FILE)
+        return ModelInfo(
+            name=name,
+            kind="points",
+            path=str(DEFAULT_MODEL_FILE),
+            sha256=hashlib.sha256(DEFAULT_MODEL_FILE.read_bytes()).hexdigest(),
+            n_neurons=len(card.names),
+            description=card.note or "Finds nuclei, then names them by their arrangement.",
+        )
+
+    @property
+    def neurons(self) -> NeuronTable:
+        """The neurons that the model knows."""
+        return self._model.neurons
+
+    def describe(self) -> Mapping[str, object]:
+        """Return name, kind, hash of the weights, device and calibration, as JSON values."""
+        card = self._model.card
+        return {
+            "name": self._path.stem if self._path else "unsaved",
+            "kind": "points",
+            "path": str(self._path or ""),
+            "sha256": self._model.sha256,
+            "device": str(self._device),
+            "n_neurons": len(card.names),
+            "voxel_size_um": list(card.voxel_size_um),
+            "calibration": card.calibration.model_dump(),
+            "calibrated_on": card.calibration.fitted_on,
+            "scores": card.scores,
+            "note": card.note,
+        }
+
+    def warm_up(self, spec: VolumeSpec, batch_size: int) -> None:
+        """Do everything that makes the first volume slow; batches are labeled one by one.
+
+        Raises
+        ------
+        ModelError
+            If the voxel size is not known, or the volumes are too thin or too large.
+        """
+        check_geometry(spec.shape, spec.voxel_size_um, self._model.card.voxel_size_um)
+        logger.info("warming up for %s voxels, batches up to %d", spec.shape, batch_size)
+        rng = np.random.default_rng(0)
+        blank = rng.integers(90, 110, spec.shape, dtype=np.uint16)
+        prepared = self._prepare(blank, 0.0, spec)
+        found = self.finder.find(prepared)
+        some = rng.normal(0, 15, (40, 3))
+        ones = np.ones(len(some))
+        nuclei = NucleusTable(position_um=some, brightness=ones, radius_um=ones, height=ones)
+        self.namer.probabilities(nuclei)
+        logger.debug("warm, %d nuclei in a blank volume", len(found))
+
+    def label(self, volumes: Sequence[Volume]) -> list[LabeledVolume]:
+        """Return one labeled volume for each volume, in their order.
+
+        Raises
+        ------
+        ModelError
+            If the volumes are too thin or too large.
+        """
+        return [self._label_one(volume) for volume in volumes]
+
+    def nuclei(self, volume: Volume) -> tuple[FoundNuclei, NucleusTable]:
+        """Return the nuclei of a volume before they are named."""
+        found = self.finder.find(self._prepared(volume))
+        return found, nucleus_table(found)
+
+    def _prepared(self, volume: Volume) -> PreparedVolume:
+        model_um = self._model.card.voxel_size_um
+        check_geometry(volume.spec.shape, volume.spec.voxel_size_um, model_um)
+        return self._prepare(volume.marker, volume.marker_background, volume.spec)
+
+    def _prepare(
+        self, marker: np.typing.NDArray[np.unsignedinteger], background: float, spec: VolumeSpec
+    ) -> PreparedVolume:
+        return prepare(
+            marker,
+            background=background,
+            voxel_um=spec.voxel_size_um,
+            model_um=self._model.card.voxel_size_um,
+        )
+
+    def _label_one(self, volume: Volume) -> LabeledVolume:
+        prepared = self._prepared(volume)
+        if prepared.is_flat:
+            return _unlabeled(volume, "Nothing in the volume stands out of the noise.")
+        found = self.finder.find(prepared)
+        if len(found) < MIN_NUCLEI:
+            return _unlabeled(
+                volume,
+                f"Only {len(found)} nuclei were found, {MIN_NUCLEI} are needed to name any.",
+            )
+        chance = self.namer.probabilities(nucleus_table(found))
+        return _labeled(volume, prepared, found, chance)
+
+
+def nucleus_table(found: FoundNuclei) -> NucleusTable:
+    """Return what the naming needs to know about found nuclei."""
+    return NucleusTable(
+        position_um=found.position_um,
+        brightness=found.brightness,
+        radius_um=found.radius_um,
+        height=found.height,
+    )
+
+
+def _unlabeled(volume: Volume, why_not: str) -> LabeledVolume:
+    return LabeledVolume(
+        index=volume.index,
+        spec=volume.spec,
+        instances=np.zeros(volume.spec.shape, np.uint16),
+        detections=Detections.none(),
+        is_labelable=False,
+        why_not=why_not,
+    )
+
+
+def _labeled(
+    volume: Volume,
+    prepared: PreparedVolume,
+    found: FoundNuclei,
+    chance: np.typing.NDArray[np.float64],
+) -> LabeledVolume:
+    instances = prepared.to_stored_labels(found.instances)
+    neuron, probability = assign_names(chance)
+    candidate_neuron, candidate_probability = top_candidates(chance)
+    n_voxels = np.bincount(instances.ravel(), minlength=len(found) + 1)[1:]
+    return LabeledVolume(
+        index=volume.index,
+        spec=volume.spec,
+        instances=instances,
+        detections=Detections(
+            centroid_px=prepared.to_stored_px(found.position_px),
+            n_voxels=n_voxels.astype(np.int32),
+            neuron=neuron,
+            probability=probability,
+            candidate_neuron=candidate_neuron,
+            candidate_probability=candidate_probability,
+        ),
+    )

@@ -1,0 +1,146 @@
+"""Names for the nuclei of one volume: postures, network, one-to-one assignment."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_acll.label._point_assignment import assign_names, name_probabilities
+from napari_acll.label._point_features import nucleus_features
+from napari_acll.label._point_frame import Atlas, Pose, affine_fit, likeliest_poses
+from napari_acll.label._point_identifier import IdentifierNetwork
+from napari_acll.label._point_model import Calibration
+
+Floats = NDArray[np.float64]
+
+N_POSES = 3
+"""Postures that the network gets to judge; which one fits the atlas best is not always right."""
+_MIN_TRUST = 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NucleusTable:
+    """What is known about the nuclei of one volume before they have names.
+
+    Parameters
+    ----------
+    position_um : ndarray of float64, shape (n, 3)
+        `(z, y, x)`, as they lie in the volume.
+    brightness : ndarray of float, shape (n,)
+        Marker counts above background, in any unit.
+    radius_um : ndarray of float, shape (n,)
+        Radius of a ball of the nucleus's size.
+    height : ndarray of float, shape (n,)
+        How sure the detector is, 0 to 1.
+    """
+
+    position_um: Floats
+    brightness: NDArray[np.floating]
+    radius_um: NDArray[np.floating]
+    height: NDArray[np.floating]
+
+    def __len__(self) -> int:
+        return len(self.position_um)
+
+    def features(self, *, is_fine: bool) -> NDArray[np.float32]:
+        """Return what the network is told beside the places."""
+        return nucleus_features(
+            self.position_um,
+            brightness=self.brightness,
+            radius_um=self.radius_um,
+            height=self.height,
+            is_fine=is_fine,
+        )
+
+
+class NucleusNamer:
+    """Names nuclei.
+
+    Parameters
+    ----------
+    network : IdentifierNetwork
+        Trained identifier, in eval mode.
+    atlas : Atlas
+        Where its neurons lie in the average animal.
+    calibration : Calibration
+        From logits to probabilities.
+    device : torch.device
+        Where the network runs.
+    """
+
+    def __init__(
+        self,
+        network: IdentifierNetwork,
+        *,
+        atlas: Atlas,
+        calibration: Calibration,
+        device: torch.device,
+    ) -> None:
+        self._network = network.to(device).eval()
+        self._atlas = atlas
+        self._calibration = calibration
+        self._device = device
+
+    def probabilities(self, nuclei: NucleusTable) -> Floats:
+        """Return probabilities of names, `(n, k + 1)`, column 0 for "none of these"."""
+        return self.calibrated(self.logits(nuclei))
+
+    def calibrated(self, logits: NDArray[np.floating]) -> Floats:
+        """Return the probabilities of logits."""
+        return name_probabilities(
+            logits,
+            temperature=self._calibration.temperature,
+            none_bias=self._calibration.none_bias,
+        )
+
+    def logits(self, nuclei: NucleusTable) -> NDArray[np.float64]:
+        """Return the logits of the likeliest posture, `(n, k + 1)`.
+
+        A first pass in each likely posture finds the right one; the neurons that it is sure of
+        give an affine map to the atlas, in which the second pass looks again.
+        """
+        poses = likeliest_poses(nuclei.position_um, self._atlas, n_best=N_POSES)
+        features = nuclei.features(is_fine=False)
+        placed = np.stack([pose.apply(nuclei.position_um) for pose in poses])
+        first = self._run(placed, np.repeat(features[None], len(poses), 0))
+        chances = [self.calibrated(logits) for logits in first]
+        best = int(np.argmax([_agreement(chance) for chance in chances]))
+        fine = self._affine(nuclei.position_um, chances[best], poses[best])
+        second = self._run(
+            fine.apply(nuclei.position_um)[None], nuclei.features(is_fine=True)[None]
+        )
+        result: NDArray[np.float64] = second[0]
+        return result
+
+    def _affine(self, position_um: Floats, chance: Floats, start: Pose) -> Pose:
+        neuron, trust = assign_names(chance)
+        is_sure = (neuron > 0) & (trust > _MIN_TRUST)
+        if is_sure.sum() < 8:
+            return start
+        target = self._atlas.mean_um[neuron[is_sure] - 1]
+        # neurons that stray far tell little about the posture
+        spread = (self._atlas.sd_um[neuron[is_sure] - 1] ** 2).mean(1)
+        weight = trust[is_sure] / (spread + 2.0)
+        weight = weight / weight.mean()
+        pose = start
+        for _ in range(3):
+            pose = affine_fit(position_um[is_sure], target, weight, start=start)
+            error = np.linalg.norm(pose.apply(position_um[is_sure]) - target, axis=1)
+            weight = trust[is_sure] / (spread + 2.0) / (1 + (error / 5.0) ** 2)
+            weight = weight / weight.mean()
+        return pose
+
+    def _run(self, position_um: Floats, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        with torch.inference_mode():
+            place = torch.from_numpy(position_um.astype(np.float32)).to(self._device)
+            looks = torch.from_numpy(np.ascontiguousarray(features)).to(self._device)
+            is_nucleus = torch.ones(place.shape[:2], dtype=torch.bool, device=self._device)
+            logits, _ = self._network(place, looks, is_nucleus)
+            result: NDArray[np.float64] = logits.double().numpy(force=True)
+        return result
+
+
+def _agreement(chance: Floats) -> float:
+    """Return how sure the names are in one posture."""
+    return float(np.sort(chance[:, 1:].max(0))[-60:].sum())

@@ -1,0 +1,1 @@
+"""Training and evaluation of the bundled labeler on simulated animals."""

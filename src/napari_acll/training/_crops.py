@@ -1,0 +1,145 @@
+"""Crops of rendered volumes with the maps that the detector shall predict."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_acll.label import prepare
+from napari_acll.simulate import Anatomy
+from napari_acll.training._volumes import RenderedVolume, render_random
+
+MODEL_VOXEL_UM = (0.54, 0.54, 0.54)
+CENTER_SD_PX = 1.1
+"""Width of the bump that marks a center: narrow enough to part touching nuclei."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crop:
+    """Part of a volume; all arrays are float32 of one shape.
+
+    Parameters
+    ----------
+    image : ndarray
+        Normalized marker.
+    center : ndarray
+        Bumps of height 1 at the centers.
+    foreground : ndarray
+        1 inside nuclei.
+    """
+
+    image: NDArray[np.float32]
+    center: NDArray[np.float32]
+    foreground: NDArray[np.float32]
+
+
+class CropSampler:
+    """Endless crops of ever new animals.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+        Where the animals come from.
+    shape_px : tuple of int
+        `(Z, Y, X)` of the crops.
+    n_per_volume : int
+        Crops of one rendered volume, which are cheaper than new volumes.
+    seed : int
+        Decides everything.
+    """
+
+    def __init__(
+        self, anatomy: Anatomy, *, shape_px: tuple[int, int, int], n_per_volume: int, seed: int
+    ) -> None:
+        self._anatomy = anatomy
+        self._shape_px = shape_px
+        self._n_per_volume = n_per_volume
+        self._rng = np.random.default_rng([seed, 11])
+        self._waiting: list[Crop] = []
+
+    def batch(self, n: int) -> tuple[Tensor, Tensor]:
+        """Return images `(n, 1, X, Y, Z)` and targets `(n, 2, X, Y, Z)`."""
+        crops = [self._next() for _ in range(n)]
+        images = np.stack([crop.image for crop in crops])[:, None]
+        targets = np.stack([np.stack([crop.center, crop.foreground]) for crop in crops])
+        return _to_tensor(images), _to_tensor(targets)
+
+    def _next(self) -> Crop:
+        if not self._waiting:
+            whole = target_maps(render_random(self._anatomy, self._rng), self._rng)
+            self._waiting = [self._cut(whole) for _ in range(self._n_per_volume)]
+        return self._waiting.pop()
+
+    def _cut(self, whole: Crop) -> Crop:
+        """Return a random part around a random nucleus, flipped at random."""
+        rng = self._rng
+        centers = np.argwhere(whole.center > 0.7)
+        middle = centers[rng.integers(len(centers))] + rng.integers(-8, 9, 3)
+        parts = []
+        for extent, size, at in zip(whole.image.shape, self._shape_px, middle, strict=True):
+            start = int(np.clip(at - size // 2, 0, max(extent - size, 0)))
+            parts.append(slice(start, start + size))
+        flips = tuple(axis for axis in range(3) if rng.random() < 0.5)
+        arrays = (whole.image, whole.center, whole.foreground)
+        cut = [self._padded(np.flip(array[tuple(parts)], flips)) for array in arrays]
+        return Crop(*cut)
+
+    def _padded(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
+        short = [(0, n - m) for n, m in zip(self._shape_px, array.shape, strict=True)]
+        return np.pad(array, short)
+
+
+def target_maps(rendered: RenderedVolume, rng: np.random.Generator) -> Crop:
+    """Return a whole volume, its brightness scale and sharpness varied, and its target maps."""
+    volume = rendered.volume
+    marker = _with_lost_slices(volume.marker, rng)
+    image = prepare(
+        marker,
+        background=0.0,
+        voxel_um=volume.spec.voxel_size_um,
+        model_um=MODEL_VOXEL_UM,
+    ).image
+    image = image * np.float32(np.exp(rng.normal(0, 0.12)))
+    is_inside = rendered.truth.is_inside(image.shape)
+    return Crop(
+        image=image,
+        center=center_map(rendered.truth.centroid_px[is_inside], image.shape),
+        foreground=(rendered.masks > 0).astype(np.float32),
+    )
+
+
+def _with_lost_slices(
+    marker: NDArray[np.unsignedinteger], rng: np.random.Generator
+) -> NDArray[np.unsignedinteger]:
+    """Return the volume, one in ten with a slice that repeats its neighbor."""
+    if rng.random() < 0.9:
+        return marker
+    at = int(rng.integers(1, len(marker)))
+    damaged = marker.copy()
+    damaged[at] = marker[at - 1]
+    return damaged
+
+
+def center_map(centroid_px: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a volume with a bump of height 1 at every center."""
+    result = np.zeros(shape, np.float32)
+    reach = 4
+    for center in centroid_px:
+        middle = np.round(center).astype(int)
+        low = np.maximum(middle - reach, 0)
+        high = np.minimum(middle + reach + 1, shape)
+        if (high <= low).any():
+            continue
+        axes = [np.arange(a, b) - c for a, b, c in zip(low, high, center, strict=True)]
+        z, y, x = (np.exp(-0.5 * (axis / CENTER_SD_PX) ** 2) for axis in axes)
+        bump = (z[:, None, None] * y[:, None] * x).astype(np.float32)
+        part = result[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+        np.maximum(part, bump, out=part)
+    return result
+
+
+def _to_tensor(batch: NDArray[np.float32]) -> Tensor:
+    turned = np.ascontiguousarray(batch.transpose(0, 1, 4, 3, 2))
+    return torch.from_numpy(turned).contiguous(memory_format=torch.channels_last_3d)
