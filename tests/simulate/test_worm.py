@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.ndimage import center_of_mass
-from virtual_worms import dark_optics, lone_nuclei, still_settings
+from tests.simulate.virtual_worms import dark_optics, lone_nuclei, still_settings
 
 from napari_acll.core import ChannelAlignment, VoxelGrid
 from napari_acll.simulate import (
