@@ -165,8 +165,9 @@ def _timestream_layout(
         )
     if n_z - settings.z_discard < _LEAST_SLICES:
         raise RecordingError(
-            f"Of {n_z} slices per volume {settings.z_discard} are discarded, which leaves fewer"
-            f" than {_LEAST_SLICES}; give a larger n_z or a smaller z_discard."
+            f"Of the {n_z} slices per volume of {recording} {settings.z_discard} are discarded,"
+            f" which leaves fewer than {_LEAST_SLICES}; give a larger n_z or a smaller"
+            " z_discard."
         )
     if n_left:
         notes.append(f"The last {n_left} frames do not fill a volume of {n_z} and are left out.")
