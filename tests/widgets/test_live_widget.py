@@ -1,4 +1,5 @@
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -243,12 +244,11 @@ def test_a_clicked_label_is_picked(live, tmp_path, qtbot):
     layer = _layers(live)["live labels"]
     where = np.argwhere(layer.data == 2)[0]
 
-    class Click:
-        position = layer.data_to_world(where)
-        view_direction = None
-        dims_displayed = (1, 2)
-
+    click = SimpleNamespace(
+        position=layer.data_to_world(where), view_direction=None, dims_displayed=[1, 2]
+    )
     with qtbot.waitSignal(live.engine.neuron_picked) as picked:
         for callback in layer.mouse_drag_callbacks:
-            callback(layer, Click())
+            callback(layer, click)
     assert picked.args == [2]
+    assert traces.shown_neurons == ["class_002"]

@@ -1,8 +1,16 @@
+import dask
 import numpy as np
 import pytest
 
 from napari_acll.core import RecordingError
 from napari_acll.widgets import get_nd2_reader, open_simulated_worm
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_pool():
+    """Dask keeps its threads for the next computation; here none would come."""
+    with dask.config.set(scheduler="synchronous"):
+        yield
 
 
 @pytest.mark.parametrize("path", ["worm.tif", ["a.nd2", "b.nd2"], "folder"])

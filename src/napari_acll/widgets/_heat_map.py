@@ -62,6 +62,8 @@ class HeatMap:
         window = slice(first, n_timepoints)
         self._paint(window, scaling.normalized(ratio[:, window]), confidence[:, window])
         self._n_drawn = n_timepoints
+        if n_neurons == 0:  # pyqtgraph cannot place an image without pixels
+            return
         self.item.setImage(self._pixels[:, :n_timepoints], autoLevels=False, levels=None)
         self.item.setRect(QRectF(start_s, 0, max(stop_s - start_s, 1e-6), n_neurons))
 

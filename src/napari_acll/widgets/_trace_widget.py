@@ -63,6 +63,8 @@ class TracePlotWidget(QWidget):
 
     def pick(self, class_number: int) -> None:
         """Add a neuron to the traces, or take it away if it is drawn already."""
+        if self._present_store() is None:
+            return
         row = class_number - 1
         rows = [other for other in self._rows if other != row]
         if row not in self._rows:
@@ -72,16 +74,20 @@ class TracePlotWidget(QWidget):
 
     def refresh(self) -> None:
         """Draw what the session has traced since the last time."""
+        store = self._present_store() if self.isVisible() else None
+        if store is not None and (n_timepoints := store.n_timepoints):
+            self._draw(store, n_timepoints)
+
+    def _present_store(self) -> TraceStore | None:
         run = self._engine.run
-        if run is None or run.session is None or not self.isVisible():
-            return
+        if run is None or run.session is None:
+            return None
         store = run.session.store
         if store is not self._store:
+            self._reset()
             self._store = store
             self._table.model.set_names(store.neurons.names)
-        n_timepoints = store.n_timepoints
-        if n_timepoints:
-            self._draw(store, n_timepoints)
+        return store
 
     def _reset(self) -> None:
         self._store = None
