@@ -105,6 +105,12 @@ def _no_leaked_widgets() -> Iterator[None]:
         pytest.fail(f"The test left widgets behind: {', '.join(sorted(left))}.")
 
 
+@pytest.fixture(autouse=True)
+def _own_rig_memory(tmp_path_factory, monkeypatch) -> None:
+    """Keep alignments that a test makes away from those of the user and of other tests."""
+    monkeypatch.setenv("ACLL_DATA_DIR", str(tmp_path_factory.mktemp("rigs")))
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """Return the folder of the real recordings, or skip the test where they are not."""

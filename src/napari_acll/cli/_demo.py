@@ -8,6 +8,7 @@ import typer
 from napari_acll.cli._options import Config, Device, Model, Profile, Set
 from napari_acll.cli._resolve import resolve_settings
 from napari_acll.cli._run import INTERRUPTED, run_session
+from napari_acll.cli._simulate import Geometry
 from napari_acll.core import SessionError
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ def demo(
     ),
     volumes: Annotated[int, typer.Option(min=2, help="Length of the recording.")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another animal.")] = 0,
-    geometry: Annotated[str, typer.Option(help="binned, or small for a quick look.")] = "binned",
+    geometry: Annotated[
+        Geometry, typer.Option(help="Shape of the volumes; small for a quick look.")
+    ] = Geometry.BINNED,
     model: Model = None,
     device: Device = None,
     config: Config = None,
