@@ -14,6 +14,8 @@ FORMAT_VERSION = 1
 SESSION_FILE = "session.json"
 EVENTS_FILE = "events.jsonl"
 ALIGNMENT_FILE = "alignment.json"
+ALIGNMENT_FORMAT = {"format": "napari-acll channel alignment", "version": 1}
+"""As `save_alignment` writes it, so that the file of a session can be given to the next one."""
 
 TIMEPOINTS_PER_CHUNK = 64
 """Arrays grow by this many timepoints, and one volume rewrites at most this many."""

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_acll.core import SessionError
@@ -34,4 +34,5 @@ def new_file(out: Path, *, overwrite: bool) -> Iterator[Path]:
             " open, free space, or choose another place."
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder may be no folder
+            partial.unlink()

@@ -150,8 +150,9 @@ class SavedSession:
         if not file.exists():
             return None
         try:
-            return ChannelAlignment.model_validate_json(file.read_text(encoding="utf-8"))
-        except (ValidationError, UnicodeDecodeError) as error:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            return ChannelAlignment.model_validate(content["alignment"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise SessionError(
                 f"{file} is not a channel alignment; restore the file, the traces need it to say"
                 " how they were taken."

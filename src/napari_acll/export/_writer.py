@@ -22,6 +22,7 @@ from napari_acll.export._columns import GrowingArray
 from napari_acll.export._header import SessionHeader, now_iso
 from napari_acll.export._layout import (
     ALIGNMENT_FILE,
+    ALIGNMENT_FORMAT,
     DETECTION_ARRAYS,
     DETECTIONS_PER_CHUNK,
     EVENTS_FILE,
@@ -159,7 +160,8 @@ class ZarrSessionWriter:
             If it cannot be written.
         """
         with self._naming_what_is_safe():
-            text = alignment.model_dump_json(indent=2) + "\n"
+            content = {**ALIGNMENT_FORMAT, "alignment": alignment.model_dump(mode="json")}
+            text = json.dumps(content, indent=2) + "\n"
             replace_bytes(self.path / ALIGNMENT_FILE, text.encode())
 
     def write_event(self, kind: str, message: str, details: Mapping[str, object]) -> None:

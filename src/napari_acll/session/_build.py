@@ -1,11 +1,9 @@
 """A session made from settings."""
 
-import logging
 from pathlib import Path
 
 from napari_acll.core import (
     AcllSettings,
-    AlignmentError,
     ChannelAlignment,
     DropPolicy,
     Labeler,
@@ -18,8 +16,6 @@ from napari_acll.core import (
 )
 from napari_acll.session._session import Session
 from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
-
-_log = logging.getLogger(__name__)
 
 
 def build_session(
@@ -104,15 +100,13 @@ def _assemble(source: VolumeSource, settings: AcllSettings, out: str | Path | No
 
 def _given_alignment(settings: AcllSettings, rig: str) -> ChannelAlignment | None:
     """Return the alignment to apply without calibrating, None if there is to be a calibration."""
-    from napari_acll.preprocess import last_alignment, load_alignment
+    from napari_acll.preprocess import load_alignment, settle_alignment
 
     if settings.alignment.file is not None:
         return load_alignment(Path(settings.alignment.file))
     if settings.alignment.n_volumes > 0:
         return None
-    return last_alignment(rig) or ChannelAlignment.identity(
-        "No calibration was asked for, and none of this rig is remembered."
-    )
+    return settle_alignment(ChannelAlignment.identity("No calibration was asked for."), rig=rig)
 
 
 def _calibrator(preprocessor: Preprocessing, settings: AcllSettings) -> Calibrator:
@@ -125,13 +119,8 @@ def _rule(rig: str) -> AlignmentRule:
     from napari_acll.preprocess import remember_alignment, settle_alignment
 
     def settle(calibrated: ChannelAlignment) -> ChannelAlignment:
-        alignment = settle_alignment(calibrated, rig=rig)
-        if calibrated.is_trusted:
-            try:
-                remember_alignment(alignment, rig)
-            except (OSError, AlignmentError) as error:
-                _log.warning("The alignment cannot be remembered for this rig: %s", error)
-        return alignment
+        remember_alignment(calibrated, rig)  # only if it is trusted; never raises
+        return settle_alignment(calibrated, rig=rig)
 
     return settle
 
