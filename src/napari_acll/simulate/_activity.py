@@ -12,6 +12,8 @@ from napari_acll.simulate._anatomy import load_parameters
 Floats = NDArray[np.float64]
 FITTED_LENGTH = 800
 """Volumes of the recordings that the statistics were taken from."""
+STATE_HALF_S = 20.0
+"""Half-decay of the slow state that many neurons share."""
 RELIABILITY = 0.88
 """What the noise of the recordings leaves of a correlation."""
 MAX_LENGTH = 4096
@@ -80,33 +82,8 @@ def sample_traces(
     """
     if settings.reporter == "gfp":
         return np.ones((len(names), min(n_volumes, MAX_LENGTH)), np.float32)
-    table = load_parameters()
-    classes = [_pair_class(name, index) for index, name in enumerate(names)]
-    unique = {key: index for index, key in enumerate(dict.fromkeys(classes))}
-    member = np.array([unique[key] for key in classes])
     n_time = min(max(n_volumes, FITTED_LENGTH), MAX_LENGTH)
-
-    half_s = _quantiles(table, "activity_half_decay_s", rng.random(len(unique)))[member]
-    shared = _relaxations(half_s, n_time, period_s, rng, member)
-    own = _relaxations(half_s, n_time, period_s, rng, np.arange(len(names)))
-    state = _relaxations(np.array([20.0]), n_time, period_s, rng, np.zeros(1, int))
-    reversing = _standardized(_reversals(n_time, period_s, rng, table))
-    sign = rng.choice([-1.0, 1.0], len(unique))[member]
-    # what follows the common state strongly is also what is alike on both sides
-    rank = rng.random(len(unique))
-    common = sign * _noiseless(_quantiles(table, "activity_common_loading", rank))[member]
-    reversal = _reversal_loading(names, table, rng)
-    partner = _noiseless(_quantiles(table, "activity_pair_correlation", rank))[member]
-    given = np.minimum(common**2 + reversal**2, 0.95)
-    pair_share = np.clip((partner - given) / (1 - given), 0.0, 1.0)
-    rest = np.sqrt(1 - given)[:, None]
-    log_f = common[:, None] * state + reversal[:, None] * reversing
-    log_f += rest * (
-        np.sqrt(pair_share)[:, None] * shared + np.sqrt(1 - pair_share)[:, None] * own
-    )
-    log_sd = _quantiles(table, "activity_log_sd", rng.random(len(unique)))[member]
-    # the SDs were measured within recordings, in which slow neurons do not show all they can do
-    log_f *= (log_sd / log_f.std(axis=1))[:, None]
+    log_f = _log_activity(_pair_members(names), names, n_time, period_s, rng)
     ratio: Floats = np.exp(log_f)
     ratio /= np.quantile(ratio, 0.2, axis=1, keepdims=True)
     return ratio[:, :n_volumes].astype(np.float32)
@@ -129,10 +106,46 @@ def _noiseless(correlation: Floats) -> Floats:
     return np.clip(correlation / RELIABILITY, 0.0, 0.97)
 
 
-def _pair_class(name: str, index: int) -> str:
-    if len(name) > 2 and name[-1] in "LR":
-        return name[:-1]
-    return name or f"#{index}"
+def _pair_members(names: Sequence[str]) -> NDArray[np.int64]:
+    """Return a number for each neuron that it shares with its partner on the other side only."""
+    classes = [
+        name[:-1] if len(name) > 2 and name[-1] in "LR" else name or f"#{index}"
+        for index, name in enumerate(names)
+    ]
+    unique = {key: index for index, key in enumerate(dict.fromkeys(classes))}
+    return np.array([unique[key] for key in classes], np.int64)
+
+
+def _log_activity(
+    member: NDArray[np.int64],
+    names: Sequence[str],
+    n_time: int,
+    period_s: float,
+    rng: np.random.Generator,
+) -> Floats:
+    """Return log F of every neuron, shape `(n, n_time)`, with the fitted SDs."""
+    table = load_parameters()
+    n_classes = int(member.max()) + 1
+    half_s = _quantiles(table, "activity_half_decay_s", rng.random(n_classes))[member]
+    shared = _relaxations(half_s, n_time, period_s, rng, member)
+    own = _relaxations(half_s, n_time, period_s, rng, np.arange(len(names)))
+    state = _relaxations(np.array([STATE_HALF_S]), n_time, period_s, rng, np.zeros(1, int))
+    reversing = _standardized(_reversals(n_time, period_s, rng, table))
+    sign = rng.choice([-1.0, 1.0], n_classes)[member]
+    # what follows the common state strongly is also what is alike on both sides
+    rank = rng.random(n_classes)
+    common = sign * _noiseless(_quantiles(table, "activity_common_loading", rank))[member]
+    reversal = _reversal_loading(names, table, rng)
+    partner = _noiseless(_quantiles(table, "activity_pair_correlation", rank))[member]
+    given = np.minimum(common**2 + reversal**2, 0.95)
+    pair_share = np.clip((partner - given) / (1 - given), 0.0, 1.0)[:, None]
+    log_f: Floats = common[:, None] * state + reversal[:, None] * reversing
+    rest = np.sqrt(pair_share) * shared + np.sqrt(1 - pair_share) * own
+    log_f += np.sqrt(1 - given)[:, None] * rest
+    log_sd = _quantiles(table, "activity_log_sd", rng.random(n_classes))[member]
+    # the SDs were measured within recordings, in which slow neurons do not show all they can do
+    log_f *= (log_sd / log_f.std(axis=1))[:, None]
+    return log_f
 
 
 def _standardized(trace: Floats) -> Floats:

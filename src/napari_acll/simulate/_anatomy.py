@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +64,7 @@ class AnimalShape:
         rng: np.random.Generator,
         n_nuclei: int = N_NUCLEI,
         brightness: NDArray[np.floating] | None = None,
-    ) -> Self:
+    ) -> "AnimalShape":
         """Return a real animal, completed with what its list lacks.
 
         The given nuclei keep their mutual places exactly. Nuclei that were not listed are drawn
@@ -100,9 +99,8 @@ class AnimalShape:
         extra_um, extra_number = anatomy.complete(
             names, canonical, n_extra=n_nuclei - len(names), rng=rng
         )
-        number = np.r_[anatomy.numbers(names), extra_number]
         shape = anatomy.furnish(
-            number,
+            np.r_[anatomy.numbers(names), extra_number],
             np.concatenate([canonical, extra_um]),
             is_listed=np.r_[[bool(name) for name in names], np.zeros(len(extra_um), bool)],
             n_fixed=len(names),
@@ -111,14 +109,8 @@ class AnimalShape:
         light = shape.brightness.copy()
         if brightness is not None:
             light[: len(names)] = brightness
-        return cls(
-            names=(*names, *("" for _ in extra_um)),
-            position_um=shape.position_um,
-            radius_um=shape.radius_um,
-            brightness=light,
-            is_listed=shape.is_listed,
-            modes_um=shape.modes_um,
-        )
+        all_names = (*names, *("" for _ in extra_um))
+        return replace(shape, names=all_names, brightness=light)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
