@@ -8,6 +8,7 @@ from napari_acll.label._registry import ModelInfo, available_models, load_labele
 
 if TYPE_CHECKING:
     from napari_acll.label._checkpoint import load_unet3d
+    from napari_acll.label._devices import choose_device
     from napari_acll.label._point_assignment import name_probabilities
     from napari_acll.label._point_detector import DetectorNetwork
     from napari_acll.label._point_finder import FoundNuclei, NucleusFinder
@@ -34,6 +35,7 @@ _MODULE_OF_LAZY_NAME = {
     "FoundNuclei": "_point_finder",
     "IdentifierNetwork": "_point_identifier",
     "Pose": "_point_frame",
+    "choose_device": "_devices",
     "fit_pose": "_point_frame",
     "likeliest_poses": "_point_frame",
     "refine_affine": "_point_frame",
@@ -68,6 +70,7 @@ __all__ = [
     "UNet3D",
     "UNet3DLabeler",
     "available_models",
+    "choose_device",
     "find_names_file",
     "fit_pose",
     "likeliest_poses",

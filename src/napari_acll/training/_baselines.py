@@ -1,47 +1,75 @@
 """What matching positions to an atlas gets right, on the same detections."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from napari_acll.core import Detections, NeuronTable
 from napari_acll.label import Atlas, Pose, fit_pose, likeliest_poses, refine_affine
-from napari_acll.training._point_batches import NamedNuclei
+from napari_acll.training._evaluation import MATCH_UM
+from napari_acll.training._matching import match_nuclei
+from napari_acll.training._volumes import RenderedVolume
 
 Floats = NDArray[np.float64]
 
+_MIN_PAIRS = 6
 
-def match_to_atlas(position_um: Floats, atlas: Atlas) -> NDArray[np.int64]:
-    """Return class numbers by position alone: best posture, affine fit, one-to-one matching.
+
+def match_to_atlas(found: Detections, rendered: RenderedVolume, atlas: Atlas) -> Detections:
+    """Return the detections named by position alone.
+
+    The likeliest posture, an affine fit, and one-to-one matching: all that can be had without
+    knowing the animal.
 
     Parameters
     ----------
-    position_um : ndarray of float64, shape (n, 3)
-        Nuclei as they lie in the volume.
+    found : Detections
+        What was found, whatever it was named.
+    rendered : RenderedVolume
+        The volume; only its voxel size is used.
     atlas : Atlas
         Where neurons lie and how far they stray.
     """
+    position_um = _positions_um(found, rendered)
     (pose,) = likeliest_poses(position_um, atlas, n_best=1)
-    return _nearest_names(refine_affine(position_um, atlas, pose).apply(position_um), atlas)
+    return _named(found, refine_affine(position_um, atlas, pose), position_um, atlas)
 
 
-def match_with_oracle(sample: NamedNuclei, atlas: Atlas) -> NDArray[np.int64]:
-    """Return class numbers by position, the affine map being fitted to the true names."""
-    pose = true_pose(sample, atlas)
-    return _nearest_names(pose.apply(sample.nuclei.position_um), atlas)
+def match_with_oracle(
+    found: Detections, rendered: RenderedVolume, atlas: Atlas, neurons: NeuronTable
+) -> Detections:
+    """Return the detections named by position, the affine map being fitted to the true names."""
+    voxel = np.asarray(rendered.volume.spec.voxel_size_um, np.float64)
+    position_um, truth = _positions_um(found, rendered), rendered.truth
+    matched = match_nuclei(position_um, truth.centroid_px * voxel, max_distance_um=MATCH_UM)
+    neuron = np.where(matched >= 0, truth.class_numbers(neurons)[matched], 0)
+    is_named = neuron > 0
+    if is_named.sum() < _MIN_PAIRS:
+        return match_to_atlas(found, rendered, atlas)
+    target = atlas.mean_um[neuron[is_named] - 1]
+    pose = fit_pose(position_um[is_named], target, is_affine=True)
+    return _named(found, pose, position_um, atlas)
 
 
-def true_pose(sample: NamedNuclei, atlas: Atlas) -> Pose:
-    """Return the affine map to the atlas that the true names give."""
-    is_named = sample.neuron > 0
-    target = atlas.mean_um[sample.neuron[is_named] - 1]
-    return fit_pose(sample.nuclei.position_um[is_named], target, is_affine=True)
+def _positions_um(found: Detections, rendered: RenderedVolume) -> Floats:
+    voxel_um = np.asarray(rendered.volume.spec.voxel_size_um)
+    position: Floats = found.centroid_px.astype(np.float64) * voxel_um
+    return position
 
 
-def _nearest_names(placed_um: Floats, atlas: Atlas) -> NDArray[np.int64]:
+def _named(found: Detections, pose: Pose, position_um: Floats, atlas: Atlas) -> Detections:
     """Return the naming with the least sum of squared distances in SDs (Mahalanobis)."""
-    difference = placed_um[:, None] - atlas.mean_um[None]
+    difference = pose.apply(position_um)[:, None] - atlas.mean_um[None]
     cost = ((difference / atlas.sd_um) ** 2).sum(-1) + 2 * np.log(atlas.sd_um).sum(1)
     rows, columns = linear_sum_assignment(np.minimum(cost, 60.0))
-    neuron = np.zeros(len(placed_um), np.int64)
+    neuron = np.zeros(len(found), np.int32)
     neuron[rows] = columns + 1
-    return neuron
+    first = np.argsort(cost, axis=1)[:, : found.candidate_neuron.shape[1]] + 1
+    return replace(
+        found,
+        neuron=neuron,
+        probability=np.zeros(len(found), np.float32),
+        candidate_neuron=first.astype(np.int32),
+    )
