@@ -102,7 +102,9 @@ class TestArrayInZarr(_OnDisk):
 
 class TestSimulatedSource(SourceContract):
     def make_source(self):
-        return SimulatedSource.from_recording("simulated:seed=5,volumes=2,geometry=small", SourceSettings())
+        return SimulatedSource.from_recording(
+            "simulated:seed=5,volumes=2,geometry=small", SourceSettings()
+        )
 
 
 # the abstract helpers are no suites of their own

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 _Counts: TypeAlias = NDArray[Any]  # compiled for each type of counts as it comes
 
 _USUAL_BIN_PX = 3
+_LARGEST_TABLE = 2**22
 
 
 def sum_bin(stored: _Counts, binned: _Counts, y_start: int, x_start: int, bin_px: int) -> int:
@@ -85,9 +86,10 @@ def _sum_bin_any(stored: Any, binned: Any, y_start: int, x_start: int, bin_px: i
     return largest
 
 
-@numba.njit(cache=True, nogil=True)
-def median_of_counts(counts: Any, is_used: Any, largest: int) -> float:
-    """Return the exact median of the used slices, by counting how often each value occurs.
+def median_of_counts(counts: _Counts, is_used: NDArray[np.bool_], largest: int) -> float:
+    """Return the exact median of the used slices.
+
+    Small values are counted, which is many times faster than sorting.
 
     Parameters
     ----------
@@ -103,6 +105,16 @@ def median_of_counts(counts: Any, is_used: Any, largest: int) -> float:
     float
         The mean of the two middle values of an even number of voxels; 0 without voxels.
     """
+    if not is_used.any():
+        return 0.0
+    if largest > _LARGEST_TABLE:
+        return float(np.median(counts[is_used]))
+    return float(_median_by_table(counts, is_used, largest))
+
+
+@numba.njit(cache=True, nogil=True)
+def _median_by_table(counts: Any, is_used: Any, largest: int) -> Any:
+    """Count how often each value occurs, then walk to the middle."""
     n_z, n_y, n_x = counts.shape
     frequency = np.zeros(largest + 1, np.int64)
     n_voxels = 0
@@ -113,8 +125,6 @@ def median_of_counts(counts: Any, is_used: Any, largest: int) -> float:
         for y in range(n_y):
             for x in range(n_x):
                 frequency[counts[z, y, x]] += 1
-    if n_voxels == 0:
-        return 0.0
     lower_rank = (n_voxels - 1) // 2
     upper_rank = n_voxels // 2
     seen = 0

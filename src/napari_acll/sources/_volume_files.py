@@ -131,7 +131,7 @@ def read_nrrd_volume(paths: Mapping[int, Path], settings: SourceSettings) -> Fil
         path = paths[numbers[position]]
         try:
             values, header = nrrd.read(str(path), index_order="C")
-        except (*_DAMAGED, nrrd.NRRDError) as error:
+        except (*_DAMAGED, nrrd.NRRDError, StopIteration) as error:
             raise _damaged(path, error) from error
         if values.ndim != 3:
             raise RecordingError(
