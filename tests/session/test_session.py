@@ -534,6 +534,26 @@ class TestStop:
         assert session.join(PATIENCE_S)
         assert source.closed.is_set()
 
+    def test_stopping_ends_the_waiting_of_a_paced_replay(self):
+        traced, given = threading.Event(), threading.Event()
+
+        class Source(FakeSource):
+            def __iter__(self):
+                for volume in super().__iter__():
+                    if volume.index > 0:
+                        assert traced.wait(PATIENCE_S)
+                        given.set()
+                    yield volume
+
+        settings = AcllSettings(run=RunSettings(pace="recorded"))
+        session = make_session(Source([0, 5000]), settings=settings)  # due 2500 s later
+        session.sample_ready.connect(lambda _: traced.set())
+        session.start()
+        assert given.wait(PATIENCE_S)
+        session.stop()
+        assert session.join(PATIENCE_S)
+        assert session.counters.n_traced == 1
+
     def test_an_error_that_the_stop_itself_causes_is_no_failure(self):
         class Touchy(FakeSource):
             def __iter__(self):
