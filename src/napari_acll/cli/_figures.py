@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from napari_acll.cli._score import Score
+    from napari_acll.core import ChannelAlignment, VoxelGrid
     from napari_acll.export import SavedSession
     from napari_acll.simulate import SimulatedSource
 
@@ -23,6 +24,14 @@ RIGHT, WRONG, TRUTH = "#6fe0a0", "#ff6b6b", "#8a93a3"
 CONFIDENCE_MAP = "viridis"
 N_LINES = 16
 """Neurons whose traces are drawn one by one: as many as can be read."""
+LINES_TITLE = "The liveliest of the surer half; gray: the simulator's truth"
+MARGIN_UM = 6.0
+"""What is shown around the labels."""
+PICTURE_TITLE = (
+    "Volume {} from above and from the side: marker magenta, activity green, outlines of the"
+    " labels;\nnames are green where right and red where wrong (those that would cover surer ones"
+    " are left out)"
+)
 
 
 def save_traces_figure(saved: "SavedSession", score: "Score", path: Path) -> None:
@@ -47,8 +56,8 @@ def save_traces_figure(saved: "SavedSession", score: "Score", path: Path) -> Non
     ratio, confidence = saved.read("ratio"), saved.read("confidence")
     time_s = saved.read("time_s")
     order = _by_confidence(confidence)
-    _draw_heat_map(heat, time_s, ratio[:, order], [saved.neurons.names[i] for i in order])
-    _draw_lines(lines, saved, score, order[:N_LINES])
+    _draw_heat_map(heat, time_s, ratio[:, order])
+    _draw_lines(lines, saved, score, _liveliest(ratio, order))
     figure.suptitle(
         f"Neurons named and traced in a simulated worm: {len(order)} names,"
         f" {saved.n_timepoints} volumes",
@@ -87,26 +96,49 @@ def save_volume_picture(
     preprocessor = Preprocessor(source.spec, saved.settings.preprocess)
     volume = preprocessor.apply(source.read(index))
     grid = volume.spec.grid
-    _, y_um, x_um = grid.voxel_size_um
     labels = saved.labels(index)
-    n_z, n_y, n_x = grid.shape
-    figure = _figure(15, 15 * (n_y * y_um + n_z * grid.voxel_size_um[0]) / (n_x * x_um) + 1.0)
-    heights = (n_y * y_um, n_z * grid.voxel_size_um[0])
+    z_um, y_um, x_um = grid.voxel_size_um
+    view = _around(labels, grid.voxel_size_um)
+    (z_low, z_high), (y_low, y_high), (x_low, x_high) = view * [[z_um], [y_um], [x_um]]
+    heights = (y_high - y_low, z_high - z_low)
+    figure = _figure(15, 14 * sum(heights) / (x_high - x_low) + 1.2)
     top, side = figure.subplots(2, 1, height_ratios=heights)
-    _draw_projection(top, volume.marker, volume.activity, labels, 0, (y_um, x_um))
-    _draw_projection(
-        side, volume.marker, volume.activity, labels, 1, (grid.voxel_size_um[0], x_um)
-    )
+    activity = _aligned(volume.activity.max(axis=0), saved.alignment, grid)
+    _draw_projection(top, volume.marker.max(axis=0), activity, labels.max(axis=0), (y_um, x_um))
+    marker = volume.marker.max(axis=1)
+    _draw_projection(side, marker, marker, labels.max(axis=1), (z_um, x_um))
+    top.set(xlim=(x_low, x_high), ylim=(y_high, y_low), ylabel="y (um)")
+    side.set(xlim=(x_low, x_high), ylim=(z_high, z_low), ylabel="z (um)", xlabel="x (um)")
     centroid_px = grid.from_stored_px(saved.read("centroid_px", index, index + 1)[0])
-    _draw_names(top, centroid_px, saved.neurons.names, score.is_right[index], (y_um, x_um))
-    top.set_title(
-        f"Volume {index}: marker magenta, activity green, outlines of the labels; names are"
-        " green where right, red where wrong",
-        color=INK,
-        fontsize=12,
-    )
-    side.set_xlabel("x (um)")
+    centroid_um = (centroid_px[:, 1:] + 0.5) * (y_um, x_um)
+    confidence = saved.read("confidence", index, index + 1)[0]
+    _draw_names(top, figure, centroid_um, saved.neurons.names, score.is_right[index], confidence)
+    top.set_title(PICTURE_TITLE.format(index), color=INK, fontsize=12)
     _save(figure, path)
+
+
+def _around(labels: NDArray[Any], voxel_size_um: tuple[float, float, float]) -> Floats:
+    """Return the first and last voxel of a box around the labels, shape (3, 2)."""
+    where = np.argwhere(labels)
+    if not len(where):
+        return np.array([[0.0, n] for n in labels.shape])
+    margin = MARGIN_UM / np.asarray(voxel_size_um)
+    low = np.maximum(0, where.min(axis=0) - margin)
+    high = np.minimum(labels.shape, where.max(axis=0) + 1 + margin)
+    return np.stack([low, high], axis=1)
+
+
+def _aligned(
+    picture: NDArray[Any], alignment: "ChannelAlignment | None", grid: "VoxelGrid"
+) -> NDArray[Any]:
+    """Return a projection along z of the activity channel as the marker channel lies."""
+    from scipy import ndimage
+
+    if alignment is None:
+        return picture
+    indices = np.indices(picture.shape, dtype=np.float64)
+    places = alignment.to_activity_px(indices[0], indices[1], grid=grid)
+    return np.asarray(ndimage.map_coordinates(picture.astype(np.float32), places, order=1))
 
 
 def _figure(width: float, height: float) -> "Figure":
@@ -150,10 +182,9 @@ def _relative(ratio: Floats) -> Floats:
         return np.asarray(ratio / base)
 
 
-def _draw_heat_map(axes: "Axes", time_s: Floats, ratio: Floats, names: list[str]) -> None:
+def _draw_heat_map(axes: "Axes", time_s: Floats, ratio: Floats) -> None:
     from matplotlib import colormaps
 
-    axes.set_facecolor("#000000")
     colors = colormaps["magma"].with_extremes(bad="#2a2d33")
     last = time_s[np.isfinite(time_s)].max(initial=1.0)
     image = axes.imshow(
@@ -163,14 +194,20 @@ def _draw_heat_map(axes: "Axes", time_s: Floats, ratio: Floats, names: list[str]
         cmap=colors,
         vmin=0.8,
         vmax=2.0,
-        extent=(0, float(last), len(names), 0),
+        extent=(0, float(last), ratio.shape[1] + 0.5, 0.5),
     )
-    axes.set_yticks(np.arange(len(names)) + 0.5, names)
-    axes.set_xlabel("time (s)")
+    axes.set(xlabel="time (s)", ylabel="neuron, by confidence")
     axes.set_title("All named neurons, the surest on top; gray: absent", color=INK, fontsize=11)
     bar = axes.figure.colorbar(image, ax=axes, pad=0.01, fraction=0.04)
     bar.set_label("ratio over its 20th percentile")
-    axes.tick_params(axis="y", length=0)
+
+
+def _liveliest(ratio: Floats, order: list[int]) -> list[int]:
+    """Return the neurons of the surer half whose traces vary most, the surest first."""
+    found = np.isfinite(ratio).mean(axis=0)
+    sure = [neuron for neuron in order[: max(N_LINES, len(order) // 2)] if found[neuron] > 0.5]
+    spread = np.nanstd(_relative(ratio[:, sure]), axis=0) if sure else np.zeros(0)
+    return [sure[i] for i in sorted(np.argsort(-spread, kind="stable")[:N_LINES].tolist())]
 
 
 def _draw_lines(axes: "Axes", saved: "SavedSession", score: "Score", neurons: list[int]) -> None:
@@ -182,13 +219,13 @@ def _draw_lines(axes: "Axes", saved: "SavedSession", score: "Score", neurons: li
     relative = _relative(saved.read("ratio"))
     truth = _relative(score.true_ratio)
     confidence = saved.read("confidence")
-    time_s = saved.read("time_s")
     colors = colormaps[CONFIDENCE_MAP]
     for row, neuron in enumerate(neurons):
         low = -1.0 * row
-        axes.plot(time_s, truth[:, neuron] - 1 + low, color=TRUTH, lw=1.0, zorder=1)
+        times_s = neuron_time_s[:, neuron]
+        axes.plot(times_s, truth[:, neuron] - 1 + low, color=TRUTH, lw=1.0, zorder=1)
         axes.plot(
-            neuron_time_s[:, neuron],
+            times_s,
             relative[:, neuron] - 1 + low,
             color=colors(float(np.nanmean(confidence[:, neuron]))),
             lw=1.6,
@@ -196,7 +233,9 @@ def _draw_lines(axes: "Axes", saved: "SavedSession", score: "Score", neurons: li
         )
     axes.set_yticks(-1.0 * np.arange(len(neurons)), [saved.neurons.names[i] for i in neurons])
     axes.set_xlabel("time (s)")
-    axes.set_title("The surest ones; gray: the simulator's truth", color=INK, fontsize=11)
+    axes.set_title(
+        "The liveliest of the surer half; gray: the simulator's truth", color=INK, fontsize=11
+    )
     bar = axes.figure.colorbar(ScalarMappable(cmap=colors), ax=axes, pad=0.01, fraction=0.04)
     bar.set_label("confidence of the name")
     axes.margins(x=0.01, y=0.02)
@@ -206,18 +245,15 @@ def _draw_projection(
     axes: "Axes",
     marker: NDArray[Any],
     activity: NDArray[Any],
-    labels: NDArray[Any],
-    axis: int,
+    classes: NDArray[Any],
     pixel_um: tuple[float, float],
 ) -> None:
-    """Draw the brightest voxels along an axis, and the outlines of what was labeled."""
-    red, green = (_stretched(channel.max(axis=axis)) for channel in (marker, activity))
+    """Draw two projections, magenta and green, and the outlines of what was labeled."""
+    red, green = _stretched(marker), _stretched(activity)
     height, width = red.shape
     extent = (0.0, width * pixel_um[1], height * pixel_um[0], 0.0)
-    axes.imshow(np.dstack([red, 0.75 * green, red]), extent=extent, interpolation="nearest")
-    shown = _outlines(labels.max(axis=axis))
-    axes.imshow(shown, extent=extent, interpolation="nearest")
-    axes.set_ylabel(("y" if axis == 0 else "z") + " (um)")
+    axes.imshow(np.dstack([red, green, red]), extent=extent, interpolation="bilinear")
+    axes.imshow(_outlines(classes), extent=extent, interpolation="nearest")
 
 
 def _stretched(picture: NDArray[Any]) -> Floats:
@@ -245,25 +281,35 @@ def _outlines(classes: NDArray[Any]) -> Floats:
 
 def _draw_names(
     axes: "Axes",
-    centroid_px: Floats,
+    figure: "Figure",
+    centroid_um: Floats,
     names: tuple[str, ...],
     is_right: NDArray[np.bool_],
-    pixel_um: tuple[float, float],
+    confidence: Floats,
 ) -> None:
+    """Write the names, the surest first; one that would cover another is left out."""
     from matplotlib import patheffects
 
-    halo = [patheffects.withStroke(linewidth=2, foreground="#000000")]
-    for neuron in np.flatnonzero(np.isfinite(centroid_px[:, 0])):
-        y_um = (centroid_px[neuron, 1] + 0.5) * pixel_um[0]
-        x_um = (centroid_px[neuron, 2] + 0.5) * pixel_um[1]
-        axes.text(
-            float(x_um),
-            float(y_um),
+    halo = [patheffects.withStroke(linewidth=2.5, foreground="#000000")]
+    figure.draw_without_rendering()  # only then the size of a text is known
+    taken: list[Any] = []
+    for neuron in np.argsort(-np.nan_to_num(confidence), kind="stable"):
+        if not np.isfinite(centroid_um[neuron]).all():
+            continue
+        y_um, x_um = (float(place) for place in centroid_um[neuron])
+        text = axes.text(
+            x_um,
+            y_um,
             names[neuron],
             color=RIGHT if is_right[neuron] else WRONG,
-            fontsize=7,
+            fontsize=8,
             ha="center",
             va="center",
             path_effects=halo,
             clip_on=True,
         )
+        box = text.get_window_extent()
+        if any(box.overlaps(other) for other in taken):
+            text.remove()
+        else:
+            taken.append(box)
