@@ -274,3 +274,19 @@ def test_wrong_usage_is_code_2(refusal, arguments):
     code, sentence = refusal(*arguments)
     assert code == 2
     assert "--help" in sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "out", "code"),
+    [
+        ("seeed: 1", "model.safetensors", SETTINGS),
+        ("seed: 1", "model.pt", MODEL),
+        ("seed: 1", "nowhere/model.safetensors", MODEL),
+        ("seed: 1", "kept.safetensors", MODEL),
+    ],
+)
+def test_a_training_that_would_fail_at_its_end_fails_at_once(refusal, tmp_path, text, out, code):
+    (tmp_path / "recipe.yaml").write_text(text)
+    (tmp_path / "kept.safetensors").write_text("precious")
+    assert refusal("train", "recipe.yaml", "--out", out)[0] == code
+    assert (tmp_path / "kept.safetensors").read_text() == "precious"
