@@ -193,7 +193,7 @@ def virtual_screen() -> Iterator[dict[str, str]]:
 def demo(arguments: list[str], *, headless: bool) -> int:
     """Show the main job on a simulated worm: in napari, or without a screen as files."""
     if not headless and has_screen():
-        if run(PYTHON, "-m", "napari_acll.widgets", "--demo", *arguments) == 0:
+        if run(PYTHON, "-m", "napari_acll.widgets", *arguments) == 0:
             return 0
         say("the window could not be shown, see above; running the demo without it")
     return run(PYTHON, "-m", "napari_acll.cli", "demo", *arguments)
