@@ -1,6 +1,7 @@
 """Channel alignments as files that a person can read."""
 
 import json
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -147,11 +148,18 @@ def _alignment_of(content: dict[str, Any], path: Path) -> ChannelAlignment:
             f" reads version {VERSION}; update the program or make the file again."
         )
     try:
-        return ChannelAlignment.model_validate(content.get("alignment"))
+        alignment = ChannelAlignment.model_validate(content.get("alignment"))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "alignment"
-        raise AlignmentError(
-            f"The alignment file {path} is damaged: {where}: {first['msg']};"
-            " make it again with `acll calibrate`."
-        ) from error
+        raise _damaged(path, f"{where}: {first['msg']}") from error
+    for name in ("dy_um", "dx_um", "theta_deg"):
+        if not math.isfinite(getattr(alignment, name)):
+            raise _damaged(path, f"{name}: not a finite number")
+    return alignment
+
+
+def _damaged(path: Path, what: str) -> AlignmentError:
+    return AlignmentError(
+        f"The alignment file {path} is damaged: {what}; make it again with `acll calibrate`."
+    )

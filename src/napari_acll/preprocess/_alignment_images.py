@@ -26,7 +26,7 @@ MIN_MARKER_PEAKS = 12
 MIN_ACTIVITY_PEAKS = 5
 PEAK_NOISE_RATIO = 6.0
 MIN_SHARPNESS = 0.15
-MAX_SATURATED_FRACTION = 0.25
+MAX_SATURATED_FRACTION = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,29 +37,24 @@ class SlabImages:
     ----------
     images : ndarray of float32, shape (slabs, y, x)
         Band-passed slab averages in counts; the background is 0.
-    smooth : ndarray of float32, shape (slabs, y, x)
-        The same without the lower cut; the background is 0.
     noise : float
         Robust standard deviation of `images` where there is nothing, in counts.
+    peaks : ndarray of int, shape (n, 3)
+        Local maxima above the noise as slab, y and x, ordered by slab.
+    sharpness : float
+        Part of the light at the peaks that passes the band, 0 (blurred) to 1.
+    saturated_fraction : float
+        Part of the peaks that share the very highest count of the channel.
     grid : VoxelGrid
         Where the pixels of the slabs lie in the recording.
     """
 
     images: FloatArray
-    smooth: FloatArray
     noise: float
+    peaks: NDArray[np.intp]
+    sharpness: float
+    saturated_fraction: float
     grid: VoxelGrid
-
-    def peaks(self) -> NDArray[np.intp]:
-        """Return the local maxima above the noise: `(n, 3)` as slab, y and x, ordered by slab."""
-        highest = ndimage.maximum_filter(self.images, (3, 5, 5))
-        is_peak = (self.images == highest) & (self.images > PEAK_NOISE_RATIO * self.noise)
-        return np.argwhere(is_peak)
-
-    def sharpness(self, peaks: NDArray[np.intp]) -> float:
-        """Return which part of the light at the peaks passes the band, 0 (blurred) to 1."""
-        at = tuple(peaks.T)
-        return float(np.median(self.images[at] / np.maximum(self.smooth[at], 1e-6)))
 
 
 def slab_images(channel: VolumeArray, *, grid: VoxelGrid) -> SlabImages:
@@ -80,11 +75,41 @@ def slab_images(channel: VolumeArray, *, grid: VoxelGrid) -> SlabImages:
     slabs, slab_grid = _slabs(channel, grid)
     _, size_y, size_x = slab_grid.voxel_size_um
     smooth = ndimage.gaussian_filter(slabs, (0, FINE_UM / size_y, FINE_UM / size_x))
-    wide = ndimage.gaussian_filter(slabs, (0, COARSE_UM / size_y, COARSE_UM / size_x))
-    images = smooth - wide
-    smooth -= np.median(smooth, axis=(1, 2), keepdims=True)
-    noise = 1.4826 * float(np.median(np.abs(images)))
-    return SlabImages(images=images, smooth=smooth, noise=max(noise, 1e-3), grid=slab_grid)
+    wide_px = (0, COARSE_UM / size_y, COARSE_UM / size_x)
+    images = smooth - ndimage.gaussian_filter(slabs, wide_px, truncate=3.0)
+    noise = max(1.4826 * float(np.median(np.abs(images[:, ::2, ::2]))), 1e-3)
+    peaks = _peaks(images, PEAK_NOISE_RATIO * noise)
+    return SlabImages(
+        images=images,
+        noise=noise,
+        peaks=peaks,
+        sharpness=_sharpness(images, smooth, peaks),
+        saturated_fraction=_saturated_fraction(channel, peaks, slab_grid),
+        grid=slab_grid,
+    )
+
+
+def _peaks(images: FloatArray, limit: float) -> NDArray[np.intp]:
+    """Return the highest pixels of their 3x5x5 neighborhoods that exceed a limit."""
+    # Few pixels are bright: looking at their neighbors is ten times faster than a filter.
+    bright = np.argwhere(images > limit)
+    is_inside = ((bright >= (0, 2, 2)) & (bright < np.array(images.shape) - (0, 2, 2))).all(axis=1)
+    bright = bright[is_inside]
+    value = images[tuple(bright.T)]
+    is_peak = np.ones(len(bright), bool)
+    for dz, dy, dx in np.ndindex(3, 5, 5):
+        z = np.clip(bright[:, 0] + dz - 1, 0, len(images) - 1)
+        is_peak &= images[z, bright[:, 1] + dy - 2, bright[:, 2] + dx - 2] <= value
+    return bright[is_peak]
+
+
+def _sharpness(images: FloatArray, smooth: FloatArray, peaks: NDArray[np.intp]) -> float:
+    if not len(peaks):
+        return 0.0
+    background = np.median(smooth[:, ::2, ::2], axis=(1, 2))
+    at = tuple(peaks.T)
+    above = np.maximum(smooth[at] - background[peaks[:, 0]], 1e-6)
+    return float(np.median(images[at] / above))
 
 
 def _slabs(channel: VolumeArray, grid: VoxelGrid) -> tuple[FloatArray, VoxelGrid]:
@@ -92,12 +117,16 @@ def _slabs(channel: VolumeArray, grid: VoxelGrid) -> tuple[FloatArray, VoxelGrid
     size_z, size_y, size_x = grid.voxel_size_um
     depth = channel.shape[0]
     n_slabs = int(np.clip(round(depth * size_z / SLAB_UM), 1, depth))
-    edges = np.linspace(0, depth, n_slabs + 1).round().astype(int)
+    edges = _slab_edges(depth, n_slabs)
     slabs = np.empty((n_slabs, *channel.shape[1:]), np.float32)
     for slab, first, stop in zip(slabs, edges[:-1], edges[1:], strict=True):
         np.mean(channel[first:stop], axis=0, dtype=np.float32, out=slab)
     factor_y, factor_x = (max(1, round(PIXEL_UM / size)) for size in (size_y, size_x))
     return shrunk(slabs, grid, (factor_y, factor_x))
+
+
+def _slab_edges(depth: int, n_slabs: int) -> NDArray[np.intp]:
+    return np.linspace(0, depth, n_slabs + 1).round().astype(np.intp)
 
 
 def shrunk(
@@ -125,37 +154,43 @@ def shrunk(
     return blocks.mean(axis=(2, 4), dtype=np.float32), new_grid
 
 
-def why_unusable(
-    marker: VolumeArray,
-    activity: VolumeArray,
-    marker_slabs: SlabImages,
-    activity_slabs: SlabImages,
-) -> str:
+def why_unusable(marker: SlabImages, activity: SlabImages) -> str:
     """Return why a volume tells nothing about the alignment; empty if it does."""
     channels = (
-        ("marker", marker, marker_slabs, MIN_MARKER_PEAKS),
-        ("activity", activity, activity_slabs, MIN_ACTIVITY_PEAKS),
+        ("marker", marker, MIN_MARKER_PEAKS),
+        ("activity", activity, MIN_ACTIVITY_PEAKS),
     )
-    for name, channel, slabs, min_peaks in channels:
-        fraction = saturated_fraction(channel)
-        if fraction > MAX_SATURATED_FRACTION:
-            return f"the {name} channel is saturated ({fraction:.0%} of its bright voxels)"
-        peaks = slabs.peaks()
-        if len(peaks) < min_peaks:
-            return f"the {name} channel shows {len(peaks)} nuclei, {min_peaks} are needed"
-        if (sharpness := slabs.sharpness(peaks)) < MIN_SHARPNESS:
-            return f"the {name} channel is blurred (sharpness {sharpness:.2f}, 1 is a point)"
+    for name, slabs, min_peaks in channels:
+        if len(slabs.peaks) < min_peaks:
+            return f"the {name} channel shows {len(slabs.peaks)} nuclei, {min_peaks} are needed"
+        if slabs.saturated_fraction > MAX_SATURATED_FRACTION:
+            return (
+                f"the {name} channel is saturated in {slabs.saturated_fraction:.0%} of its nuclei"
+            )
+        if slabs.sharpness < MIN_SHARPNESS:
+            return f"the {name} channel is blurred (sharpness {slabs.sharpness:.2f} of 1)"
     return ""
 
 
-def saturated_fraction(channel: VolumeArray) -> float:
-    """Return which part of the bright voxels shares the very highest count.
+def _saturated_fraction(
+    channel: VolumeArray, peaks: NDArray[np.intp], slab_grid: VoxelGrid
+) -> float:
+    """Return which part of the peaks reaches the highest count of the channel.
 
-    Bright is what lies above half of the highest count over the median. After binning the
-    highest possible count is unknown, but saturated voxels still share one value.
+    After binning the highest possible count is unknown, but saturated voxels share one value,
+    and it is the highest.
     """
-    highest = int(channel.max())
-    median = float(np.median(channel[:: max(1, channel.shape[0] // 8)]))
-    n_bright = int(np.count_nonzero(channel > (median + highest) / 2))
-    n_highest = int(np.count_nonzero(channel == highest))
-    return n_highest / n_bright if n_bright and highest > median else 0.0
+    depth, height, width = channel.shape
+    n_slabs, rows, columns = slab_grid.shape
+    is_highest = channel == channel.max()
+    if not len(peaks) or np.count_nonzero(is_highest) < len(peaks):
+        return 0.0
+    edges = _slab_edges(depth, n_slabs)
+    factor_y, factor_x = height // rows, width // columns
+    reaches = np.logical_or.reduceat(is_highest, edges[:-1], axis=0)
+    wide = ndimage.maximum_filter(reaches, (1, 2 * factor_y + 1, 2 * factor_x + 1))
+    middle_y, middle_x = (
+        peaks[:, 1] * factor_y + factor_y // 2,
+        peaks[:, 2] * factor_x + factor_x // 2,
+    )
+    return float(wide[peaks[:, 0], middle_y, middle_x].mean())

@@ -128,7 +128,7 @@ def patch_pairs(marker: SlabImages, activity: SlabImages, *, margin_um: float) -
     grid = marker.grid
     offset = _patch_offsets(grid)
     reach = offset.max(axis=0)
-    peaks = marker.peaks()
+    peaks = marker.peaks
     last = np.array(grid.shape[1:]) - 1 - reach
     peaks = peaks[((peaks[:, 1:] >= reach) & (peaks[:, 1:] <= last)).all(axis=1)]
     at = peaks[:, 1:, None] + offset.T[None]

@@ -125,22 +125,36 @@ def search_surface(
     reference, grid = _compressed(marker)
     moving, _ = _compressed(activity)
     _, size_y, size_x = grid.voxel_size_um
-    reach = int(np.ceil(max_shift_um / size_y)), int(np.ceil(max_shift_um / size_x))
+    # One step more than asked for, so that a best shift at the very edge is one beyond it.
+    reach = int(np.ceil(max_shift_um / size_y)) + 1, int(np.ceil(max_shift_um / size_x)) + 1
     n_steps = int(np.ceil(max_rotation_deg / ROTATION_STEP_DEG))
     angles = np.linspace(-max_rotation_deg, max_rotation_deg, 2 * n_steps + 1)
     center_um = _middle_um(grid)
-    size = [
-        fft.next_fast_len(n + r, real=True) for n, r in zip(grid.shape[1:], reach, strict=True)
+    rows, columns = _box(marker, grid)
+    around = [
+        np.arange(part.start - r, part.stop + r)
+        for part, r in zip((rows, columns), reach, strict=True)
     ]
-    spectrum = fft.rfft2(reference, size)
-    turned = (_rotated(moving, grid, center_um, angle) for angle in angles)
-    agreement = [_correlation(spectrum, one, size, reach) for one in turned]
+    size = [2 * fft.next_fast_len((len(pixels) + 1) // 2, real=True) for pixels in around]
+    inside = reference[:, rows, columns]
+    spectrum = np.conj(fft.rfft2(inside, size)) / max(float(np.linalg.norm(inside)), 1e-12)
+    turns = (alignment_about(center_um, float(angle), (0.0, 0.0)) for angle in angles)
+    agreement = [_correlation(spectrum, _turned(moving, grid, t, around), reach) for t in turns]
     return SearchSurface(
-        agreement=np.array(agreement) / max(float(np.linalg.norm(reference)), 1e-12),
+        agreement=np.array(agreement),
         theta_deg=angles,
         step_um=(size_y, size_x),
         center_um=center_um,
     )
+
+
+def _box(marker: SlabImages, grid: VoxelGrid) -> tuple[slice, slice]:
+    """Return the rows and columns of `grid` that hold nuclei; the rest only costs time."""
+    shrink = np.array(grid.bin_px[1:]) // marker.grid.bin_px[1:]
+    margin = 4
+    first = np.maximum(marker.peaks[:, 1:].min(axis=0) // shrink - margin, 0)
+    stop = np.minimum(marker.peaks[:, 1:].max(axis=0) // shrink + margin + 1, grid.shape[1:])
+    return slice(int(first[0]), int(stop[0])), slice(int(first[1]), int(stop[1]))
 
 
 def _compressed(slabs: SlabImages) -> tuple[FloatArray, VoxelGrid]:
@@ -158,28 +172,30 @@ def _middle_um(grid: VoxelGrid) -> tuple[float, float]:
     return ((height - 1) / 2 - center_y) * size_y, ((width - 1) / 2 - center_x) * size_x
 
 
-def _rotated(
-    images: FloatArray, grid: VoxelGrid, center_um: tuple[float, float], theta_deg: float
+def _turned(
+    images: FloatArray,
+    grid: VoxelGrid,
+    turn: ChannelAlignment,
+    around: list[NDArray[np.intp]],
 ) -> FloatArray:
-    """Return the images as they would lie without the rotation."""
-    turn = alignment_about(center_um, theta_deg, (0.0, 0.0))
-    y, x = np.indices(grid.shape[1:])
+    """Return the images as they would lie without the rotation, on some rows and columns."""
+    y, x = np.meshgrid(*(pixels.astype(np.float64) for pixels in around), indexing="ij")
     at = np.stack(turn.to_activity_px(y, x, grid=grid))
-    rotated = [ndimage.map_coordinates(image, at, order=1, output=np.float32) for image in images]
-    return np.stack(rotated)
+    return np.stack(
+        [ndimage.map_coordinates(image, at, order=1, output=np.float32) for image in images]
+    )
 
 
 def _correlation(
-    spectrum: NDArray[np.complex64], moving: FloatArray, size: list[int], reach: tuple[int, int]
+    spectrum: NDArray[np.complex64], moving: FloatArray, reach: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Return the correlation summed over slabs, for shifts up to `reach` pixels.
+    """Return the correlation summed over slabs, for shifts up to `reach` pixels either way.
 
     It is divided by the norm of the rotated images: interpolation blurs them, and without it
     the images that need none would win.
     """
-    cross = (np.conj(spectrum) * fft.rfft2(moving, size)).sum(axis=0)
-    surface = fft.irfft2(cross, size)
-    rows = np.arange(-reach[0], reach[0] + 1)
-    columns = np.arange(-reach[1], reach[1] + 1)
-    cut: NDArray[np.float64] = surface[np.ix_(rows, columns)].astype(np.float64)
-    return cut / max(float(np.linalg.norm(moving)), 1e-12)
+    size = spectrum.shape[1], 2 * (spectrum.shape[2] - 1)
+    cross = (spectrum * fft.rfft2(moving, size)).sum(axis=0)
+    surface = fft.irfft2(cross, size)[: 2 * reach[0] + 1, : 2 * reach[1] + 1]
+    agreement: NDArray[np.float64] = surface.astype(np.float64)
+    return agreement / max(float(np.linalg.norm(moving)), 1e-12)
