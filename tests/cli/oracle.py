@@ -89,8 +89,8 @@ def _table(rows):
     )
 
 
-def run_oracle(recording: str, out: Path, **options) -> tuple[SavedSession, SimulatedSource]:
-    """Run a session on a simulated recording with its own truth as labels."""
+def oracle_session(recording: str, out: Path, **options) -> tuple[Session, SimulatedSource]:
+    """Return a session on a simulated recording with its own truth as labels."""
     source = SimulatedSource.from_recording(recording, SourceSettings())
     settings = AcllSettings()
     preprocessor = Preprocessor(source.spec, settings.preprocess)
@@ -112,6 +112,12 @@ def run_oracle(recording: str, out: Path, **options) -> tuple[SavedSession, Simu
         writers=[ZarrSessionWriter.create(out, header)],
         settings=settings,
     )
+    return session, source
+
+
+def run_oracle(recording: str, out: Path, **options) -> tuple[SavedSession, SimulatedSource]:
+    """Run such a session and return what it saved, and its source."""
+    session, source = oracle_session(recording, out, **options)
     with session:
         pass
     return SavedSession.open(out), source
