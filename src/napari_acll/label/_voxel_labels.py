@@ -10,7 +10,8 @@ from torch import Tensor
 from napari_acll.core import BACKGROUND, N_CANDIDATES, Detections
 from napari_acll.label._unet3d import UNet3D
 
-_BLOCK_BYTES_CPU = 4 * 2**20
+# Small enough for the cache, large enough that threads seldom wait for each other.
+_BLOCK_BYTES_CPU = 8 * 2**20
 _BLOCK_BYTES_GPU = 256 * 2**20
 
 
@@ -51,7 +52,9 @@ def label_voxels(network: UNet3D, x: Tensor, *, min_probability: float) -> Voxel
     -------
     VoxelLabels
     """
-    with torch.inference_mode():
+    # A GPU may otherwise choose algorithms whose rounding changes from run to run.
+    deterministic = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+    with torch.inference_mode(), deterministic:
         features = network.features(x)[0].flatten(1)
         class_map, sums = _label_blocks(network, features, min_probability)
     return VoxelLabels(
