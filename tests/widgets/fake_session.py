@@ -75,6 +75,10 @@ def make_sample(index: int, labeled: LabeledVolume) -> TraceSample:
     values: dict[str, Any] = {name: getattr(empty, name) for name in TraceSample.__slots__}
     values["ratio"] = ratio.astype(np.float32)
     values["confidence"] = labeled.detections.probability
+    values["centroid_px"] = np.stack(
+        [np.arange(n_neurons) * 1.5, 42 + np.arange(n_neurons), 60 + 9 * np.arange(n_neurons)],
+        axis=1,
+    ).astype(np.float32)
     return TraceSample(**values)
 
 

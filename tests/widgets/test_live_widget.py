@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from napari.utils.interactions import mouse_press_callbacks, mouse_release_callbacks
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 from tests.widgets.fake_session import N_NEURONS, SHAPE, make_spec
@@ -11,7 +12,7 @@ from napari_acll.core import ModelError, RecordingError, SessionState
 from napari_acll.widgets import LiveSessionWidget, TracePlotWidget
 from napari_acll.widgets._engine import engine_of
 
-LAYERS = {"live marker", "live activity", "live labels"}
+LAYERS = {"live marker", "live activity", "live labels", "live names"}
 
 
 def _start(live, tmp_path):
@@ -23,6 +24,12 @@ def _start(live, tmp_path):
 def _run_to_the_end(live, tmp_path, qtbot):
     _start(live, tmp_path)
     qtbot.waitUntil(lambda: live.engine.state.is_over, timeout=10_000)
+
+
+def _press_and_release(viewer, event, released_at=(50, 50)):
+    mouse_press_callbacks(viewer.__wrapped__, event)
+    event.type, event.pos = "mouse_release", released_at
+    mouse_release_callbacks(viewer.__wrapped__, event)
 
 
 def _layers(live):
@@ -89,7 +96,7 @@ def test_a_second_session_replaces_the_layers_of_the_first(live, build_fake, tmp
 def test_a_deleted_layer_is_not_fatal_and_stays_away(live, build_fake, tmp_path, qtbot, sessions):
     live.engine.build = build_fake(n_volumes=2, lingers=True)
     _start(live, tmp_path)
-    qtbot.waitUntil(lambda: len(live._viewer.layers) == 3, timeout=5000)
+    qtbot.waitUntil(lambda: len(live._viewer.layers) == 4, timeout=5000)
     live._viewer.layers.remove("live labels")
     qtbot.waitUntil(lambda: sessions[0].counters.n_traced == 2, timeout=5000)
     sessions[0]._produce(2)
@@ -207,7 +214,7 @@ def test_closing_the_viewer_mid_run_leaves_no_thread(
     viewer.window.add_dock_widget(live)
     live.engine.build = build_fake(lingers=True)
     _start(live, tmp_path)
-    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=5000)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=5000)
     run = live.engine.run
     del live
     viewer.close()
@@ -245,10 +252,42 @@ def test_a_clicked_label_is_picked(live, tmp_path, qtbot):
     where = np.argwhere(layer.data == 2)[0]
 
     click = SimpleNamespace(
-        position=layer.data_to_world(where), view_direction=None, dims_displayed=[1, 2]
+        type="mouse_press",
+        pos=(50, 50),
+        modifiers=[],
+        position=layer.data_to_world(where),
+        view_direction=None,
+        dims_displayed=[1, 2],
     )
     with qtbot.waitSignal(live.engine.neuron_picked) as picked:
-        for callback in layer.mouse_drag_callbacks:
-            callback(layer, click)
+        _press_and_release(live._viewer, click)
     assert picked.args == [2]
     assert traces.shown_neurons == ["class_002"]
+
+
+def test_dragging_the_canvas_picks_nothing(live, tmp_path, qtbot):
+    _run_to_the_end(live, tmp_path, qtbot)
+    layer = _layers(live)["live labels"]
+    drag = SimpleNamespace(
+        type="mouse_press",
+        pos=(50, 50),
+        modifiers=[],
+        position=layer.data_to_world(np.argwhere(layer.data == 2)[0]),
+        view_direction=None,
+        dims_displayed=[1, 2],
+    )
+    with qtbot.assertNotEmitted(live.engine.neuron_picked):
+        _press_and_release(live._viewer, drag, released_at=(90, 50))
+
+
+def test_names_stand_on_the_plane_that_is_looked_at(live, tmp_path, qtbot, sessions):
+    _run_to_the_end(live, tmp_path, qtbot)
+    centroid_um = sessions[0].latest().sample.centroid_px * (1.0, 0.18, 0.18)
+    layer, dims = _layers(live)["live names"], live._viewer.dims
+    assert list(layer.features["neuron"]) == list(sessions[0].store.neurons.names)
+    for plane in range(SHAPE[0]):
+        dims.set_point(0, plane)
+        near = np.abs(centroid_um[:, 0] - plane) <= 2
+        assert layer.shown.tolist() == near.tolist()
+        assert np.allclose(layer.data[near][:, 0], plane)
+        assert np.allclose(layer.data[:, 1:], centroid_um[:, 1:])

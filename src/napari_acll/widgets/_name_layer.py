@@ -1,0 +1,106 @@
+"""The names of the neurons, written on the canvas."""
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_acll.core import NeuronTable, TraceSample, VoxelGrid
+
+if TYPE_CHECKING:
+    import napari.layers
+    import napari.viewer
+
+REACH_UM = 2.0
+"""A name is written on all planes this near its neuron's center: about a nuclear radius."""
+
+
+def placed_names(
+    centroid_um: NDArray[np.floating], *, plane_um: float | None
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return where names stand and which are shown.
+
+    napari draws a point on its own plane only, so names near the plane that is looked at are
+    moved onto it.
+
+    Parameters
+    ----------
+    centroid_um : ndarray of float, shape (n_neurons, 3)
+        `(z, y, x)` in um, NaN where absent.
+    plane_um : float, optional
+        Plane that is looked at; None when the view is three-dimensional.
+
+    Returns
+    -------
+    position_um : ndarray of float64, shape (n_neurons, 3)
+        Finite everywhere.
+    is_shown : ndarray of bool, shape (n_neurons,)
+    """
+    is_shown = np.isfinite(centroid_um).all(axis=1)
+    position = np.nan_to_num(centroid_um).astype(np.float64)
+    if plane_um is not None:
+        is_shown &= np.abs(position[:, 0] - plane_um) <= REACH_UM
+        position[:, 0] = plane_um
+    return position, is_shown
+
+
+class NameLayer:
+    """One points layer with one text per neuron of the model, moved in place.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Held weakly.
+    neurons : NeuronTable
+        The texts.
+    grid : VoxelGrid
+        Gives the voxel size of the recording as stored.
+    """
+
+    def __init__(
+        self, viewer: "napari.viewer.Viewer", neurons: NeuronTable, grid: VoxelGrid
+    ) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._stored_um = np.asarray(grid.stored_voxel_size_um())
+        self._centroid_um = np.full((len(neurons), 3), np.nan)
+        self.layer: napari.layers.Points = viewer.add_points(
+            np.zeros((len(neurons), 3)),
+            name="live names",
+            features={"neuron": np.asarray(neurons.names, dtype=object)},
+            text={"string": "{neuron}", "size": 8, "color": "white", "anchor": "upper_left"},
+            size=0.4,
+            face_color="white",
+            border_width=0,
+            shown=np.zeros(len(neurons), bool),
+            units=("um", "um", "um"),
+            axis_labels=("z", "y", "x"),
+        )
+        # psygnal and napari hold methods weakly: no link keeps this alive after the session
+        viewer.dims.events.current_step.connect(self._draw)
+        viewer.dims.events.ndisplay.connect(self._draw)
+
+    def show(self, sample: TraceSample) -> None:
+        """Move every name to its neuron."""
+        self._centroid_um = sample.centroid_px * self._stored_um
+        self._draw()
+
+    def remove(self) -> None:
+        """Take the names off the canvas."""
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        viewer.dims.events.current_step.disconnect(self._draw)
+        viewer.dims.events.ndisplay.disconnect(self._draw)
+        if self.layer in viewer.layers:
+            viewer.layers.remove(self.layer)
+
+    def _draw(self, event: Any = None) -> None:  # noqa: ARG002
+        viewer = self._viewer()
+        if viewer is None or self.layer not in viewer.layers:
+            return
+        is_flat = viewer.dims.ndisplay == 2 and 0 in viewer.dims.order[:-2]
+        plane_um = float(viewer.dims.point[viewer.dims.ndim - 3]) if is_flat else None
+        position, is_shown = placed_names(self._centroid_um, plane_um=plane_um)
+        self.layer.data = position
+        self.layer.shown = is_shown
