@@ -225,6 +225,22 @@ def test_an_empty_first_file_is_an_error(tmp_path, kind):
     assert "_t0001" in why(tmp_path)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(10))
+def test_whatever_is_overwritten_in_a_file_is_one_sentence(tmp_path, kind, seed):
+    FOLDER_WRITERS[kind](tmp_path, random_counts(n_volumes=1), (1,))
+    path = min(tmp_path.iterdir())
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(seed)
+    for position in rng.integers(0, min(len(content), 400), 20):
+        content[position] = rng.integers(0, 256)
+    path.write_bytes(content)
+    try:  # damage may hit what is not needed; whatever is raised is ours
+        open_folder(tmp_path).close()
+    except RecordingError as error:
+        assert "\n" not in str(error)  # noqa: PT017
+
+
 def test_a_volume_without_the_file_of_one_channel_is_lost(tmp_path):
     counts = random_counts(n_volumes=4)
     write_nrrd_files(tmp_path, counts, (1, 2, 3, 4))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_acll.core import RecordingError
 from napari_acll.sources._axes import ArrayLike
+from napari_acll.sources._errors import reason_of
 
 _ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
 _UM_PER_UNIT = {"micrometer": 1.0, "um": 1.0, "µm": 1.0, "nanometer": 1e-3, "millimeter": 1e3}
@@ -73,14 +75,15 @@ class NpyArray:
         # mapping fails, with an error, where the file is shorter than its header says
         try:
             mapped: NDArray[Any] = np.load(self._path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError) as error:
+        except (ValueError, EOFError, SyntaxError, MemoryError, TokenError) as error:
             raise RecordingError(
-                f"{self._path} is empty, truncated or not a NumPy array ({error}); copy or save"
-                " it again."
+                f"{self._path} is empty, truncated or not a NumPy array ({reason_of(error)});"
+                " copy or save it again."
             ) from error
         except OSError as error:
             raise RecordingError(
-                f"Cannot read {self._path} ({error}); check the path and its permissions."
+                f"Cannot read {self._path} ({reason_of(error)}); check the path and its"
+                " permissions."
             ) from error
         return mapped
 
@@ -107,8 +110,8 @@ def open_zarr(path: Path) -> StoredArray:
         return _ome_image(node, path)
     except (OSError, ValueError, LookupError, TypeError, json.JSONDecodeError) as error:
         raise RecordingError(
-            f"{path} cannot be read as a Zarr array ({error}); choose an OME-Zarr image or an"
-            " array with the axes T, C, Z, Y, X."
+            f"{path} cannot be read as a Zarr array ({reason_of(error)}); choose an OME-Zarr"
+            " image or an array with the axes T, C, Z, Y, X."
         ) from error
 
 

@@ -17,6 +17,7 @@ from napari_acll.sources._axes import (
     zyx_shape,
 )
 from napari_acll.sources._channels import ChannelInfo, choose_channels, require_two_channels
+from napari_acll.sources._errors import reason_of
 from napari_acll.sources._geometry import even_slice_times, resolve_period, resolve_voxel_size
 from napari_acll.sources._replay import ReplaySource
 
@@ -172,8 +173,8 @@ class ArraySource(ReplaySource):
             values = read_channel(self._array, self._axes, channel, index=index)
         except (OSError, ValueError, LookupError, RuntimeError) as error:
             raise RecordingError(
-                f"{where} is damaged ({error}); copy the recording again, or use the volumes"
-                " before it."
+                f"{where} is damaged ({reason_of(error)}); copy the recording again, or use the"
+                " volumes before it."
             ) from error
         return to_counts(values, recording=where)
 

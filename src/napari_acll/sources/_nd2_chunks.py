@@ -4,6 +4,7 @@ A mapped file that another program shortens kills the process that reads it; a p
 reports an error instead.
 """
 
+import math
 import struct
 import zlib
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_acll.core import RecordingError
+from napari_acll.sources._errors import reason_of
 
 _MAGIC = 0x0ABECEDA
 _JPEG2000_MAGIC = 0x0C000000
@@ -24,6 +26,7 @@ _MAP_SIGNATURE = b"ND2 CHUNK MAP SIGNATURE 0000001!"
 _FRAME_PREFIX = b"ImageDataSeq|"
 _TIMES_NAME = b"CustomData|AcqTimesCache!"
 _FRAME_NAME_BYTES = 4072
+_READ_ERRORS = (ValueError, struct.error, OSError)
 _PIXELS_AFTER = _HEADER.size + _FRAME_NAME_BYTES + _TIME.size
 
 
@@ -88,6 +91,7 @@ class Nd2Chunks:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._frame = bytearray()  # kept: taking new memory for a frame costs as much as reading
         try:
             self._file = path.open("rb", buffering=0)
         except OSError as error:
@@ -103,21 +107,52 @@ class Nd2Chunks:
             raise
 
     def frame_times_ms(self) -> NDArray[np.float64] | None:
-        """Return the time of each frame in ms, or None if the file has no list of them."""
+        """Return the time of each frame in ms, or None if the file has no good list of them."""
         offset = self._others.get(_TIMES_NAME)
         if offset is None:
             return None
-        payload = self._payload(offset)
+        try:
+            payload = self._payload(offset)
+        except _READ_ERRORS:
+            return None
         return np.frombuffer(payload, "<f8", len(payload) // _TIME.size)
 
     def frame_time_ms(self, frame: int) -> float:
-        """Return the time that stands at the head of a frame, in ms."""
-        head = self._read(int(self.frame_offsets[frame]), _PIXELS_AFTER)
+        """Return the time that stands at the head of a frame, in ms; NaN if it is damaged."""
+        try:
+            head = self._read(int(self.frame_offsets[frame]), _PIXELS_AFTER)
+        except _READ_ERRORS:
+            return math.nan
         (time_ms,) = _TIME.unpack_from(head, _PIXELS_AFTER - _TIME.size)
         return float(time_ms)
 
+    def check_frame_size(self, layout: PixelFormat) -> None:
+        """Raise if the first frame is not as long as the metadata say.
+
+        Raises
+        ------
+        RecordingError
+            If so: the metadata are not to be believed.
+        """
+        present = self.frame_offsets[self.frame_offsets >= 0]
+        if layout.is_compressed or not len(present):
+            return
+        try:
+            head = self._read(int(present[0]), _HEADER.size)
+            _, _, data_bytes = _HEADER.unpack(head)
+        except _READ_ERRORS as error:
+            raise RecordingError(
+                f"The first frame of {self._path} is damaged ({reason_of(error)}); copy the"
+                " file again."
+            ) from error
+        if data_bytes < layout.n_bytes + _TIME.size:
+            raise RecordingError(
+                f"The frames of {self._path} have {data_bytes - _TIME.size} bytes, but its"
+                f" metadata say {layout.n_bytes}; the file is damaged: copy it again."
+            )
+
     def read_frame(self, frame: int, layout: PixelFormat) -> NDArray[np.unsignedinteger]:
-        """Return the pixels of a frame, shape (Y, X, components).
+        """Return the pixels of a frame, shape (Y, X, components); the next call overwrites them.
 
         Raises
         ------
@@ -128,13 +163,16 @@ class Nd2Chunks:
         try:
             if layout.is_compressed:
                 return layout.pixels(zlib.decompress(self._payload(offset)[_TIME.size :]))
-            raw = self._read(offset, _PIXELS_AFTER + layout.n_bytes)
+            n_bytes = _PIXELS_AFTER + layout.n_bytes
+            if len(self._frame) != n_bytes:
+                self._frame = bytearray(n_bytes)
+            raw = self._read_into(self._frame, offset)
             self._check_header(raw)
             return layout.pixels(memoryview(raw)[_PIXELS_AFTER:])
-        except (ValueError, struct.error, zlib.error, OSError) as error:
+        except (*_READ_ERRORS, zlib.error) as error:
             raise RecordingError(
-                f"Frame {frame} of {self._path} is damaged ({error}); copy the file again from"
-                " the microscope, or use the volumes before it."
+                f"Frame {frame} of {self._path} is damaged ({reason_of(error)}); copy the file"
+                " again from the microscope, or use the volumes before it."
             ) from error
 
     def close(self) -> None:
@@ -161,7 +199,7 @@ class Nd2Chunks:
             if signature != _MAP_SIGNATURE:
                 raise ValueError("its last bytes are not the end of a map")
             return self._parse_map(self._payload(position))
-        except (ValueError, struct.error, OSError) as error:
+        except _READ_ERRORS as error:
             raise RecordingError(
                 f"{self._path} is truncated or still being recorded (the map at its end is"
                 " missing or damaged); wait until the recording has finished, or copy the file"
@@ -200,9 +238,14 @@ class Nd2Chunks:
             raise ValueError("it has no valid header")
 
     def _read(self, offset: int, n_bytes: int) -> bytearray:
+        if n_bytes > self._n_bytes:  # before memory is taken for it
+            raise ValueError(f"{n_bytes} bytes at {offset} reach over the end of the file")
+        return self._read_into(bytearray(n_bytes), offset)
+
+    def _read_into(self, raw: bytearray, offset: int) -> bytearray:
+        n_bytes = len(raw)
         if offset < 0 or n_bytes > self._n_bytes - offset:
             raise ValueError(f"{n_bytes} bytes at {offset} reach over the end of the file")
-        raw = bytearray(n_bytes)
         view = memoryview(raw)
         self._file.seek(offset)
         filled = 0

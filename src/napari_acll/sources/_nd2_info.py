@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_acll.core import RecordingError
 from napari_acll.sources._channels import ChannelInfo
+from napari_acll.sources._errors import reason_of
 from napari_acll.sources._nd2_chunks import PixelFormat
 
 # what the nd2 package raises on metadata that it does not expect
@@ -113,8 +114,8 @@ def read_nd2_info(path: Path) -> Nd2Info:
             file.close()
     except _METADATA_ERRORS as error:
         raise RecordingError(
-            f"The metadata of {path} cannot be understood ({error}); open it in NIS-Elements,"
-            " save it again, and try the new file."
+            f"The metadata of {path} cannot be understood ({reason_of(error)}); open it in"
+            " NIS-Elements, save it again, and try the new file."
         ) from error
 
 

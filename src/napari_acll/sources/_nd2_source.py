@@ -1,5 +1,6 @@
 """Replays finished ND2 recordings."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -39,31 +40,32 @@ class Nd2Source(ReplaySource):
     """
 
     def __init__(self, path: Path, settings: SourceSettings) -> None:
-        self._chunks = Nd2Chunks(path)
-        try:
-            self._info = read_nd2_info(path)
-            require_two_channels(len(self._info.channels), recording=str(path))
-            notes: list[str] = []
-            offsets = self._chunks.frame_offsets
-            self._layout = plan_layout(
-                self._info.loops, len(offsets), settings, notes, recording=str(path)
-            )
-            self._choice = choose_channels(self._info.channels, settings, recording=str(path))
-            notes.insert(0, self._choice.note)
-            self._is_present = self._layout.presence(offsets)
-            indices = _existing(self._is_present, self._layout, notes, path)
-            self._times = Nd2Times(
-                self._chunks, self._info, self._layout, indices, settings, notes
-            )
-            super().__init__(
-                spec=self._make_spec(settings, notes, n_volumes=indices[-1] + 1),
-                indices=indices,
-                notes=notes,
-                description=_description(path, self._info, self._layout, self._choice),
-            )
-        except RecordingError:
-            self._chunks.close()
-            raise
+        with ExitStack() as on_failure:
+            self._chunks = Nd2Chunks(path)
+            on_failure.callback(self._chunks.close)
+            self._open(path, settings)
+            on_failure.pop_all()
+
+    def _open(self, path: Path, settings: SourceSettings) -> None:
+        self._info = read_nd2_info(path)
+        require_two_channels(len(self._info.channels), recording=str(path))
+        self._chunks.check_frame_size(self._info.pixels)
+        notes: list[str] = []
+        offsets = self._chunks.frame_offsets
+        self._layout = plan_layout(
+            self._info.loops, len(offsets), settings, notes, recording=str(path)
+        )
+        self._choice = choose_channels(self._info.channels, settings, recording=str(path))
+        notes.insert(0, self._choice.note)
+        self._is_present = self._layout.presence(offsets)
+        indices = _existing(self._is_present, self._layout, notes, path)
+        self._times = Nd2Times(self._chunks, self._info, self._layout, indices, settings, notes)
+        super().__init__(
+            spec=self._make_spec(settings, notes, n_volumes=indices[-1] + 1),
+            indices=indices,
+            notes=notes,
+            description=_description(path, self._info, self._layout, self._choice),
+        )
 
     @property
     def start_julian_day(self) -> float | None:

@@ -14,19 +14,25 @@ from napari_acll.core import RecordingError, SourceSettings
 from napari_acll.sources._array_files import NpyArray
 from napari_acll.sources._axes import ArrayLike, read_channel, resolve_axes, size_along, to_counts
 from napari_acll.sources._channels import ChannelInfo, choose_channels, require_two_channels
+from napari_acll.sources._errors import reason_of
 from napari_acll.sources._nd2_source import Nd2Source
 
 Counts = NDArray[np.uint8] | NDArray[np.uint16]
 
 _H5_MARKER, _H5_ACTIVITY = "raw", "raw_green"
 _H5_SIZE = "element_size_um"
+# what h5py, tifffile and pynrrd raise on files that are cut off or overwritten
 _DAMAGED = (
     OSError,
     EOFError,
     ValueError,
     LookupError,
+    ArithmeticError,
+    AttributeError,
     RuntimeError,
     TypeError,
+    MemoryError,
+    SyntaxError,
     struct.error,
     zlib.error,
 )
@@ -329,8 +335,8 @@ def _as_counts(values: NDArray[Any]) -> Counts:
 
 def _damaged(path: Path, error: Exception) -> RecordingError:
     return RecordingError(
-        f"{path} is empty, truncated or damaged ({error}); copy it again, or take it out of the"
-        " folder, which makes it a lost volume."
+        f"{path} is empty, truncated or damaged ({reason_of(error)}); copy it again, or take"
+        " it out of the folder, which makes it a lost volume."
     )
 
 
