@@ -155,7 +155,8 @@ def missing_packages() -> list[str]:
 
 def prepare_screen() -> bool:
     """Install what windows need if that is possible; return whether windows can work."""
-    if sys.platform != "linux" or not (missing := missing_packages()):
+    missing = missing_packages() if sys.platform == "linux" else []
+    if not missing:
         return True
     install = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
     if shutil.which("apt-get") and os.geteuid() == 0:
