@@ -168,6 +168,7 @@ def test_a_missing_checkpoint_is_named(tmp_path):
         ({"in_channels": 2}, "trained with in_channels 1, the configuration says 2"),
         ({"out_channels": 185}, "trained with out_channels 7, the configuration says 185"),
         ({"f_maps": 8}, r"of shape \(2, 1, 3, 3, 3\), its configuration means \(4, 1, 3, 3, 3\)"),
+        ({"f_maps": 10**6, "num_groups": 1}, "of shape"),
         ({"num_levels": 3}, "it lacks"),
         ({"name": "ResidualUNet3D"}, "it lacks"),
         ({"layer_order": "cr"}, "it lacks '.*conv.bias'"),
@@ -177,6 +178,13 @@ def test_a_checkpoint_that_does_not_fit_its_configuration_says_how(tmp_path, cha
     checkpoint = save_checkpoint(tmp_path, small_network(), SMALL | changes)
     with pytest.raises(ModelError, match=message):
         load_unet3d(checkpoint)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    network = small_network()
+    network.final_conv.bias[2] = float("nan")
+    with pytest.raises(ModelError, match=r"'final_conv\.bias' that are not finite"):
+        load_unet3d(save_checkpoint(tmp_path, network))
 
 
 def test_weights_of_another_project_are_refused(tmp_path):

@@ -21,6 +21,7 @@ from napari_acll.label._unet3d_config import UNet3DConfig, find_config, read_une
 _logger = logging.getLogger(__name__)
 
 _STATE_KEYS = ("model_state_dict", "model_state", "state_dict")
+_COUNTER = "num_batches_tracked"
 _WRAPPER_PREFIXES = ("module.", "_orig_mod.")
 # What torch raises for files that are damaged or something else altogether.
 _UNREADABLE = (
@@ -66,11 +67,12 @@ def load_unet3d(
     checkpoint = Path(checkpoint)
     weights = read_weights(checkpoint)
     settings = read_unet3d_config(find_config(checkpoint) if config is None else config)
-    network = UNet3D(settings, NetworkVersion.of_weights(weights))
+    # Without memory until the weights are known to fit: a wrong configuration may mean terabytes.
+    with torch.device("meta"):
+        network = UNet3D(settings, NetworkVersion.of_weights(weights))
     _check_channels(weights, settings, checkpoint)
     _check_weights(weights, network, checkpoint)
-    # Batch counters are missing in checkpoints of old torch versions and used in training only.
-    network.load_state_dict(weights, strict=False)
+    network.load_state_dict(_with_counters(weights, network), assign=True)
     _warn_of_unknown_slope(settings)
     return network.eval().requires_grad_(requires_grad=False)
 
@@ -182,7 +184,7 @@ def _first_size(weight: Tensor | None, *, axis: int) -> int | None:
 
 def _check_weights(weights: Mapping[str, Tensor], network: UNet3D, checkpoint: Path) -> None:
     expected = network.state_dict()
-    needed = {name for name in expected if not name.endswith("num_batches_tracked")}
+    needed = {name for name in expected if not name.endswith(_COUNTER)}
     advice = "give the configuration that it was trained with"
     for problem, names in (
         ("lacks", needed - set(weights)),
@@ -199,6 +201,21 @@ def _check_weights(weights: Mapping[str, Tensor], network: UNet3D, checkpoint: P
                 f"Checkpoint {checkpoint} has {name!r} of shape {tuple(weight.shape)}, its"
                 f" configuration means {tuple(expected[name].shape)}; {advice}."
             )
+        if not torch.isfinite(weight).all():
+            raise ModelError(
+                f"Checkpoint {checkpoint} has weights in {name!r} that are not finite: it is"
+                " damaged or its training failed; give another checkpoint."
+            )
+
+
+def _with_counters(weights: dict[str, Tensor], network: UNet3D) -> dict[str, Tensor]:
+    """Add the batch counters that old torch versions do not write; only training uses them."""
+    counters = {
+        name: torch.zeros((), dtype=torch.int64)
+        for name in network.state_dict()
+        if name.endswith(_COUNTER)
+    }
+    return counters | weights
 
 
 def _warn_of_unknown_slope(settings: UNet3DConfig) -> None:
