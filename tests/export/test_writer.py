@@ -139,16 +139,16 @@ def test_a_reader_sees_only_complete_volumes_while_it_grows(folder, monkeypatch)
 
 
 def test_status_is_written_last(writer, folder, monkeypatch):
-    written = []
-    original = _store.replace_bytes
-    monkeypatch.setattr(
-        "napari_acll.export._columns.replace_bytes",
-        lambda path, data: (
-            written.append(path.relative_to(folder).parts[0]),
-            original(path, data),
-        ),
-    )
     write_fake_volume(writer, 0)
+    written = []
+    original = _store.overwrite_bytes
+
+    def note(path, offset, data):
+        written.append(path.relative_to(folder).parts[0])
+        original(path, offset, data)
+
+    monkeypatch.setattr("napari_acll.export._columns.overwrite_bytes", note)
+    write_fake_volume(writer, 1)
     assert written.index("status") == len(written) - 1
     assert {"ratio", "detections", "time_s"} <= set(written)
 
@@ -189,31 +189,51 @@ def test_the_last_state_is_kept(folder, state):
     assert {"python", "numpy", "torch", "napari-acll"} <= set(header["versions"])
 
 
-@pytest.mark.parametrize("n_files", [1, 7, 20])
-def test_a_full_disk_names_the_last_safe_volume_and_keeps_it(folder, monkeypatch, n_files):
+def fill_after(n_writes: int, monkeypatch) -> None:
+    """Let the disk fill up after some writes; as on a real disk, half of the next one arrives."""
+    left = [n_writes]
+
+    def filling(write):
+        def wrapped(*arguments):
+            *where, data = arguments
+            left[0] -= 1
+            if left[0] < 0:
+                if write is _store.overwrite_bytes:
+                    write(*where, bytes(data)[: len(data) // 2])
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write(*arguments)
+
+        return wrapped
+
+    for name in ("overwrite_bytes", "replace_bytes"):
+        wrapped = filling(getattr(_store, name))
+        for module in ("_columns", "_store", "_writer"):
+            monkeypatch.setattr(f"napari_acll.export.{module}.{name}", wrapped, raising=False)
+
+
+@pytest.mark.parametrize("n_writes", [0, 1, 7, 20])
+@pytest.mark.parametrize("n_before", [2, 4], ids=["in a chunk", "at a new chunk"])
+def test_a_full_disk_names_the_last_safe_volume_and_keeps_it(
+    folder, monkeypatch, n_writes, n_before
+):
+    monkeypatch.setattr("napari_acll.export._writer.TIMEPOINTS_PER_CHUNK", 4)
     writer = ZarrSessionWriter.create(folder, make_header())
-    write_fake_volume(writer, 0)
-    write_fake_volume(writer, 1)
-    original, left = Path.write_bytes, [n_files]
-
-    def full(path, data):
-        left[0] -= 1
-        if left[0] < 0:
-            original(path, bytes(data)[: len(data) // 2])  # as a real disk: half of it arrives
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return original(path, data)
-
+    for index in range(n_before):
+        write_fake_volume(writer, index)
+    last = n_before - 1
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
-        with pytest.raises(SessionError, match="everything up to volume 1 is safe") as raised:
-            write_fake_volume(writer, 2)
+        fill_after(n_writes, patch)
+        with pytest.raises(
+            SessionError, match=f"everything up to volume {last} is safe"
+        ) as raised:
+            write_fake_volume(writer, n_before)
         assert "No space left on device" in str(raised.value)
         with pytest.raises(SessionError):
             writer.close(state="failed")
     saved = SavedSession.open(folder)
-    assert saved.n_timepoints == 2
-    np.testing.assert_allclose(saved.read("ratio")[1, :3], expected_ratio(1), rtol=1e-6)
-    assert saved.detections(1).neuron.tolist() == [3, 2, 1, 0]
+    assert saved.n_timepoints == n_before
+    np.testing.assert_allclose(saved.read("ratio")[last, :3], expected_ratio(last), rtol=1e-6)
+    assert saved.detections(last).neuron.tolist() == [3, 2, 1, 0]
     assert not list(folder.rglob("*.partial"))
 
 

@@ -238,13 +238,13 @@ def test_a_disk_that_fills_keeps_every_announced_sample(tmp_path, monkeypatch):
     session = build_session(FakeSource(range(50)), settings=settings, out=tmp_path / "a.acll")
     announced: list[int] = []
 
-    def fill_after_five(path, data):
+    def fill_after_five(*arguments):
         if len(announced) >= 5:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return original(path, data)
+        return original(*arguments)
 
-    original = _columns.replace_bytes
-    monkeypatch.setattr(_columns, "replace_bytes", fill_after_five)
+    original = _columns.overwrite_bytes
+    monkeypatch.setattr(_columns, "overwrite_bytes", fill_after_five)
     session.sample_ready.connect(lambda sample: announced.append(sample.index))
     session.start()
     with pytest.raises(SessionError, match="everything up to volume 4 is safe"):

@@ -1,21 +1,23 @@
 """Zarr arrays that grow along their first axis."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
 from napari_acll.export._layout import ArraySpec
-from napari_acll.export._store import replace_bytes
+from napari_acll.export._store import overwrite_bytes, replace_bytes
 
 
 class GrowingArray:
-    """A Zarr array to which rows are added in ascending order.
+    """A Zarr array to which rows are added.
 
-    The chunk that is being filled is kept in memory and written whole, so adding a row never
-    reads. An uncompressed chunk is nothing but its bytes: writing the file ourselves spares the
-    hand-over to Zarr's event loop, which costs ten times more than the file.
+    An uncompressed chunk is nothing but its rows one after the other. So a chunk is created once,
+    with the fill value everywhere, and each row is then written into its place in the file: this
+    touches no other row, costs a few kB whatever the size of a chunk, and spares the hand-over to
+    Zarr's event loop.
 
     Parameters
     ----------
@@ -44,15 +46,14 @@ class GrowingArray:
         first_axis: str,
     ) -> None:
         self._rows_per_chunk = rows_per_chunk
-        self._chunk = 0
-        self._fill = spec.fill
-        self._buffer = spec.empty(rows_per_chunk, n_neurons)
-        self._n_rows = rows_per_chunk
+        self._empty_chunk = spec.empty(rows_per_chunk, n_neurons)
         self._folder = folder / spec.name
+        self._n_rows = rows_per_chunk
+        self._made: set[int] = set()
         self._array = group.create_array(
             spec.name,
-            shape=self._buffer.shape,
-            chunks=tuple(max(length, 1) for length in self._buffer.shape),
+            shape=self._empty_chunk.shape,
+            chunks=tuple(max(length, 1) for length in self._empty_chunk.shape),
             dtype=spec.dtype,
             fill_value=spec.fill,
             compressors=None,
@@ -60,38 +61,43 @@ class GrowingArray:
             attributes={"about": spec.about},
         )
 
-    def put(self, first_row: int, rows: NDArray[np.generic]) -> None:
-        """Write rows; they must not lie in a chunk before the last one written.
+    def put(self, first_row: int, rows: NDArray[Any]) -> None:
+        """Write rows.
+
+        Parameters
+        ----------
+        first_row : int
+            Where the first of them belongs.
+        rows : ndarray
+            The rows; cast to the dtype of the array.
 
         Raises
         ------
-        ValueError
-            If they do.
+        OSError
+            If they cannot be written; other rows stay as they are.
         """
+        rows = np.ascontiguousarray(rows, self._empty_chunk.dtype)
         done = 0
         while done < len(rows):
             chunk, offset = divmod(first_row + done, self._rows_per_chunk)
-            self._move_to(chunk)
-            n = min(len(rows) - done, self._rows_per_chunk - offset)
-            self._buffer[offset : offset + n] = rows[done : done + n]
-            self._write_chunk()
-            done += n
+            part = rows[done : done + self._rows_per_chunk - offset]
+            self._make(chunk)
+            overwrite_bytes(self._file(chunk), offset * part[0].nbytes, part.tobytes())
+            done += len(part)
 
-    def _write_chunk(self) -> None:
-        place = "/".join(["c", str(self._chunk), *("0" for _ in self._buffer.shape[1:])])
-        path = self._folder / place
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_bytes(path, self._buffer.tobytes())
-
-    def _move_to(self, chunk: int) -> None:
-        if chunk < self._chunk:
-            raise ValueError(
-                f"Rows are written in ascending order; chunk {chunk} came after {self._chunk}."
-            )
-        if chunk > self._chunk:
-            self._chunk = chunk
-            self._buffer[...] = self._fill
+    def _make(self, chunk: int) -> None:
+        """Create a chunk that is not there yet; those in between stay out and read as empty."""
+        if chunk in self._made:
+            return
+        file = self._file(chunk)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_bytes(file, self._empty_chunk.tobytes())
         n_rows = (chunk + 1) * self._rows_per_chunk
         if n_rows > self._n_rows:
-            self._array.resize((n_rows, *self._buffer.shape[1:]))
+            self._array.resize((n_rows, *self._empty_chunk.shape[1:]))
             self._n_rows = n_rows
+        self._made.add(chunk)
+
+    def _file(self, chunk: int) -> Path:
+        place = "/".join(["c", str(chunk), *("0" for _ in self._empty_chunk.shape[1:])])
+        return self._folder / place

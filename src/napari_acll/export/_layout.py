@@ -18,9 +18,9 @@ ALIGNMENT_FORMAT = {"format": "napari-acll channel alignment", "version": 1}
 """As `save_alignment` writes it, so that the file of a session can be given to the next one."""
 
 TIMEPOINTS_PER_CHUNK = 64
-"""Arrays grow by this many timepoints, and one volume rewrites at most this many."""
+"""Arrays grow by this many timepoints."""
 DETECTIONS_PER_CHUNK = 4096
-"""Detections that one volume rewrites at most: about 280 kB."""
+"""The table of detections grows by this many rows, 280 kB or 27 volumes of 150."""
 
 STAGES = tuple(field.name for field in fields(StageTimings))
 """Columns of `timings_s`."""

@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole, also while another program reads them."""
+"""Files that are written while another program reads them."""
 
 import time
 import uuid
@@ -26,6 +26,19 @@ def replace_bytes(path: Path, data: bytes | memoryview) -> None:
     except OSError:
         partial.unlink(missing_ok=True)
         raise
+
+
+def overwrite_bytes(path: Path, offset: int, data: bytes) -> None:
+    """Write into the middle of a file that is long enough.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the rest of the file stays.
+    """
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(data)
 
 
 def replace_file(partial: Path, path: Path) -> None:

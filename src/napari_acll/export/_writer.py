@@ -57,9 +57,9 @@ def check_new_session(path: Path) -> None:
 class ZarrSessionWriter:
     """Streams a session into a folder; `create` makes one.
 
-    Each volume's values are written before its `status`, and every file is replaced as a whole:
-    whoever reads the rows whose status is not 0, while the session runs or after a crash, reads
-    complete volumes. Volumes and skips come in ascending order of their index.
+    Each volume's values are written before its `status`, and no row is touched again: whoever
+    reads the rows whose status is not 0, while the session runs or after a crash, reads complete
+    volumes. Volumes and skips come in ascending order of their index.
 
     Parameters
     ----------
