@@ -216,7 +216,7 @@ def _combined(
     joint = refine([one.pairs for one in evidence], surface.best())
     n_volumes = len(evidence)
     if joint is None:
-        note = f"Fewer than {MIN_NUCLEI} nuclei are visible in both channels."
+        note = f"Fewer than {MIN_NUCLEI} nuclei of the two channels agree on any alignment."
         return ChannelAlignment.identity(note).model_copy(update={"n_volumes": n_volumes})
     spread_um = _spread_um(evidence, joint.alignment, grid) if n_volumes > 1 else None
     note = _why_untrusted(surface, joint, spread_um, grid, settings)

@@ -23,6 +23,7 @@ MIN_NUCLEI = 8
 MIN_EXPLAINED = 0.3
 DERIVATIVE_STEP_PX = 0.5
 MAX_ITERATIONS = 12
+MAX_SCORE_LOSS = 0.03
 OUTLIER_DEVIATIONS = 3.0
 PAD_PX = 4
 
@@ -190,24 +191,31 @@ def refine(pairs: list[PatchPairs], start: ChannelAlignment) -> RefinedAlignment
     Returns
     -------
     RefinedAlignment or None
-        None if fewer than 8 nuclei are visible in both channels.
+        None if fewer than 8 nuclei are visible in both channels, or if the fit runs away from
+        where the channels agree.
     """
-    alignment, found = start, []
+    alignment, n_nuclei = start, 0
     for _ in range(MAX_ITERATIONS):
-        found = [displacements(pair, alignment) for pair in pairs]
-        joined = _joined(found)
-        if len(joined.moved_um) < MIN_NUCLEI:
+        found = _joined([displacements(pair, alignment) for pair in pairs])
+        n_nuclei = len(found.moved_um)
+        if n_nuclei < MIN_NUCLEI:
             return None
-        step = robust_step(joined)
-        alignment = ChannelAlignment(
-            dy_um=alignment.dy_um + float(step[0]),
-            dx_um=alignment.dx_um + float(step[1]),
-            theta_deg=alignment.theta_deg + float(np.rad2deg(step[2])),
-        )
+        step = robust_step(found)
+        alignment = _stepped(alignment, step)
         if np.abs(step[:2]).max() < 1e-3 and abs(step[2]) < 1e-5:
             break
-    n_nuclei = sum(len(one.moved_um) for one in found)
-    return RefinedAlignment(alignment=alignment, score=score(pairs, alignment), n_nuclei=n_nuclei)
+    reached = score(pairs, alignment)
+    if reached < score(pairs, start) - MAX_SCORE_LOSS:
+        return None
+    return RefinedAlignment(alignment=alignment, score=reached, n_nuclei=n_nuclei)
+
+
+def _stepped(alignment: ChannelAlignment, step: Float64Array) -> ChannelAlignment:
+    return ChannelAlignment(
+        dy_um=alignment.dy_um + float(step[0]),
+        dx_um=alignment.dx_um + float(step[1]),
+        theta_deg=alignment.theta_deg + float(np.rad2deg(step[2])),
+    )
 
 
 def displacements(pair: PatchPairs, alignment: ChannelAlignment) -> Displacements:
@@ -233,7 +241,11 @@ def displacements(pair: PatchPairs, alignment: ChannelAlignment) -> Displacement
     unexplained = (residual**2) @ pair.window
     total = (activity - (activity @ pair.window)[:, None] / pair.window.sum()) ** 2 @ pair.window
     is_seen = (solution[:, 0] > 0) & (unexplained < (1 - MIN_EXPLAINED) * total)
-    variance = unexplained / pair.window.sum() + 0.1 * pair.noise**2
+    # What all patches of a camera share at least; without it the faintest specks, which a few
+    # counts explain, would count as much as bright nuclei.
+    own = unexplained / pair.window.sum()
+    shared = float(np.median(own[is_seen])) if is_seen.any() else 0.0
+    variance = own + max(0.3 * shared, 0.1 * pair.noise**2)
     covariance = inverse[:, 2:, 2:] * variance[:, None, None]
     size = np.array(pair.grid.voxel_size_um[1:])
     precision = np.linalg.inv(covariance[is_seen] * np.outer(size, size))
