@@ -9,6 +9,7 @@ from typing import Protocol
 from napari_acll.core import (
     ChannelAlignment,
     LabeledVolume,
+    SessionCounters,
     SessionWriter,
     StageTimings,
     TraceSample,
@@ -71,6 +72,20 @@ class Event:
     def hand_to(self, writer: SessionWriter) -> None:
         """Give it to a writer."""
         writer.write_event(self.kind, self.message, self.details)
+
+
+def last_event(
+    counters: SessionCounters, error: Exception | None, *, is_stopped_by_user: bool
+) -> Event:
+    """Return how a session ended."""
+    if error is not None:
+        return Event("failed", str(error))
+    how = "Stopped by the user" if is_stopped_by_user else "The recording ended"
+    message = (
+        f"{how}: {counters.n_traced} volumes traced, {counters.n_skipped} skipped,"
+        f" {counters.n_lost} lost, {counters.n_unlabelable} unlabelable."
+    )
+    return Event("finished", message)
 
 
 class Outbox:

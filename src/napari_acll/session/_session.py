@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -31,8 +31,9 @@ from napari_acll.session._announcer import Announcer
 from napari_acll.session._calibration import Calibration
 from napari_acll.session._computation import Computation
 from napari_acll.session._counters import Tally
+from napari_acll.session._failures import as_acll_error, close_quietly
 from napari_acll.session._latest import Latest, Mailbox
-from napari_acll.session._outbox import Event, Outbox
+from napari_acll.session._outbox import Event, Outbox, last_event
 from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
 from napari_acll.session._volume_queue import VolumeQueue
 from napari_acll.session._writing import Writing
@@ -347,7 +348,9 @@ class Session:
 
     def _finish(self) -> None:
         self._enter(SessionState.STOPPING)
-        self._writing.write(self._last_event())
+        self._writing.write(
+            last_event(self.counters, self._error, is_stopped_by_user=self._is_stopped_by_user)
+        )
         self._writing.close(self._last_state().value)
         state = self._last_state()
         if self._error is not None:
@@ -361,17 +364,6 @@ class Session:
 
     def _last_state(self) -> SessionState:
         return SessionState.FINISHED if self._error is None else SessionState.FAILED
-
-    def _last_event(self) -> Event:
-        if self._error is not None:
-            return Event("failed", str(self._error))
-        counters = self.counters
-        how = "Stopped by the user" if self._is_stopped_by_user else "The recording ended"
-        message = (
-            f"{how}: {counters.n_traced} volumes traced, {counters.n_skipped} skipped,"
-            f" {counters.n_lost} lost, {counters.n_unlabelable} unlabelable."
-        )
-        return Event("finished", message)
 
     def _enter(self, state: SessionState) -> None:
         """Move to a later state; what is not later is ignored."""
@@ -387,7 +379,7 @@ class Session:
         with self._lock:
             is_first = self._error is None
             if is_first:
-                self._error = _as_acll_error(error, doing)
+                self._error = as_acll_error(error, doing)
         if not is_first:
             _log.debug("A later error while %s.", doing, exc_info=error)
             return
@@ -405,22 +397,4 @@ class Session:
             self._close_source()
 
     def _close_source(self) -> None:
-        _quietly(self.source.close)
-
-
-def _as_acll_error(error: Exception, doing: str) -> AcllError:
-    if isinstance(error, AcllError):
-        return error
-    wrapped = SessionError(
-        f"{doing} failed ({type(error).__name__}: {error}); everything traced before it is kept."
-        " The log has the details."
-    )
-    wrapped.__cause__ = error
-    return wrapped
-
-
-def _quietly(call: Callable[[], None]) -> None:
-    try:
-        call()
-    except Exception:  # noqa: BLE001  a source that cannot be closed must not keep us running
-        _log.warning("The source could not be closed.", exc_info=True)
+        close_quietly(self.source.close)

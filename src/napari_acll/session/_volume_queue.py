@@ -105,7 +105,7 @@ class VolumeQueue:
             return self._last_gaps
 
     def _has_room(self) -> bool:
-        return self._is_abandoned or len(self._waiting) < self._capacity
+        return len(self._waiting) < self._capacity
 
     def _is_ready(self) -> bool:
         return bool(self._waiting) or self._is_finished or self._is_abandoned
