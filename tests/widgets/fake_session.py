@@ -101,7 +101,7 @@ class FakeSession:
         self.counters = SessionCounters()
         self.store = TraceStore(NeuronTable.numbered(N_NEURONS))
         self._n_volumes, self._lingers, self._error = n_volumes, lingers, error
-        self._spec = spec or make_spec()
+        self.spec = spec or make_spec()
         self._latest: Any = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="acll-fake")
@@ -141,12 +141,12 @@ class FakeSession:
         self.state = SessionState.FAILED if self._error else SessionState.FINISHED
 
     def _produce(self, index: int) -> None:
-        labeled = make_labeled(index, self._spec)
+        labeled = make_labeled(index, self.spec)
         sample = make_sample(index, labeled)
         self.store.append(sample)
         self.counters = SessionCounters(n_read=index + 1, n_traced=index + 1)
         self._latest = SimpleNamespace(
-            volume=make_volume(index, self._spec),
+            volume=make_volume(index, self.spec),
             labeled=labeled,
             sample=sample,
             timings=StageTimings(

@@ -31,7 +31,7 @@ def traces(make_napari_viewer_proxy, monkeypatch, confidence):
     store = TraceStore(NeuronTable(NAMES))
     for index in range(30):
         store.append(_sample(index, confidence))
-    session = SimpleNamespace(store=store)
+    session = SimpleNamespace(store=store, spec=make_spec())
     widget._engine.run = SimpleNamespace(session=session, is_over=True, stop=lambda: None)
     widget.refresh()
     return widget
@@ -105,3 +105,12 @@ def test_a_store_without_neurons_is_not_an_error(traces):
     traces._engine.run.session.store = store
     traces.refresh()
     assert traces.shown_neurons == []
+
+
+def test_volumes_that_never_came_have_a_place_on_the_time_axis(traces):
+    store = TraceStore(NeuronTable(NAMES))
+    store.append(_sample(0, np.ones(len(NAMES), np.float32)))
+    store.skip(4, VolumeStatus.SKIPPED)
+    traces._engine.run.session.store = store
+    traces.refresh()
+    assert traces._line_plot.viewRange()[0] == pytest.approx([-0.3, 4 * 0.6 + 0.3])

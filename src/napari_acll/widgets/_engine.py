@@ -99,8 +99,9 @@ class LiveEngine(QObject):
             self.event_happened.emit(kind, message)
         if is_over or perf_counter() >= self._next_draw_s:
             self._draw(run)
-        if is_over or not run.state.is_over:  # the end is told when its last volume is shown
-            self._set_state(run.state)
+        state = run.state
+        if is_over or not state.is_over:  # the end is told when its last volume is shown
+            self._set_state(state)
         if is_over:
             self._finish(run)
 

@@ -16,6 +16,7 @@ from napari_acll.core import (
     SessionState,
     TraceStore,
     VolumeSource,
+    VolumeSpec,
 )
 
 _LOG = logging.getLogger(__name__)
@@ -33,6 +34,11 @@ class LiveSession(Protocol):
     @property
     def state(self) -> SessionState:
         """Where the session stands."""
+        ...
+
+    @property
+    def spec(self) -> VolumeSpec:
+        """What its volumes share, after crop and binning."""
         ...
 
     @property

@@ -39,6 +39,7 @@ class TracePlotWidget(QWidget):
         super().__init__()
         self._engine = engine_of(viewer)
         self._store: TraceStore | None = None
+        self._period_s = 1.0
         self._rows: list[int] = []
         self._next_auto_s = 0.0
         self._next_table_s = 0.0
@@ -86,6 +87,7 @@ class TracePlotWidget(QWidget):
         if store is not self._store:
             self._reset()
             self._store = store
+            self._period_s = run.session.spec.period_s
             self._table.model.set_names(store.neurons.names)
         return store
 
@@ -153,9 +155,8 @@ class TracePlotWidget(QWidget):
     def _draw(self, store: TraceStore, n_timepoints: int) -> None:
         ratio = store.ratio[:, :n_timepoints]
         confidence = store.confidence[:, :n_timepoints]
-        time_s = _filled_times(store.time_s[:n_timepoints])
-        step_s = (time_s[-1] - time_s[0]) / (n_timepoints - 1) if n_timepoints > 1 else 1.0
-        start_s, stop_s = time_s[0] - step_s / 2, time_s[-1] + step_s / 2
+        time_s = _filled_times(store.time_s[:n_timepoints], self._period_s)
+        start_s, stop_s = time_s[0] - self._period_s / 2, time_s[-1] + self._period_s / 2
         self._scaling.update(ratio)
         self._heat_map.update(ratio, confidence, self._scaling, start_s=start_s, stop_s=stop_s)
         self._update_table(store, n_timepoints)
@@ -231,9 +232,14 @@ def _toggle(text: str, tip: str) -> QCheckBox:
     return box
 
 
-def _filled_times(time_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the times with those of lost volumes interpolated; at least one must be known."""
+def _filled_times(time_s: NDArray[np.float64], period_s: float) -> NDArray[np.float64]:
+    """Return the times with those of lost volumes filled in, by the period at both ends."""
+    index = np.arange(len(time_s), dtype=np.float64)
     known = np.flatnonzero(np.isfinite(time_s))
     if known.size == 0:
-        return np.arange(len(time_s), dtype=np.float64)
-    return np.interp(np.arange(len(time_s)), known, time_s[known])
+        return index * period_s
+    filled = np.interp(index, known, time_s[known])
+    before = np.minimum(index - known[0], 0)
+    after = np.maximum(index - known[-1], 0)
+    times: NDArray[np.float64] = filled + (before + after) * period_s
+    return times
