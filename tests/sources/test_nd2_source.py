@@ -1,3 +1,6 @@
+import sys
+from pathlib import Path
+
 import nd2
 import numpy as np
 import pytest
@@ -189,6 +192,24 @@ def test_a_file_that_shrinks_while_it_is_read_is_an_error_not_a_crash(tmp_path):
             file.truncate(8192)
         with pytest.raises(RecordingError, match=r"Frame \d+ of .* is damaged"):
             source.read(2)
+
+
+def is_open(path):
+    links = Path("/proc/self/fd").iterdir()
+    return str(path) in {str(link.readlink()) for link in links if link.is_symlink()}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_no_file_stays_open_after_closing_or_after_an_error(tmp_path):
+    path = write_nd2(tmp_path / "a.nd2", random_counts(), order="T")
+    source = open_nd2(path, n_z=4)
+    assert is_open(path)
+    source.close()
+    assert not is_open(path)
+    with pytest.raises(RecordingError) as caught:
+        open_nd2(path)
+    assert caught.value.__traceback__ is not None  # which keeps all of its objects alive
+    assert not is_open(path)
 
 
 def test_reading_after_closing_is_an_error_of_ours(tmp_path):
