@@ -207,6 +207,23 @@ def test_a_session_folder_that_exists_is_refused_before_anything_is_opened(tmp_p
         build_session("no such recording", settings=AcllSettings(), out=tmp_path / "a.acll")
 
 
+def test_a_place_that_is_no_folder_is_refused_before_anything_is_opened(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SessionError, match="file is not a folder"):
+        build_session("none", settings=AcllSettings(), out=tmp_path / "file" / "x" / "a.acll")
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    source = FakeSource(range(2))
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+    with pytest.raises(SessionError, match="cannot be created .Permission denied."):
+        build_session(source, settings=AcllSettings(), out=tmp_path / "a.acll")
+    assert source.closed.is_set()
+
+
 def test_a_recording_that_cannot_be_opened_is_an_error(tmp_path):
     with pytest.raises(RecordingError):
         build_session(str(tmp_path / "no.nd2"), settings=AcllSettings(), out=None)

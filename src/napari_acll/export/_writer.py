@@ -40,18 +40,21 @@ from napari_acll.export._store import AtomicLocalStore, replace_bytes
 
 
 def check_new_session(path: Path) -> None:
-    """Check that a session can be created here, without creating it.
+    """Check that a session could be created here, without creating it.
 
     Raises
     ------
     SessionError
-        If something exists at the path already.
+        If something exists at the path already, or what it would lie in is not a folder.
     """
     if path.exists():
         raise SessionError(
             f"{path} exists already and nothing is ever overwritten; choose another folder for"
             " this session, or move the old one away."
         )
+    parent = next(parent for parent in path.absolute().parents if parent.exists())
+    if not parent.is_dir():
+        raise _cannot_create(path, f"{parent} is not a folder")
 
 
 class ZarrSessionWriter:
@@ -108,10 +111,7 @@ class ZarrSessionWriter:
             path.mkdir(parents=True)
             return cls(path, header)
         except OSError as error:
-            raise SessionError(
-                f"The session folder {path} cannot be created ({_reason(error)}); choose a place"
-                " where you may write and that has room."
-            ) from error
+            raise _cannot_create(path, _reason(error)) from error
 
     def write(self, sample: TraceSample, labeled: LabeledVolume, timings: StageTimings) -> None:
         """Keep one traced volume; after return it survives a crash of the process.
@@ -298,6 +298,13 @@ class ZarrSessionWriter:
                 f"The session folder {self.path} cannot be written ({_reason(error)}); {safe}."
                 " Free space or choose another disk, then start a new session."
             ) from error
+
+
+def _cannot_create(path: Path, reason: str) -> SessionError:
+    return SessionError(
+        f"The session folder {path} cannot be created ({reason}); choose a place where you may"
+        " write and that has room."
+    )
 
 
 def _reason(error: OSError) -> str:
