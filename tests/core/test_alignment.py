@@ -20,7 +20,7 @@ def test_the_center_of_the_frame_only_shifts():
     assert (y, x) == pytest.approx((52.0, 96.0))
 
 
-def test_a_positive_angle_turns_x_toward_minus_y():
+def test_a_positive_angle_turns_x_toward_plus_y():
     alignment = ChannelAlignment(theta_deg=90.0)
     y, x = alignment.to_activity_px(np.array(50.0), np.array(110.0), grid=STORED)
     # p = (0, 10 px): R p = (sin * 10, cos * 10) = (10, 0)

@@ -33,7 +33,7 @@ class ChannelAlignment(BaseModel):
         R(theta) = [[cos, sin], [-sin, cos]]    acting on (y, x)
 
     Being in um about the center of the full frame, an alignment holds for any crop and binning.
-    A positive `theta_deg` turns the +x axis toward -y.
+    A positive `theta_deg` turns the +x axis toward +y.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

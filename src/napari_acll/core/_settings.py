@@ -135,7 +135,11 @@ class AlignmentSettings(_Settings):
         2.5, ge=0, le=10, description="Largest rotation that is searched, in degrees."
     )
     min_score: float = Field(
-        0.15, ge=0, le=1, description="A calibration scoring lower is not trusted."
+        0.25,
+        ge=0,
+        le=1,
+        description="A calibration scoring lower is not trusted; unrelated channels score up"
+        " to 0.16, aligned ones 0.4 and more.",
     )
     max_spread_px: float = Field(
         1.0,

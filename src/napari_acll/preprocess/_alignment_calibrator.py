@@ -218,7 +218,7 @@ def _combined(
     if joint is None:
         note = f"Fewer than {MIN_NUCLEI} nuclei of the two channels agree on any alignment."
         return ChannelAlignment.identity(note).model_copy(update={"n_volumes": n_volumes})
-    spread_um = _spread_um(evidence, joint.alignment, grid) if n_volumes > 1 else None
+    spread_um = _spread_um(evidence, joint.alignment, grid, settings) if n_volumes > 1 else None
     note = _why_untrusted(surface, joint, spread_um, grid, settings)
     return joint.alignment.model_copy(
         update={
@@ -271,17 +271,23 @@ def _is_beyond(alignment: ChannelAlignment, grid: VoxelGrid, settings: Alignment
     return shift_um > settings.max_shift_um or turn_deg > settings.max_rotation_deg
 
 
-def _spread_um(evidence: list[_Evidence], joint: ChannelAlignment, grid: VoxelGrid) -> float:
+def _spread_um(
+    evidence: list[_Evidence],
+    joint: ChannelAlignment,
+    grid: VoxelGrid,
+    settings: AlignmentSettings,
+) -> float:
     """Return the median over volumes of the largest distance from the joint alignment, in um.
 
-    Each volume is aligned from its own search; one that finds nothing is infinitely far away.
+    Each volume is aligned from its own search. One that finds nothing counts as twice the
+    largest shift: an infinite distance could not be written to JSON.
     """
     wanted = _corners_um(joint, grid)
     distances = []
     for one in evidence:
         alone = refine([one.pairs], one.surface.best())
         if alone is None:
-            distances.append(np.inf)
+            distances.append(2 * settings.max_shift_um)
         else:
             away = _corners_um(alone.alignment, grid) - wanted
             distances.append(float(np.hypot(*away).max()))
