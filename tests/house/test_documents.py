@@ -6,7 +6,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
+from napari_acll import __version__
 from napari_acll.cli import run
 from napari_acll.core import AcllSettings, SourceSettings
 from napari_acll.preprocess import Preprocessor
@@ -102,3 +104,20 @@ def test_the_reference_is_made_of_the_code(name):
     made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["pages"]()[name]
     committed = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
     assert committed == made, "run `python docs/make_reference.py`"
+
+
+def test_the_citation_is_of_this_version_and_credits_the_original():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == __version__
+    assert citation["license"] == "BSD-3-Clause"
+    credited = str(citation["references"])
+    assert "AutoCellLabel Live" in credited
+    assert "10.7554/eLife.108159" in credited
+
+
+def test_every_shipped_statistic_has_its_source_in_the_notice():
+    notice = (ROOT / "NOTICE").read_text("utf-8")
+    package = ROOT / "src" / "napari_acll"
+    suffixes = (".npz", ".csv", ".h5", ".npy", ".json")
+    for file in (file for file in package.rglob("*") if file.suffix in suffixes):
+        assert file.relative_to(ROOT).as_posix() in notice, f"{file.name} is not in NOTICE"

@@ -7,6 +7,8 @@ from qtpy.QtCore import QTimer
 
 from napari_acll.widgets import LiveSessionWidget
 
+SIZE_PX = (1500, 900)
+
 
 def main() -> None:
     """Open the viewer, start a session on the simulated worm, and stay until it is closed."""
@@ -17,6 +19,7 @@ def main() -> None:
     viewer = napari.Viewer(title="AutoCellLabel Live: the simulated worm")
     widget = LiveSessionWidget(viewer)
     viewer.window.add_dock_widget(widget, name="AutoCellLabel Live", area="right")
+    viewer.window.resize(*SIZE_PX)
     widget.setup.set_recording(f"simulated:seed={options.seed},volumes={options.volumes}")
     QTimer.singleShot(0, widget.start)
     napari.run()
