@@ -76,7 +76,11 @@ def make_sample(index: int, labeled: LabeledVolume) -> TraceSample:
     values["ratio"] = ratio.astype(np.float32)
     values["confidence"] = labeled.detections.probability
     values["centroid_px"] = np.stack(
-        [np.arange(n_neurons) * 1.5, 42 + np.arange(n_neurons), 60 + 9 * np.arange(n_neurons)],
+        [
+            3.0 - 0.6 * np.arange(n_neurons),
+            42 + np.arange(n_neurons),
+            60 + 9 * np.arange(n_neurons),
+        ],
         axis=1,
     ).astype(np.float32)
     return TraceSample(**values)

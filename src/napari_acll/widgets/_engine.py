@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _POLL_MS = 100
 _MAX_SHARE = 0.4
 """Largest part of the GUI thread's time that drawing may take."""
+_LONGEST_PAUSE_S = 1.0
 
 
 class LiveEngine(QObject):
@@ -82,7 +83,7 @@ class LiveEngine(QObject):
         self.run.start()
         self._timer.start()
         self.started.emit()
-        self._set_state(self.run.state)
+        self._set_state(SessionState.WARMING_UP)
 
     def stop(self) -> None:
         """Ask the session to end; returns at once."""
@@ -97,7 +98,7 @@ class LiveEngine(QObject):
         is_over = run.is_over  # asked first: what comes later belongs to the last round
         for kind, message in run.take_events():
             self.event_happened.emit(kind, message)
-        if is_over or perf_counter() >= self._next_draw_s:
+        if not run.is_abandoned and (is_over or perf_counter() >= self._next_draw_s):
             self._draw(run)
         state = run.state
         if is_over or not state.is_over:  # the end is told when its last volume is shown
@@ -115,7 +116,8 @@ class LiveEngine(QObject):
             self.layers.show(newest, run.session.store.neurons)
         self.updated.emit()
         took_s = perf_counter() - started_s
-        self._next_draw_s = perf_counter() + took_s * (1 - _MAX_SHARE) / _MAX_SHARE
+        pause_s = took_s * (1 - _MAX_SHARE) / _MAX_SHARE
+        self._next_draw_s = perf_counter() + min(pause_s, _LONGEST_PAUSE_S)
 
     def _finish(self, run: Run) -> None:
         self._timer.stop()

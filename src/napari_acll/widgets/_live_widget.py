@@ -1,6 +1,5 @@
 """The dock that starts, shows and stops a session."""
 
-import threading
 from contextlib import suppress
 
 import napari.viewer
@@ -10,7 +9,9 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_acll.core import AcllError, ChannelAlignment, SessionState
+from napari_acll.widgets._dock_size import dock_width_px
 from napari_acll.widgets._engine import LiveEngine, engine_of
+from napari_acll.widgets._run import Run
 from napari_acll.widgets._setup_panel import SetupPanel
 from napari_acll.widgets._speed_meter import SpeedMeter
 from napari_acll.widgets._status_panel import StatusPanel
@@ -47,7 +48,7 @@ class LiveSessionWidget(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a size that fits beside the canvas on a small screen."""
-        return QSize(430, 420 if self.setup.isVisibleTo(self) else 190)
+        return QSize(dock_width_px(self), 420 if self.setup.isVisibleTo(self) else 190)
 
     def start(self) -> None:
         """Start a session on what the form shows; an error is shown, never raised."""
@@ -81,6 +82,7 @@ class LiveSessionWidget(QWidget):
         layout.addWidget(self.setup, 1)
         layout.addLayout(buttons)
         layout.addWidget(self.status)
+        layout.addStretch(0)  # takes the room that the hidden form leaves
 
     def _connect(self) -> None:
         self.start_button.clicked.connect(self.start)
@@ -95,8 +97,7 @@ class LiveSessionWidget(QWidget):
         self.destroyed.connect(self._switch.turn_off)
 
     def _arm(self) -> None:
-        if self.engine.run is not None:
-            self._switch.closing = self.engine.run.closing
+        self._switch.run = self.engine.run
 
     def _show_traces_dock(self) -> None:
         with suppress(KeyError, ValueError):  # this plugin may be disabled, or not installed
@@ -164,12 +165,12 @@ class _Switch:
     """Ends a run when its dock is destroyed; holds nothing of Qt, which is gone by then."""
 
     def __init__(self) -> None:
-        self.closing: threading.Event | None = None
+        self.run: Run | None = None
 
     def turn_off(self) -> None:
         """End the run that this dock saw, if any."""
-        if self.closing is not None:
-            self.closing.set()
+        if self.run is not None:
+            self.run.abandon()
 
 
 def _dropped_path(event: QDropEvent) -> str:

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     import napari.layers
     import napari.viewer
 
-REACH_UM = 2.0
-"""A name is written on all planes this near its neuron's center: about a nuclear radius."""
+REACH_UM = 1.2
+"""A name is written on all planes this near its neuron's center: less than a nuclear radius, so
+that few names lie over each other."""
+MIN_CONFIDENCE = 0.5
+"""Names that are more likely wrong than right are not written; their labels stay, in gray."""
 
 
 def placed_names(
@@ -82,7 +85,10 @@ class NameLayer:
 
     def show(self, sample: TraceSample) -> None:
         """Move every name to its neuron."""
-        self._centroid_um = sample.centroid_px * self._stored_um
+        is_likely = sample.confidence >= MIN_CONFIDENCE  # NaN is not
+        self._centroid_um = np.where(
+            is_likely[:, np.newaxis], sample.centroid_px * self._stored_um, np.nan
+        )
         self._draw()
 
     def remove(self) -> None:

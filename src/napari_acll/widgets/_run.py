@@ -133,6 +133,7 @@ class Run:
     def __init__(self, request: RunRequest, build: SessionBuilder) -> None:
         self.request = request
         self.closing = threading.Event()
+        self.is_abandoned = False
         self.session: LiveSession | None = None
         self.error: Exception | None = None
         self._build = build
@@ -166,6 +167,11 @@ class Run:
 
     def stop(self) -> None:
         """Ask the session to end; returns at once, and may be called twice."""
+        self.closing.set()
+
+    def abandon(self) -> None:
+        """Stop, and show nothing more: the dock or the whole viewer is being closed."""
+        self.is_abandoned = True
         self.closing.set()
 
     def wait(self, timeout: float | None = None) -> bool:

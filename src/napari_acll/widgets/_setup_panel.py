@@ -35,6 +35,7 @@ from napari_acll.widgets._session_paths import SIMULATED, fresh_session_path
 from napari_acll.widgets._settings_form import SettingsForm, label_of, sentence_of
 
 _DEVICES = ("auto", "cpu", "cuda:0")
+_MIN_HEIGHT_PX = 220
 _MODELS = ("default",)
 # the settings that stand in the main part, by stage; all others are under "Advanced"
 _IN_FRONT = {"label": ("model", "device"), "run": ("pace",), "alignment": ("n_volumes",)}
@@ -48,6 +49,7 @@ class SetupPanel(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumHeight(_MIN_HEIGHT_PX)
         self._proposed_out = ""
         self._front: dict[tuple[str, str], FieldEditor] = {}
         self._advanced: dict[str, SettingsForm] = {}

@@ -89,7 +89,7 @@ class StatusPanel(QWidget):
     def show_counters(self, counters: SessionCounters) -> None:
         """Show what became of the volumes; skipped and lost ones stand out."""
         text = (
-            f"{counters.n_traced} traced of {counters.n_read} read · {counters.n_waiting} waiting"
+            f"{counters.n_traced} of {counters.n_read} traced · {counters.n_waiting} waiting"
             f" · {counters.n_skipped} skipped · {counters.n_lost} lost"
         )
         if counters.n_unlabelable:

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSplitter, QVBoxLayou
 
 from napari_acll.core import TraceStore, VolumeStatus
 from napari_acll.widgets._confidence_legend import ConfidenceLegend
+from napari_acll.widgets._dock_size import dock_width_px
 from napari_acll.widgets._engine import engine_of
 from napari_acll.widgets._heat_map import HeatMap
 from napari_acll.widgets._neuron_table import NeuronTableView
@@ -54,7 +55,7 @@ class TracePlotWidget(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a size that leaves the canvas room on a small screen."""
-        return QSize(520, 420)
+        return QSize(dock_width_px(self), 420)
 
     @property
     def shown_neurons(self) -> list[str]:

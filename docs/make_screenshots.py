@@ -1,0 +1,58 @@
+"""Take the pictures of napari that the documentation shows.
+
+Run after a change of the docks or the bundled model, on a screen of at least 1920 x 1200 pixels:
+`xvfb-run -a -s "-screen 0 1920x1200x24" python docs/make_screenshots.py`.
+"""
+
+import tempfile
+from pathlib import Path
+
+import napari
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QDockWidget
+
+IMAGES = Path(__file__).parent / "images"
+N_VOLUMES = 60
+PATIENCE_MS = 600_000
+STEP_MS = 100
+
+
+def take(width_px: int, height_px: int, path: Path, out: Path) -> None:
+    """Run a session on the simulated worm in a window of this size and save its picture."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.set_geometry(0, 0, width_px, height_px)
+    _, live = viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Live")
+    QTest.qWait(1000)
+    live.setup.set_recording(f"simulated:volumes={N_VOLUMES}")
+    live.setup.out.setValue(str(out))
+    live.start_button.click()
+    for _ in range(PATIENCE_MS // STEP_MS):
+        QTest.qWait(STEP_MS)
+        if live.engine.state.is_over or _n_traced(live) >= N_VOLUMES - 2:
+            break
+    viewer.scene.camera.zoom *= 1.4
+    QTest.qWait(1500)
+    window = live.window()
+    while isinstance(window, QDockWidget):
+        window = window.parentWidget()
+    window.grab().save(str(path))
+    live.stop()
+    live.engine.run.wait()
+    QTest.qWait(500)
+    viewer.close()
+
+
+def _n_traced(live: object) -> int:
+    session = live.engine.run.session  # type: ignore[attr-defined]
+    return 0 if session is None else session.counters.n_traced
+
+
+def main() -> None:
+    """Take both pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        take(1920, 1200, IMAGES / "napari-live.png", Path(folder) / "large.acll")
+        take(1366, 768, IMAGES / "napari-small-screen.png", Path(folder) / "small.acll")
+
+
+if __name__ == "__main__":
+    main()
