@@ -15,6 +15,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -92,13 +93,9 @@ def main() -> None:
     sets = {"simulated": simulated_volumes(anatomy, arguments.n, seed=(arguments.seed,))}
     if arguments.data:
         for name, is_sf in (("held out, SF", True), ("held out, other labs", False)):
-            sets[name] = (
-                rendered
-                for repeat in range(arguments.n_real)
-                for rendered in real_volumes(
-                    arguments.data, anatomy, is_sf=is_sf, seed=arguments.seed + repeat
-                )
-            )
+            seeds = range(arguments.seed, arguments.seed + arguments.n_real)
+            each = [real_volumes(arguments.data, anatomy, is_sf=is_sf, seed=s) for s in seeds]
+            sets[name] = chain.from_iterable(each)
     results = {}
     for name, volumes in sets.items():
         results[name] = score_all(labeler, volumes, anatomy)

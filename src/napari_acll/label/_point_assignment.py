@@ -8,7 +8,7 @@ from napari_acll.core import N_CANDIDATES
 
 Floats = NDArray[np.float64]
 
-_SINKHORN_ROUNDS = 20
+_SINKHORN_ROUNDS = 10
 
 
 def name_probabilities(
@@ -38,10 +38,11 @@ def name_probabilities(
     scaled = np.asarray(logits, np.float64) / temperature
     scaled[:, 0] += none_bias
     probability: Floats = np.exp(scaled - scaled.max(1, keepdims=True))
-    probability /= probability.sum(1, keepdims=True)
     for _ in range(_SINKHORN_ROUNDS):
-        probability[:, 1:] /= np.maximum(probability[:, 1:].sum(0), 1.0)
         probability /= probability.sum(1, keepdims=True)
+        probability[:, 1:] /= np.maximum(probability[:, 1:].sum(0), 1.0)
+    # what a name had too much of goes to no name
+    probability[:, 0] = np.maximum(1.0 - probability[:, 1:].sum(1), 0.0)
     return probability
 
 

@@ -64,7 +64,7 @@ class NucleusFinder:
     network : DetectorNetwork
         Trained detector.
     peak_threshold, foreground_threshold : float
-        Least probable center, and least probable voxel of a nucleus.
+        Lowest peak of the smoothed probability of a center, and least probable voxel of a nucleus.
     max_radius_um : float
         No nucleus reaches farther.
     device : torch.device
@@ -81,7 +81,7 @@ class NucleusFinder:
         device: torch.device,
     ) -> None:
         self._network = folded_for_inference(network).to(device)
-        self._peak_logit = _logit(peak_threshold)
+        self._peak_threshold = peak_threshold
         self._foreground_logit = _logit(foreground_threshold)
         self._max_radius_um = max_radius_um
         self._device = device
@@ -89,14 +89,14 @@ class NucleusFinder:
     def find(self, prepared: PreparedVolume) -> FoundNuclei:
         """Return the nuclei of one volume."""
         center, foreground = self.logits(prepared.image)
-        position, height_logit = find_peaks(center, self._peak_logit)
+        position, height = find_peaks(center, self._peak_threshold)
         z, y, x = (self._max_radius_um / size for size in prepared.voxel_size_um)
         instances, n_voxels = grow_instances(
             foreground, position, radius_px=(z, y, x), threshold=self._foreground_logit
         )
         return FoundNuclei(
             position_px=position,
-            height=(1 / (1 + np.exp(-height_logit))).astype(np.float32),
+            height=height,
             instances=instances,
             n_voxels=n_voxels,
             brightness=mean_around(prepared.counts, position, (1, 1, 1)),

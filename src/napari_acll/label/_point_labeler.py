@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_acll.core import (
     Detections,
@@ -169,7 +170,7 @@ class PointLabeler:
         return self._prepare(volume.marker, volume.marker_background, volume.spec)
 
     def _prepare(
-        self, marker: np.typing.NDArray[np.unsignedinteger], background: float, spec: VolumeSpec
+        self, marker: NDArray[np.unsignedinteger], background: float, spec: VolumeSpec
     ) -> PreparedVolume:
         return prepare(
             marker,
@@ -217,22 +218,39 @@ def _labeled(
     volume: Volume,
     prepared: PreparedVolume,
     found: FoundNuclei,
-    chance: np.typing.NDArray[np.float64],
+    chance: NDArray[np.float64],
 ) -> LabeledVolume:
-    instances = prepared.to_stored_labels(found.instances)
-    neuron, probability = assign_names(chance)
-    candidate_neuron, candidate_probability = top_candidates(chance)
-    n_voxels = np.bincount(instances.ravel(), minlength=len(found) + 1)[1:]
+    instances, n_voxels, is_kept = _without_empty(
+        prepared.to_stored_labels(found.instances), found
+    )
+    neuron, probability = assign_names(chance[is_kept])
+    candidate_neuron, candidate_probability = top_candidates(chance[is_kept])
     return LabeledVolume(
         index=volume.index,
         spec=volume.spec,
         instances=instances,
         detections=Detections(
-            centroid_px=prepared.to_stored_px(found.position_px),
-            n_voxels=n_voxels.astype(np.int32),
+            centroid_px=prepared.to_stored_px(found.position_px[is_kept]),
+            n_voxels=n_voxels,
             neuron=neuron,
             probability=probability,
             candidate_neuron=candidate_neuron,
             candidate_probability=candidate_probability,
         ),
     )
+
+
+def _without_empty(
+    instances: NDArray[np.uint16], found: FoundNuclei
+) -> tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.bool_]]:
+    """Return instances, their sizes and which nuclei they are, leaving out those without voxels.
+
+    On voxels larger than those of the model a small nucleus may fall between them.
+    """
+    n_voxels = np.bincount(instances.ravel(), minlength=len(found) + 1)[1:].astype(np.int32)
+    is_kept = n_voxels > 0
+    if is_kept.all():
+        return instances, n_voxels, is_kept
+    new_number = np.zeros(len(found) + 1, np.uint16)
+    new_number[1:][is_kept] = np.arange(1, is_kept.sum() + 1)
+    return new_number[instances], n_voxels[is_kept], is_kept

@@ -50,7 +50,7 @@ class PointModelCard(BaseModel):
     identifier_layers: int = Field(4, gt=0, description="Its layers.")
     identifier_heads: int = Field(4, gt=0, description="Its attention heads.")
     peak_threshold: float = Field(
-        0.3, gt=0, lt=1, description="Least probable center that is a nucleus."
+        0.2, gt=0, lt=1, description="Lowest peak of the smoothed probability of a center."
     )
     foreground_threshold: float = Field(
         0.5, gt=0, lt=1, description="Least probable voxel that belongs to a nucleus."

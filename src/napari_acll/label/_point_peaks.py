@@ -7,6 +7,8 @@ from napari_acll.label._point_numba import jit
 
 MAX_NUCLEI = 400
 """More peaks than any head has nuclei; the highest are kept."""
+SMOOTHING_SD_PX = 0.8
+"""Of 0.6, 0.8, 1.0 and 1.3 px this finds most nuclei of rendered volumes (F1 .91; .58 without)."""
 
 
 def find_peaks(
@@ -14,75 +16,120 @@ def find_peaks(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return where the map of centers has its peaks, highest first.
 
+    The map is smoothed before, so that the network's eight voxels below each one of its own do
+    not make a peak each.
+
     Parameters
     ----------
     heat : ndarray of float32, shape (Z, Y, X)
         Logit of the probability of a center.
     threshold : float
-        Lowest logit that counts.
+        Lowest smoothed probability that counts, above 0.03.
 
     Returns
     -------
     position_px : ndarray of float32, shape (n, 3)
-        Centers to a fraction of a voxel, from the parabola through the logarithm of the
+        Centers to a fraction of a voxel, from the parabola through the logarithm of the smoothed
         probability (a Gaussian's logarithm is one).
     height : ndarray of float32, shape (n,)
-        Logits there.
+        Smoothed probability there.
     """
-    found = np.asarray(_local_maxima(heat, threshold))
+    smooth = np.zeros(heat.shape, np.float32)
+    active = np.argwhere(heat > _NEGLIGIBLE_LOGIT)
+    _smooth(heat, _KERNEL, active, smooth)
+    found = _local_maxima(smooth, active, threshold)
     if not len(found):
         return np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
-    height = heat[tuple(found.T)]
+    height = smooth[tuple(found.T)]
     order = np.lexsort((*found.T, -height))[:MAX_NUCLEI]
     found, height = found[order], height[order]
-    return (found + _fractions(heat, found)).astype(np.float32), height.astype(np.float32)
+    return (found + _fractions(smooth, found)).astype(np.float32), height
+
+
+def _gaussian_kernel() -> NDArray[np.float32]:
+    """Return a normalized Gaussian bump, `(5, 5, 5)`."""
+    line = np.exp(-0.5 * (np.arange(-_REACH, _REACH + 1) / SMOOTHING_SD_PX) ** 2)
+    kernel = line[:, None, None] * line[:, None] * line
+    normalized: NDArray[np.float64] = kernel / kernel.sum()
+    return normalized.astype(np.float32)
+
+
+_REACH = 2
+_NEGLIGIBLE_LOGIT = -4.0
+_KERNEL = _gaussian_kernel()
+
+
+@jit
+def _smooth(
+    heat: NDArray[np.float32],
+    kernel: NDArray[np.float32],
+    active: NDArray[np.int64],
+    smooth: NDArray[np.float32],
+) -> None:
+    """Fill `smooth` at the active voxels, as if the probability were 0 everywhere else."""
+    n_z, n_y, n_x = heat.shape
+    probability = np.zeros(heat.shape, np.float32)
+    for row in range(len(active)):
+        z, y, x = active[row]
+        probability[z, y, x] = 1.0 / (1.0 + np.exp(-heat[z, y, x]))
+    reach = len(kernel) // 2
+    for row in range(len(active)):
+        z, y, x = active[row]
+        total = np.float32(0.0)
+        for i in range(max(-reach, -z), min(reach, n_z - 1 - z) + 1):
+            for j in range(max(-reach, -y), min(reach, n_y - 1 - y) + 1):
+                for k in range(max(-reach, -x), min(reach, n_x - 1 - x) + 1):
+                    weight = kernel[i + reach, j + reach, k + reach]
+                    total += weight * probability[z + i, y + j, x + k]
+        smooth[z, y, x] = total
+
+
+@jit
+def _local_maxima(
+    smooth: NDArray[np.float32], active: NDArray[np.int64], threshold: float
+) -> NDArray[np.int64]:
+    """Return the active voxels of which no neighbor is higher."""
+    is_kept = np.zeros(len(active), np.bool_)
+    for row in range(len(active)):
+        z, y, x = active[row]
+        is_kept[row] = smooth[z, y, x] >= threshold and _is_maximum(smooth, z, y, x)
+    return active[is_kept]
 
 
 @jit
 def _is_maximum(heat: NDArray[np.float32], z: int, y: int, x: int) -> bool:
     """Whether no neighbor is higher; of equal neighbors the first one wins."""
+    n_z, n_y, n_x = heat.shape
     value = heat[z, y, x]
-    for dz in range(-1, 2):
-        for dy in range(-1, 2):
-            for dx in range(-1, 2):
-                other = heat[z + dz, y + dy, x + dx]
-                is_before = (dz, dy, dx) < (0, 0, 0)
+    for i in range(max(z - 1, 0), min(z + 2, n_z)):
+        for j in range(max(y - 1, 0), min(y + 2, n_y)):
+            for k in range(max(x - 1, 0), min(x + 2, n_x)):
+                other = heat[i, j, k]
+                is_before = (i, j, k) < (z, y, x)
                 if other > value or (is_before and other == value):
                     return False
     return True
 
 
-@jit
-def _local_maxima(heat: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:
-    n_z, n_y, n_x = heat.shape
-    found = [(0, 0, 0)][:0]
-    for z in range(1, n_z - 1):
-        for y in range(1, n_y - 1):
-            for x in range(1, n_x - 1):
-                if heat[z, y, x] >= threshold and _is_maximum(heat, z, y, x):
-                    found.append((z, y, x))
-    result = np.empty((len(found), 3), np.int64)
-    for row in range(len(found)):
-        for axis in range(3):
-            result[row, axis] = found[row][axis]
-    return result
-
-
-def _fractions(heat: NDArray[np.float32], found: NDArray[np.int64]) -> NDArray[np.float64]:
+def _fractions(smooth: NDArray[np.float32], found: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the offsets of the true maxima from their voxels, at most half a voxel."""
     fraction = np.zeros(found.shape)
-    center = _log_probability(heat[tuple(found.T)])
+    center = _log(smooth[tuple(found.T)])
     for axis in range(3):
-        step = np.eye(3, dtype=np.int64)[axis]
-        before = _log_probability(heat[tuple((found - step).T)])
-        after = _log_probability(heat[tuple((found + step).T)])
-        curvature = np.minimum(before + after - 2 * center, -1e-3)
-        fraction[:, axis] = np.clip((before - after) / (2 * curvature), -0.5, 0.5)
+        last = smooth.shape[axis] - 1
+        before, after = found.copy(), found.copy()
+        before[:, axis] = np.maximum(found[:, axis] - 1, 0)
+        after[:, axis] = np.minimum(found[:, axis] + 1, last)
+        left, right = _log(smooth[tuple(before.T)]), _log(smooth[tuple(after.T)])
+        curvature = np.minimum(left + right - 2 * center, -1e-3)
+        inside = (found[:, axis] > 0) & (found[:, axis] < last)
+        offset = np.clip((left - right) / (2 * curvature), -0.5, 0.5)
+        fraction[:, axis] = np.where(inside, offset, 0.0)
     return fraction
 
 
-def _log_probability(logit: NDArray[np.float32]) -> NDArray[np.float64]:
-    log: NDArray[np.float64] = -np.logaddexp(0.0, -logit.astype(np.float64))
+def _log(probability: NDArray[np.float32]) -> NDArray[np.float64]:
+    log: NDArray[np.float64] = np.log(np.maximum(probability.astype(np.float64), 1e-4))
     return log
 
 

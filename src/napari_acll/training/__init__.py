@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         score_volume,
         summarize,
     )
+    from napari_acll.training._matching import match_nuclei
     from napari_acll.training._point_batches import NamedNuclei
     from napari_acll.training._real_animals import RealHead, read_heads
     from napari_acll.training._train_default import (
@@ -42,6 +43,7 @@ _MODULE_OF_LAZY_NAME = {
     "atlas_of": "_train_default",
     "detect_rendered": "_detections",
     "evaluate": "_evaluation",
+    "match_nuclei": "_matching",
     "match_to_atlas": "_baselines",
     "match_with_oracle": "_baselines",
     "read_heads": "_real_animals",
@@ -68,6 +70,7 @@ __all__ = [
     "detect_rendered",
     "evaluate",
     "load_train_settings",
+    "match_nuclei",
     "match_to_atlas",
     "match_with_oracle",
     "read_heads",

@@ -47,6 +47,8 @@ def fit_calibration(
         ]
         return float(np.concatenate(terms).mean())
 
+    if not logits:
+        return Calibration(fitted_on=fitted_on)
     best = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"maxiter": 60})
     return Calibration(
         temperature=float(np.exp(best.x[0])), none_bias=float(best.x[1]), fitted_on=fitted_on

@@ -35,7 +35,8 @@ class VolumeScore:
     n_unlisted_wrong : int
         Of those, not even the name that the simulation knows.
     probability, is_right : tuple
-        Of every listed nucleus that was given a name.
+        Of every detection that was given a name, listed or not; right is the name that the
+        simulation knows.
     """
 
     n_true: int
@@ -75,7 +76,7 @@ class Scores:
     least_right, least_right_if_confident : float
         Of the worst animal.
     calibration_error : float
-        Expected calibration error of the names given to listed nuclei.
+        Expected calibration error of all names that were given.
     """
 
     n_volumes: int
@@ -123,7 +124,7 @@ def score_detections(
     is_target = is_nucleus & is_listed[matched]
     is_right = is_target & (found.neuron == true_class)
     is_confident = (found.neuron > 0) & (found.probability >= CONFIDENT)
-    is_named = is_target & (found.neuron > 0)
+    is_named = found.neuron > 0
     return VolumeScore(
         n_true=int(is_inside.sum()),
         n_found=len(found),
@@ -137,7 +138,7 @@ def score_detections(
         n_unlisted_confident=int((~is_target & is_confident).sum()),
         n_unlisted_wrong=int((~is_target & is_confident & (found.neuron != true_class)).sum()),
         probability=tuple(found.probability[is_named].tolist()),
-        is_right=tuple(is_right[is_named].tolist()),
+        is_right=tuple((found.neuron == true_class)[is_named].tolist()),
     )
 
 

@@ -9,7 +9,7 @@ from napari_acll.training._crops import MODEL_VOXEL_UM
 from napari_acll.training._matching import match_nuclei
 from napari_acll.training._volumes import RenderedVolume
 
-_THRESHOLDS = tuple(round(0.1 + 0.04 * step, 2) for step in range(15))
+_THRESHOLDS = tuple(round(0.05 + 0.02 * step, 2) for step in range(25))
 _MATCH_UM = 2.0
 
 

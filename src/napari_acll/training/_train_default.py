@@ -30,6 +30,7 @@ from napari_acll.training._detections import detect_all
 from napari_acll.training._detector_training import train_detector
 from napari_acll.training._evaluation import Scores, evaluate
 from napari_acll.training._identifier_training import train_identifier
+from napari_acll.training._model_card import write_model_card
 from napari_acll.training._point_batches import NamedNuclei, sample_detections
 from napari_acll.training._settings import TrainSettings, load_train_settings
 from napari_acll.training._thresholds import choose_peak_threshold
@@ -171,7 +172,7 @@ class _Training:
 
     def _with_threshold(self, model: PointModel) -> PointModel:
         volumes = self._typical_volumes(self._settings.n_validation_volumes, purpose=21)
-        threshold = choose_peak_threshold(self._finder(model, threshold=0.1), volumes)
+        threshold = choose_peak_threshold(self._finder(model, threshold=0.05), volumes)
         card = model.card.model_copy(update={"peak_threshold": threshold})
         return replace(model, card=card)
 
@@ -228,6 +229,8 @@ class _Training:
             update={"training": self._record(), "scores": {"simulated": scores.as_dict()}}
         )
         replace(stored, card=card).save(out)
+        text = write_model_card(card, title=out.stem)
+        out.with_suffix(".md").write_text(text, encoding="utf-8")
         return out
 
     def _calibration(self, model: PointModel, n: int) -> Calibration:

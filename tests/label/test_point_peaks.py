@@ -1,0 +1,96 @@
+import numpy as np
+
+from napari_acll.label._point_peaks import find_peaks, grow_instances, mean_around
+
+
+def logit(probability):
+    clipped = np.clip(probability, 1e-6, 1 - 1e-6)
+    return np.log(clipped / (1 - clipped)).astype(np.float32)
+
+
+def bumps(centers, shape=(20, 24, 30), sd=1.1, height=0.95):
+    axes = np.indices(shape).astype(float)
+    volume = np.zeros(shape)
+    for center in centers:
+        square = ((axes - np.reshape(center, (3, 1, 1, 1))) ** 2).sum(0)
+        volume = np.maximum(volume, height * np.exp(-0.5 * square / sd**2))
+    return volume
+
+
+def test_the_center_of_a_bump_is_found_to_a_fraction_of_a_voxel():
+    truth = np.array([[9.3, 11.8, 14.4]])
+    position, height = find_peaks(logit(bumps(truth)), threshold=0.2)
+    np.testing.assert_allclose(position, truth, atol=0.03)
+    assert len(height) == 1
+
+
+def test_touching_bumps_are_two_peaks():
+    truth = np.array([[9.0, 11.0, 12.0], [9.0, 11.0, 16.0]])
+    position, _ = find_peaks(logit(bumps(truth)), threshold=0.2)
+    np.testing.assert_allclose(sorted(position[:, 2]), [12.0, 16.0], atol=0.3)
+
+
+def test_a_plateau_is_one_peak():
+    heat = np.full((8, 8, 8), -5.0, np.float32)
+    heat[3:5, 3:5, 3:5] = 2.0
+    position, _ = find_peaks(heat, threshold=0.05)
+    assert len(position) == 1
+
+
+def test_a_nucleus_at_the_border_is_found():
+    position, _ = find_peaks(logit(bumps([[0, 10, 29]])), threshold=0.1)
+    np.testing.assert_array_equal(position, [[0, 10, 29]])
+
+
+def test_peaks_below_the_threshold_do_not_count_and_the_highest_comes_first():
+    volume = np.maximum(bumps([[5, 5, 5]], height=0.6), bumps([[14, 14, 14]], height=0.9))
+    both, height = find_peaks(logit(volume), threshold=0.2)
+    one, _ = find_peaks(logit(volume), threshold=0.45)
+    assert len(both) == 2
+    assert height[0] > height[1]
+    np.testing.assert_allclose(one, [[14, 14, 14]], atol=0.05)
+
+
+def test_no_peak_gives_empty_arrays():
+    position, height = find_peaks(np.full((5, 5, 5), -9.0, np.float32), threshold=0.1)
+    assert position.shape == (0, 3)
+    assert height.shape == (0,)
+
+
+def grow(foreground, centers, radius=5.0):
+    position = np.asarray(centers, np.float32)
+    return grow_instances(foreground, position, radius_px=(radius,) * 3, threshold=0.0)
+
+
+def test_two_touching_balls_are_parted_in_the_middle():
+    centers = [[10, 12, 11], [10, 12, 17]]
+    axes = np.indices((20, 24, 30))
+    inside = np.zeros((20, 24, 30), bool)
+    for center in centers:
+        inside |= ((axes - np.reshape(center, (3, 1, 1, 1))) ** 2).sum(0) <= 16
+    instances, n_voxels = grow(np.where(inside, 3.0, -3.0).astype(np.float32), centers)
+    assert (instances[:, :, :14][inside[:, :, :14]] == 1).all()
+    assert (instances[:, :, 15:][inside[:, :, 15:]] == 2).all()
+    assert (instances[~inside] == 0).all()
+    np.testing.assert_array_equal(n_voxels, np.bincount(instances.ravel())[1:])
+
+
+def test_nothing_grows_beyond_the_largest_radius():
+    foreground = np.ones((15, 15, 15), np.float32)
+    instances, n_voxels = grow(foreground, [[7, 7, 7]], radius=3.0)
+    axes = np.indices(foreground.shape) - 7
+    np.testing.assert_array_equal(instances > 0, (axes**2).sum(0) <= 9)
+    assert n_voxels[0] == (instances == 1).sum()
+
+
+def test_a_nucleus_without_foreground_keeps_its_central_voxel():
+    instances, n_voxels = grow(np.full((9, 9, 9), -3.0, np.float32), [[4.2, 4.4, 3.8]])
+    assert n_voxels.tolist() == [1]
+    assert instances[4, 4, 4] == 1
+
+
+def test_the_mean_around_a_corner_uses_what_is_there():
+    volume = np.zeros((4, 4, 4), np.float32)
+    volume[:2, :2, :2] = np.arange(8).reshape(2, 2, 2)
+    mean = mean_around(volume, np.zeros((1, 3), np.float32), (1, 1, 1))
+    np.testing.assert_allclose(mean, [3.5])
