@@ -1,10 +1,13 @@
+import os
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
-from napari_acll.core import LabelSettings, ModelError, VolumeSpec, VoxelGrid
+from napari_acll.core import LabelSettings, ModelError, Volume, VolumeSpec, VoxelGrid
 from napari_acll.label import PointLabeler, available_models, load_labeler
 from napari_acll.simulate import Anatomy, VirtualWorm, WormSettings
 from napari_acll.testing import LabelerContract
@@ -108,6 +111,40 @@ def test_thick_slices_are_labeled_and_come_back_on_their_own_voxels():
     )
     assert (found.n_voxels > 0).all()
     assert (found.centroid_px <= np.array(volume.marker.shape)).all()
+
+
+def real_volume(example, frame):
+    """A real volume of 16 slices, and where people saw nuclei in it, in um."""
+    folder = os.environ.get("ACLL_TEST_DATA")
+    if not folder:
+        pytest.skip("ACLL_TEST_DATA is not set: no real volumes")
+    here = Path(folder) / "volumes" / f"targettrack_{example}"
+    marker = np.load(here / f"frame_{frame}.npy")[0].transpose(2, 1, 0)
+    points = np.load(here / f"pts_{frame}.npy")[:, ::-1]
+    points = points[np.isfinite(points).all(1) & (points != 0).any(1)]
+    # The voxel size is not published with the file; this one makes heads of the usual size.
+    grid = VoxelGrid.as_stored(marker.shape, (1.5, 0.35, 0.35))
+    volume = Volume(
+        index=0,
+        timestamp_s=0.0,
+        marker=np.ascontiguousarray(marker),
+        activity=np.ascontiguousarray(marker),
+        spec=VolumeSpec(grid=grid, period_s=0.3),
+        slice_times_s=np.arange(16) / 60,
+    )
+    return volume, points * grid.voxel_size_um
+
+
+@pytest.mark.parametrize("example", ["ex2", "ex3"])
+@pytest.mark.parametrize("frame", ["gt", "tar"])
+def test_most_nuclei_of_real_moving_worms_are_found(example, frame):
+    volume, points_um = real_volume(example, frame)
+    labeled = default_labeler().label([volume])[0]
+    found = cKDTree(labeled.detections.centroid_px * volume.spec.voxel_size_um)
+    near = (found.query(points_um)[0] < 2).mean()
+    by_chance = (found.query(points_um + np.array([0, 5, 5]))[0] < 2).mean()
+    assert near > 0.6
+    assert near > by_chance + 0.4
 
 
 def test_too_few_nuclei_are_flagged_and_not_guessed():

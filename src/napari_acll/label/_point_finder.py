@@ -10,6 +10,7 @@ from torch import Tensor
 from napari_acll.label._point_detector import STRIDE, DetectorNetwork, folded_for_inference
 from napari_acll.label._point_image import PreparedVolume
 from napari_acll.label._point_peaks import find_peaks, grow_instances, mean_around
+from napari_acll.label._point_region import bright_region
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,12 +89,16 @@ class NucleusFinder:
 
     def find(self, prepared: PreparedVolume) -> FoundNuclei:
         """Return the nuclei of one volume."""
-        center, foreground = self.logits(prepared.image)
+        box = bright_region(prepared.image)
+        center, foreground = self.logits(prepared.image[box])
         position, height = find_peaks(center, self._peak_threshold)
         z, y, x = (self._max_radius_um / size for size in prepared.voxel_size_um)
-        instances, n_voxels = grow_instances(
+        inside, n_voxels = grow_instances(
             foreground, position, radius_px=(z, y, x), threshold=self._foreground_logit
         )
+        instances = np.zeros(prepared.image.shape, np.uint16)
+        instances[box] = inside
+        position += np.array([part.start for part in box], np.float32)
         return FoundNuclei(
             position_px=position,
             height=height,

@@ -14,7 +14,7 @@ from napari_acll.label._point_model import Calibration
 
 Floats = NDArray[np.float64]
 
-N_POSES = 3
+N_POSES = 2
 """Postures that the network gets to judge; which one fits the atlas best is not always right."""
 _MIN_TRUST = 0.3
 
