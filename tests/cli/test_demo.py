@@ -1,9 +1,12 @@
 """What the demo leaves and says."""
 
+import re
+
 import numpy as np
 import pytest
 from tests.cli.oracle import run_oracle
 
+from napari_acll.cli import run
 from napari_acll.cli._figures import save_traces_figure, save_volume_picture
 from napari_acll.cli._score import score_session
 from napari_acll.core import SessionError
@@ -67,3 +70,32 @@ def test_both_pictures_are_drawn(outcome, score, tmp_path):
 def test_a_picture_that_cannot_be_written_is_told(outcome, score, tmp_path):
     with pytest.raises(SessionError, match="cannot be written"):
         save_traces_figure(outcome[0], score, tmp_path / "nowhere" / "traces.png")
+
+
+def test_the_demo_leaves_a_session_and_two_pictures_and_names_half_of_the_neurons(
+    tmp_path, capsys
+):
+    assert run(["demo", "--volumes", "3", "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert int(re.search(r"right name \((\d+) %\)", shown)[1]) >= 50
+    first = tmp_path / "run_001"
+    assert {entry.name for entry in first.iterdir()} == {
+        "session.acll",
+        "traces.png",
+        "labeled_volume.png",
+    }
+    for entry in first.iterdir():
+        assert str(entry.resolve()) in shown
+
+
+def test_a_second_demo_leaves_the_first_alone(tmp_path, capsys):
+    (tmp_path / "run_001").mkdir()
+    assert run(["demo", "--volumes", "2", "--out", str(tmp_path)]) == 0
+    assert not list((tmp_path / "run_001").iterdir())
+    assert "run_002" in capsys.readouterr().out
+
+
+def test_a_demo_that_cannot_write_says_so(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert run(["demo", "--out", str(tmp_path / "file")]) == 6
+    assert "--out" in capsys.readouterr().err
