@@ -1,7 +1,7 @@
 """Take the pictures of napari that the documentation shows.
 
-Run after a change of the docks or the bundled model, on a screen of at least 1920 x 1200 pixels:
-`xvfb-run -a -s "-screen 0 1920x1200x24" python docs/make_screenshots.py`.
+Run after a change of the docks or the bundled model, on a screen of at least 1600 x 1000 pixels:
+`xvfb-run -a -s "-screen 0 1600x1000x24" python docs/make_screenshots.py`.
 """
 
 import tempfile
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import napari
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QDockWidget
 
 IMAGES = Path(__file__).parent / "images"
 N_VOLUMES = 60
@@ -17,7 +16,7 @@ PATIENCE_MS = 600_000
 STEP_MS = 100
 
 
-def take(width_px: int, height_px: int, path: Path, out: Path) -> None:
+def take(width_px: int, height_px: int, path: Path, out: Path, *, zoom: float) -> None:
     """Run a session on the simulated worm in a window of this size and save its picture."""
     viewer = napari.Viewer(show=True)
     viewer.window.set_geometry(0, 0, width_px, height_px)
@@ -30,11 +29,9 @@ def take(width_px: int, height_px: int, path: Path, out: Path) -> None:
         QTest.qWait(STEP_MS)
         if live.engine.state.is_over or _n_traced(live) >= N_VOLUMES - 2:
             break
-    viewer.scene.camera.zoom *= 1.4
+    viewer.scene.camera.zoom *= zoom
     QTest.qWait(1500)
     window = live.window()
-    while isinstance(window, QDockWidget):
-        window = window.parentWidget()
     window.grab().save(str(path))
     live.stop()
     live.engine.run.wait()
@@ -50,8 +47,8 @@ def _n_traced(live: object) -> int:
 def main() -> None:
     """Take both pictures."""
     with tempfile.TemporaryDirectory() as folder:
-        take(1920, 1200, IMAGES / "napari-live.png", Path(folder) / "large.acll")
-        take(1366, 768, IMAGES / "napari-small-screen.png", Path(folder) / "small.acll")
+        take(1600, 1000, IMAGES / "napari-live.png", Path(folder) / "large.acll", zoom=1.2)
+        take(1366, 768, IMAGES / "napari-small-screen.png", Path(folder) / "small.acll", zoom=1.0)
 
 
 if __name__ == "__main__":

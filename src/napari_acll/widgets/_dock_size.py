@@ -1,12 +1,41 @@
-"""How wide the docks are, so that the canvas keeps most of any screen."""
+"""How large the docks are, so that the canvas and the traces keep most of any window."""
 
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-_SCREEN_SHARE = 0.33
+_WINDOW_SHARE = 0.33
 _NARROWEST_PX, _WIDEST_PX = 430, 720
 
 
 def dock_width_px(widget: QWidget) -> int:
-    """Return a third of the screen's width, within what the docks need and can use."""
-    width_px = widget.screen().availableSize().width() if widget.screen() is not None else 0
-    return int(min(max(_SCREEN_SHARE * width_px, _NARROWEST_PX), _WIDEST_PX))
+    """Return a third of the window's width, within what the docks need and can use."""
+    window = widget.window()
+    if isinstance(window, QMainWindow):
+        around_px = window.width()
+    else:
+        around_px = widget.screen().availableSize().width() if widget.screen() is not None else 0
+    return int(min(max(_WINDOW_SHARE * around_px, _NARROWEST_PX), _WIDEST_PX))
+
+
+def loosen_dock(widget: QWidget) -> None:
+    """Let the dock of a widget become smaller again.
+
+    napari sets a smallest height, after which Qt lets it only ever grow.
+    """
+    dock = _dock_of(widget)
+    if dock is not None:
+        dock.setMinimumHeight(0)
+
+
+def fit_dock_height(widget: QWidget) -> None:
+    """Give the dock of a widget the height that it asks for, and the rest to its neighbours."""
+    dock, window = _dock_of(widget), widget.window()
+    if dock is not None and isinstance(window, QMainWindow) and not dock.isFloating():
+        window.resizeDocks([dock], [widget.sizeHint().height()], Qt.Orientation.Vertical)
+
+
+def _dock_of(widget: QWidget) -> QDockWidget | None:
+    dock = widget.parentWidget()
+    while dock is not None and not isinstance(dock, QDockWidget):
+        dock = dock.parentWidget()
+    return dock

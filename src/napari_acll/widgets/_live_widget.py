@@ -4,12 +4,12 @@ from contextlib import suppress
 
 import napari.viewer
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_acll.core import AcllError, ChannelAlignment, SessionState
-from napari_acll.widgets._dock_size import dock_width_px
+from napari_acll.widgets._dock_size import dock_width_px, fit_dock_height, loosen_dock
 from napari_acll.widgets._engine import LiveEngine, engine_of
 from napari_acll.widgets._run import Run
 from napari_acll.widgets._setup_panel import SetupPanel
@@ -17,6 +17,8 @@ from napari_acll.widgets._speed_meter import SpeedMeter
 from napari_acll.widgets._status_panel import StatusPanel
 
 _PLUGIN = "napari-acll"
+_FOLDED_PX, _UNFOLDED_PX = 230, 460
+_SETTLE_MS = 50  # after which Qt knows the new smallest sizes
 _TRACES_NAME = "AutoCellLabel Traces"
 
 
@@ -48,7 +50,9 @@ class LiveSessionWidget(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a size that fits beside the canvas on a small screen."""
-        return QSize(dock_width_px(self), 420 if self.setup.isVisibleTo(self) else 190)
+        return QSize(
+            dock_width_px(self), _UNFOLDED_PX if self.setup.isVisibleTo(self) else _FOLDED_PX
+        )
 
     def start(self) -> None:
         """Start a session on what the form shows; an error is shown, never raised."""
@@ -102,10 +106,16 @@ class LiveSessionWidget(QWidget):
     def _show_traces_dock(self) -> None:
         with suppress(KeyError, ValueError):  # this plugin may be disabled, or not installed
             self._viewer.window.add_plugin_dock_widget(_PLUGIN, _TRACES_NAME)
+        QTimer.singleShot(_SETTLE_MS, self._fit_dock)
 
     def _show_setup(self, is_shown: bool) -> None:
         self.setup.setVisible(is_shown)
         self.updateGeometry()
+        loosen_dock(self)
+        QTimer.singleShot(_SETTLE_MS, self._fit_dock)
+
+    def _fit_dock(self) -> None:
+        fit_dock_height(self)
 
     def _show_state(self, state: SessionState) -> None:
         self.status.show_state(state)

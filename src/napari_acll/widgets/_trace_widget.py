@@ -8,7 +8,15 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_acll.core import TraceStore, VolumeStatus
 from napari_acll.widgets._confidence_legend import ConfidenceLegend
@@ -146,6 +154,8 @@ class TracePlotWidget(QWidget):
         splitter.addWidget(self._table)
         splitter.addWidget(self._graphics)
         splitter.setStretchFactor(1, 1)
+        # napari adds empty room below a dock in which nothing wants to grow
+        splitter.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         splitter.setSizes([176, 400])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
