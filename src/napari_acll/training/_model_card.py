@@ -10,7 +10,7 @@ _ROWS = {
     "share_confident": "named nuclei that got a name at 0.75 or more",
     "unlisted_confident": "other detections that got a name at 0.75 or more",
     "unlisted_wrong": "... one that the simulation does not agree with",
-    "least_right": "named nuclei that got their name, worst animal",
+    "least_right": "named nuclei that got their name, worst volume",
     "calibration_error": "expected calibration error",
 }
 
@@ -33,6 +33,7 @@ def _made(card: PointModelCard) -> str:
     voxel = " x ".join(f"{size:g}" for size in card.voxel_size_um)
     settings = card.training.get("settings", {})
     detector, identifier = settings.get("detector", {}), settings.get("identifier", {})
+    how = card.training.get("made", "")
     return (
         f"Knows {len(card.names)} neurons, at voxels of {voxel} um. Trained on simulated animals"
         f" with seed {settings.get('seed', '?')}: the network that finds nuclei for"
@@ -41,7 +42,7 @@ def _made(card: PointModelCard) -> str:
         f" {identifier.get('batch_size', '?')} animals and {identifier.get('n_final_steps', '?')}"
         f" more on what the first one finds in {identifier.get('n_volumes', '?')} rendered"
         f" volumes. Calibrated on {card.calibration.fitted_on} (temperature"
-        f" {card.calibration.temperature:.2f})."
+        f" {card.calibration.temperature:.2f}).{f' Trained {how}.' if how else ''}"
     )
 
 
@@ -53,14 +54,15 @@ def _scored(card: PointModelCard) -> str:
 def _table(name: str, scores: dict[str, float]) -> str:
     rows = [f"| {label} | {scores[key]:.1%} |" for key, label in _ROWS.items() if key in scores]
     n = scores.get("n_volumes", 0)
-    head = (
-        f"Scores on {n:.0f} {name} animals that training never saw, one volume each, end to end:"
-    )
+    head = f"Scores on {n:.0f} volumes of {name} animals that training never saw, end to end:"
     return "\n".join([head, "", "| measure | value |", "|---|---|", *rows])
 
 
 def _limits() -> str:
     return (
+        "Of a real animal only the places of its named nuclei are real; its image is rendered, and"
+        " its other nuclei are drawn from the anatomy, so a name given to one of them is not known"
+        " to be wrong.\n\n"
         "Limits: images, brightness and motion of training are simulated, and so is"
         " the calibration: until it was calibrated on volumes of your rig, read the probabilities"
         " as those of a simulated worm. Only heads of adult hermaphrodites, lying on their side."
