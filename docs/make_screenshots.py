@@ -1,17 +1,19 @@
 """Take the pictures of napari that the documentation shows.
 
-Run after a change of the docks or the bundled model, on a screen of at least 1600 x 1000 pixels:
-`xvfb-run -a -s "-screen 0 1600x1000x24" python docs/make_screenshots.py`.
+Run after a change of the docks or the bundled model, on a screen of at least 1440 x 900 pixels:
+`xvfb-run -a -s "-screen 0 1440x900x24" python docs/make_screenshots.py`.
 """
 
 import tempfile
 from pathlib import Path
 
 import napari
+from PIL import Image
 from qtpy.QtTest import QTest
 
 IMAGES = Path(__file__).parent / "images"
 N_VOLUMES = 60
+N_COLORS = 200
 PATIENCE_MS = 600_000
 STEP_MS = 100
 
@@ -33,6 +35,8 @@ def take(width_px: int, height_px: int, path: Path, out: Path, *, zoom: float) -
     QTest.qWait(1500)
     window = live.window()
     window.grab().save(str(path))
+    picture = Image.open(path).convert("RGB")
+    picture.quantize(N_COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
     live.stop()
     live.engine.run.wait()
     QTest.qWait(500)
@@ -47,7 +51,7 @@ def _n_traced(live: object) -> int:
 def main() -> None:
     """Take both pictures."""
     with tempfile.TemporaryDirectory() as folder:
-        take(1600, 1000, IMAGES / "napari-live.png", Path(folder) / "large.acll", zoom=1.2)
+        take(1440, 900, IMAGES / "napari-live.png", Path(folder) / "large.acll", zoom=1.2)
         take(1366, 768, IMAGES / "napari-small-screen.png", Path(folder) / "small.acll", zoom=1.0)
 
 

@@ -30,8 +30,21 @@ def loosen_dock(widget: QWidget) -> None:
 def fit_dock_height(widget: QWidget) -> None:
     """Give the dock of a widget the height that it asks for, and the rest to its neighbours."""
     dock, window = _dock_of(widget), widget.window()
-    if dock is not None and isinstance(window, QMainWindow) and not dock.isFloating():
-        window.resizeDocks([dock], [widget.sizeHint().height()], Qt.Orientation.Vertical)
+    if dock is None or not isinstance(window, QMainWindow) or dock.isFloating():
+        return
+    area = window.dockWidgetArea(dock)
+    others = [
+        other
+        for other in window.findChildren(QDockWidget)
+        if other is not dock
+        and other.isVisible()
+        and not other.isFloating()
+        and window.dockWidgetArea(other) == area
+    ]
+    wanted_px = widget.sizeHint().height()
+    spare_px = (dock.height() - wanted_px) // max(1, len(others))
+    heights_px = [wanted_px, *(max(1, other.height() + spare_px) for other in others)]
+    window.resizeDocks([dock, *others], heights_px, Qt.Orientation.Vertical)
 
 
 def _dock_of(widget: QWidget) -> QDockWidget | None:
