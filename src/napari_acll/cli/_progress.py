@@ -75,12 +75,7 @@ class BarDisplay:
 
     def show(self, counters: SessionCounters, state: str) -> None:
         """Move the bar."""
-        done = (
-            counters.n_traced
-            + counters.n_unlabelable
-            + counters.n_skipped
-            + counters.n_lost
-        )
+        done = counters.n_traced + counters.n_unlabelable + counters.n_skipped + counters.n_lost
         self._progress.update(
             self._task, completed=done, description=state, losses=losses(counters)
         )
