@@ -2,6 +2,7 @@
 
 import _thread
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,14 @@ def test_a_session_is_run_to_its_end_and_told(arranged, tmp_path, capsys):
     assert (saved.state, saved.n_timepoints) == ("finished", 6)
 
 
+@pytest.fixture
+def interruptible():
+    """Let Ctrl+C arrive, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def _interrupt_at(index):
     def prepare(session):
         def on_sample(sample):
@@ -51,6 +60,7 @@ def _interrupt_at(index):
     return prepare
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_stops_the_session_and_keeps_what_was_traced(arranged, tmp_path, capsys):
     arranged(_interrupt_at(3))
     assert run(["run", SMALL.format(5000), "--out", str(tmp_path / "worm.acll")]) == 130
