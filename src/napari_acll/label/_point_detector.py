@@ -28,7 +28,13 @@ class _Block(nn.Sequential):
         )
 
     def folded(self) -> nn.Sequential:
-        """Return the same map without its normalization."""
+        """Return the same map without its normalization.
+
+        Raises
+        ------
+        TypeError
+            If this is not a convolution followed by its normalization anymore.
+        """
         convolution, normalization, rectifier = self
         if not isinstance(convolution, nn.Conv3d) or not isinstance(normalization, nn.BatchNorm3d):
             raise TypeError(f"Expected a convolution and its normalization, got {self}.")

@@ -49,11 +49,23 @@ class FieldEditor(QWidget):
         self._row.setContentsMargins(0, 0, 0, 0)
 
     def value(self) -> Any:
-        """Return the value that is shown."""
+        """Return the value that is shown.
+
+        Raises
+        ------
+        NotImplementedError
+            In this base class: each editor shows its value in its own way.
+        """
         raise NotImplementedError
 
     def setValue(self, value: Any) -> None:  # noqa: N802
-        """Show a value."""
+        """Show a value.
+
+        Raises
+        ------
+        NotImplementedError
+            In this base class: each editor shows its value in its own way.
+        """
         raise NotImplementedError
 
 
