@@ -54,6 +54,26 @@ class TrainSettings(_Settings):
         "cpu", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, or cuda:N."
     )
     n_threads: int | None = Field(None, ge=1, description="Threads; None: as many as cores.")
+    n_processes: int = Field(
+        2, ge=1, le=2, description="2 trains both networks side by side, 1 one after the other."
+    )
+    checkpoint_every: int = Field(
+        100, ge=1, description="Steps between the states from which a killed training goes on."
+    )
+    positions_file: str | None = Field(
+        None,
+        description=(
+            "Table of positions of named nuclei of real animals to learn from as well; None:"
+            " simulated animals only. Environment variables ($NAME) are filled in."
+        ),
+    )
+    calibration_animals: tuple[str, ...] = Field(
+        (),
+        description=(
+            "LAB/ANIMAL of that table that are not learned from, so that the probabilities can be"
+            " calibrated on them."
+        ),
+    )
     detector: DetectorTraining = DetectorTraining()
     identifier: IdentifierTraining = IdentifierTraining()
     n_validation_volumes: int = Field(
