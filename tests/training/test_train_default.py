@@ -18,6 +18,7 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 TINY = TrainSettings(
     seed=5,
     n_threads=1,
+    n_processes=1,
     detector=DetectorTraining(
         width=4, n_steps=24, batch_size=2, crop_px=(24, 32, 40), crops_per_volume=12
     ),

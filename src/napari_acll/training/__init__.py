@@ -11,6 +11,7 @@ from napari_acll.training._settings import (
 )
 
 if TYPE_CHECKING:
+    from napari_acll.training._animals import Herd, atlas_of, simulated_volumes
     from napari_acll.training._baselines import match_to_atlas, match_with_oracle
     from napari_acll.training._detections import detect_rendered
     from napari_acll.training._evaluation import (
@@ -23,24 +24,20 @@ if TYPE_CHECKING:
     )
     from napari_acll.training._matching import match_nuclei
     from napari_acll.training._point_batches import NamedNuclei
+    from napari_acll.training._progress import TrainProgress
     from napari_acll.training._real_animals import RealHead, read_heads
-    from napari_acll.training._train_default import (
-        TrainProgress,
-        atlas_of,
-        simulated_volumes,
-        train,
-        train_default,
-    )
+    from napari_acll.training._train_default import train, train_default
     from napari_acll.training._volumes import RenderedVolume, render_shape
 
 _MODULE_OF_LAZY_NAME = {
+    "Herd": "_animals",
     "NamedNuclei": "_point_batches",
     "RealHead": "_real_animals",
     "RenderedVolume": "_volumes",
     "Scores": "_evaluation",
-    "TrainProgress": "_train_default",
+    "TrainProgress": "_progress",
     "VolumeScore": "_evaluation",
-    "atlas_of": "_train_default",
+    "atlas_of": "_animals",
     "detect_rendered": "_detections",
     "evaluate": "_evaluation",
     "match_nuclei": "_matching",
@@ -50,7 +47,7 @@ _MODULE_OF_LAZY_NAME = {
     "render_shape": "_volumes",
     "score_detections": "_evaluation",
     "score_volume": "_evaluation",
-    "simulated_volumes": "_train_default",
+    "simulated_volumes": "_animals",
     "summarize": "_evaluation",
     "train": "_train_default",
     "train_default": "_train_default",
@@ -58,6 +55,7 @@ _MODULE_OF_LAZY_NAME = {
 
 __all__ = [
     "DetectorTraining",
+    "Herd",
     "IdentifierTraining",
     "NamedNuclei",
     "RealHead",

@@ -56,25 +56,25 @@ class CropSampler:
         self._anatomy = anatomy
         self._shape_px = shape_px
         self._n_per_volume = n_per_volume
-        self._rng = np.random.default_rng([seed, 11])
-        self._waiting: list[Crop] = []
+        self._seed = seed
 
-    def batch(self, n: int) -> tuple[Tensor, Tensor]:
-        """Return images `(n, 1, X, Y, Z)` and targets `(n, 2, X, Y, Z)`."""
-        crops = [self._next() for _ in range(n)]
+    def batch(self, n: int, *, step: int) -> tuple[Tensor, Tensor]:
+        """Return images `(n, 1, X, Y, Z)` and targets `(n, 2, X, Y, Z)` of a numbered step.
+
+        A step always has the same crops, whatever was drawn before.
+        """
+        rng = np.random.default_rng([self._seed, 11, step])
+        crops: list[Crop] = []
+        while len(crops) < n:
+            whole = target_maps(render_random(self._anatomy, rng), rng)
+            n_more = min(self._n_per_volume, n - len(crops))
+            crops += [self._cut(whole, rng) for _ in range(n_more)]
         images = np.stack([crop.image for crop in crops])[:, None]
         targets = np.stack([np.stack([crop.center, crop.foreground]) for crop in crops])
         return _to_tensor(images), _to_tensor(targets)
 
-    def _next(self) -> Crop:
-        if not self._waiting:
-            whole = target_maps(render_random(self._anatomy, self._rng), self._rng)
-            self._waiting = [self._cut(whole) for _ in range(self._n_per_volume)]
-        return self._waiting.pop()
-
-    def _cut(self, whole: Crop) -> Crop:
+    def _cut(self, whole: Crop, rng: np.random.Generator) -> Crop:
         """Return a random part around a random nucleus, flipped at random."""
-        rng = self._rng
         centers = np.argwhere(whole.center > 0.7)
         middle = centers[rng.integers(len(centers))] + rng.integers(-8, 9, 3)
         parts = []

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
-from torch.optim.lr_scheduler import OneCycleLR
 
 from napari_acll.label import DetectorNetwork
 from napari_acll.training._crops import CropSampler
+from napari_acll.training._loop import LoopPlan, run_loop
 
 CENTER_WEIGHT = 40.0
 """Voxels at centers are about this much rarer than the rest of a nucleus's neighborhood."""
@@ -38,9 +37,8 @@ def train_detector(
     network: DetectorNetwork,
     sampler: CropSampler,
     *,
-    n_steps: int,
     batch_size: int,
-    learning_rate: float,
+    plan: LoopPlan,
     on_step: Callable[[int, float], None],
 ) -> None:
     """Train in place.
@@ -51,24 +49,22 @@ def train_detector(
         What is trained; its device is used.
     sampler : CropSampler
         Where the crops come from.
-    n_steps, batch_size : int
-        Length of the training.
-    learning_rate : float
-        Highest of the one-cycle schedule.
+    batch_size : int
+        Crops per step.
+    plan : LoopPlan
+        Length and rate of the training, and where its state is kept.
     on_step : callable
         Called with the number of steps done and the loss after each step.
+
+    Raises
+    ------
+    ModelError
+        If the state of an earlier training cannot be resumed.
     """
     device = next(network.parameters()).device
-    network.train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-3)
-    schedule = OneCycleLR(optimizer, learning_rate, total_steps=n_steps, pct_start=0.15)
-    for step in range(n_steps):
-        images, targets = (part.to(device) for part in sampler.batch(batch_size))
-        loss = detector_loss(network(images), targets)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        on_step(step + 1, float(loss.detach()))
-    network.eval()
+
+    def loss_at(step: int) -> Tensor:
+        images, targets = (part.to(device) for part in sampler.batch(batch_size, step=step))
+        return detector_loss(network(images), targets)
+
+    run_loop(network, loss_at, plan, on_step)

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torch.optim.lr_scheduler import OneCycleLR
 
 from napari_acll.label import Atlas, IdentifierNetwork
+from napari_acll.training._loop import LoopPlan, run_loop
 from napari_acll.training._point_batches import IGNORED, NamedNuclei, PointBatch
 
 _HOME_WEIGHT = 0.05
@@ -41,10 +41,9 @@ def train_identifier(
     atlas: Atlas,
     draw: Callable[[np.random.Generator], NamedNuclei],
     *,
-    n_steps: int,
     batch_size: int,
-    learning_rate: float,
     seed: int,
+    plan: LoopPlan,
     on_step: Callable[[int, float], None],
 ) -> None:
     """Train in place.
@@ -57,31 +56,29 @@ def train_identifier(
         Where neurons lie.
     draw : callable
         Returns the detections of a new animal.
-    n_steps, batch_size : int
-        Length of the training.
-    learning_rate : float
-        Highest of the one-cycle schedule.
+    batch_size : int
+        Animals per step.
     seed : int
         Decides the animals.
+    plan : LoopPlan
+        Length and rate of the training, and where its state is kept.
     on_step : callable
         Called with the number of steps done and the loss after each step.
+
+    Raises
+    ------
+    ModelError
+        If the state of an earlier training cannot be resumed.
     """
-    rng = np.random.default_rng([seed, 12])
     device = next(network.parameters()).device
-    network.train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.01)
-    schedule = OneCycleLR(optimizer, learning_rate, total_steps=n_steps, pct_start=0.1)
-    for step in range(n_steps):
+
+    def loss_at(step: int) -> Tensor:
+        rng = np.random.default_rng([seed, 12, step])
         batch = PointBatch.of([draw(rng) for _ in range(batch_size)], atlas, rng)
         neuron = batch.neuron.to(device)
         logits, home_um = network(
             batch.position_um.to(device), batch.features.to(device), neuron != IGNORED
         )
-        loss = identifier_loss(logits, home_um, neuron, network.atlas_mean_um)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        on_step(step + 1, float(loss.detach()))
-    network.eval()
+        return identifier_loss(logits, home_um, neuron, network.atlas_mean_um)
+
+    run_loop(network, loss_at, plan, on_step)
