@@ -20,7 +20,12 @@ TINY = TrainSettings(
     n_threads=1,
     n_processes=1,
     detector=DetectorTraining(
-        width=4, n_steps=24, batch_size=2, crop_px=(24, 32, 40), crops_per_volume=12
+        width=4,
+        n_steps=36,
+        batch_size=4,
+        crop_px=(24, 32, 40),
+        crops_per_volume=12,
+        learning_rate=1e-2,
     ),
     identifier=IdentifierTraining(
         width=16,
