@@ -10,7 +10,13 @@ from napari_acll.core._errors import (
     SessionError,
     SettingsError,
 )
-from napari_acll.core._labels import N_CANDIDATES, Detections, LabeledVolume
+from napari_acll.core._labels import (
+    N_CANDIDATES,
+    NOVELTY_LIMIT,
+    SIDE_DOUBT,
+    Detections,
+    LabeledVolume,
+)
 from napari_acll.core._neurons import BACKGROUND, NeuronTable
 from napari_acll.core._plugins import StageGroup, load_stage, stage_names
 from napari_acll.core._protocols import (
@@ -36,11 +42,14 @@ from napari_acll.core._settings import (
 )
 from napari_acll.core._state import SessionCounters, SessionState, StageTimings
 from napari_acll.core._trace import TraceSample, TraceStore, VolumeStatus
+from napari_acll.core._trust import calibration_label, calibration_notice
 from napari_acll.core._volume import Volume, VolumeArray, VolumeSpec, VoxelGrid
 
 __all__ = [
     "BACKGROUND",
+    "NOVELTY_LIMIT",
     "N_CANDIDATES",
+    "SIDE_DOUBT",
     "AcllError",
     "AcllSettings",
     "AlignmentError",
@@ -81,6 +90,8 @@ __all__ = [
     "VolumeSpec",
     "VolumeStatus",
     "VoxelGrid",
+    "calibration_label",
+    "calibration_notice",
     "load_stage",
     "stage_names",
 ]

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_acll.core._neurons import BACKGROUND
+from napari_acll.core._neurons import BACKGROUND, NeuronTable
 from napari_acll.core._volume import VolumeSpec
 
 N_CANDIDATES = 5
 """Number of most probable names that are kept for every detection."""
+SIDE_DOUBT = 0.1
+"""Probability of the other side from which on a name is shown with a question mark."""
+NOVELTY_LIMIT = 0.5
+"""One volume in a hundred of those that a model was tried on is as unlike the rest as this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,25 @@ class Detections:
     def __len__(self) -> int:
         return len(self.neuron)
 
+    def side_swap_probability(self, neurons: NeuronTable) -> NDArray[np.float32]:
+        """Return how probable it is that a name should be that of the other body side.
+
+        Parameters
+        ----------
+        neurons : NeuronTable
+            The neurons of the model that gave the names.
+
+        Returns
+        -------
+        ndarray of float32, shape (n,)
+            Probability of the homologue (`AVAR` for `AVAL`) among the five candidates; 0 where it
+            is not among them, where the neuron has none, and where there is no name.
+        """
+        other = np.array([0, *neurons.homologues()], np.int32)[self.neuron]
+        is_other = (self.candidate_neuron == other[:, None]) & (other[:, None] > 0)
+        chance = np.where(is_other, self.candidate_probability, 0.0).sum(axis=1)
+        return np.asarray(chance, np.float32)
+
     @classmethod
     def none(cls) -> "Detections":
         """Return the table of a volume in which nothing was detected."""
@@ -76,6 +99,11 @@ class LabeledVolume:
         names, and `why_not` says why.
     why_not : str
         The reason, empty if labelable.
+    novelty : float
+        How unlike everything that the model knows the volume looks, 0 (usual) to 1; from 0.5 on
+        hardly any volume that the model was tried on was as odd. NaN if the labeler does not say.
+    why_novel : str
+        What is odd about it, as part of a sentence; empty below 0.5.
     """
 
     index: int
@@ -84,6 +112,8 @@ class LabeledVolume:
     detections: Detections
     is_labelable: bool = True
     why_not: str = ""
+    novelty: float = float("nan")
+    why_novel: str = ""
 
     def labels(self, n_neurons: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """Return the class number at each voxel, background where there is no named neuron.

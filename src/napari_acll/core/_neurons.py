@@ -7,6 +7,7 @@ from napari_acll.core._errors import ModelError
 
 BACKGROUND = 0
 """Class number of everything that is not a named neuron."""
+_OTHER_SIDE = {"L": "R", "R": "L"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +86,19 @@ class NeuronTable:
             return self.names.index(name) + 1
         except ValueError:
             raise KeyError(f"This model has no neuron {name!r}.") from None
+
+    def homologues(self) -> tuple[int, ...]:
+        """Return the class number of each neuron's partner on the other body side, 0 for none.
+
+        Partners differ in a last letter `L` or `R` alone, and both are in the table: `AVL` is no
+        partner of anything.
+
+        Examples
+        --------
+        >>> NeuronTable(("AVAL", "ALA", "AVAR", "AVL")).homologues()
+        (3, 0, 1, 0)
+        """
+        number = {name: index + 1 for index, name in enumerate(self.names)}
+        return tuple(
+            number.get(name[:-1] + _OTHER_SIDE.get(name[-1], "?"), 0) for name in self.names
+        )
