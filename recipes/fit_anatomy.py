@@ -31,7 +31,7 @@ from scipy.spatial import cKDTree
 logger = logging.getLogger("fit_anatomy")
 
 N_MODES = 12
-TAIL_DEGREES = 5.0
+TAIL_DEGREES = 4.0
 """Degrees of freedom of the residuals: real nuclei stray farther than a Gaussian lets them."""
 MIN_ANIMALS = 6
 ROOT = Path(__file__).resolve().parents[1] / "src" / "napari_acll" / "simulate"

@@ -117,7 +117,8 @@ def test_a_real_animal_keeps_its_shape_and_is_completed(
     n = len(names)
     assert len(shape) == 190
     assert shape.names[:n] == tuple(names)
-    assert not any(shape.names[n:])
+    assert not shape.is_listed[n:].any()
+    assert len({name for name in shape.names if name}) == sum(map(bool, shape.names))
     assert pdist(shape.position_um[:n]) == pytest.approx(pdist(place), abs=1e-9)
     rows = anatomy.numbers(names)
     off = np.linalg.norm(shape.position_um[:n] - anatomy.mean_um[rows], axis=1)[rows >= 0]

@@ -3,6 +3,7 @@
 from napari_acll.simulate._activity import ActivitySettings, sample_traces
 from napari_acll.simulate._anatomy import Anatomy, AnimalShape, held_out_animals
 from napari_acll.simulate._defects import Defects, DefectSettings
+from napari_acll.simulate._head import HeadSettings
 from napari_acll.simulate._motion import Motion, MotionSettings
 from napari_acll.simulate._nd2_metadata import Nd2Channel
 from napari_acll.simulate._nd2_writer import Nd2Writer
@@ -25,6 +26,7 @@ __all__ = [
     "AnimalShape",
     "DefectSettings",
     "Defects",
+    "HeadSettings",
     "Motion",
     "MotionSettings",
     "Nd2Channel",

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from napari_acll.core import NeuronTable
 from napari_acll.simulate._geometry import push_apart, rigid_fit
+from napari_acll.simulate._head import N_NUCLEI, HeadSettings, choose_absent, place_fillers
+from napari_acll.simulate._variation import sample_modes, sample_residual
 
-N_NUCLEI = 190
-"""Neuronal nuclei of a head, about."""
-OVERLAP = 0.12
-"""Part of the sum of two radii by which soft nuclei may overlap."""
+ROOM_UM = 1.33
+"""Half of the distance at which nuclei that are crowded together lie in real heads, typically."""
 RADIUS_RANGE_UM = (1.0, 2.4)
 MIN_NAMED_FOR_FIT = 5
 
@@ -64,11 +64,13 @@ class AnimalShape:
         rng: np.random.Generator,
         n_nuclei: int = N_NUCLEI,
         brightness: NDArray[np.floating] | None = None,
+        head: HeadSettings | None = None,
     ) -> "AnimalShape":
         """Return a real animal, completed with what its list lacks.
 
-        The given nuclei keep their mutual places exactly. Nuclei that were not listed are drawn
-        from the anatomy given the listed ones, without a name to be found.
+        The given nuclei keep their mutual places exactly. Neurons that the list lacks are drawn
+        from the anatomy given the listed ones; they have their names, but are not listed. What is
+        then still missing is nameless.
 
         Parameters
         ----------
@@ -81,9 +83,12 @@ class AnimalShape:
         rng : numpy.random.Generator
             Decides what is drawn.
         n_nuclei : int
-            Nuclei after completion, about.
+            Nuclei after completion, about; with `head`, what that says counts.
         brightness : ndarray of float, shape (n,), optional
             Marker brightness relative to the median; drawn from the anatomy if None.
+        head : HeadSettings, optional
+            How many of the neurons that the list lacks are absent, with nameless nuclei in their
+            stead; none by default.
 
         Raises
         ------
@@ -95,21 +100,23 @@ class AnimalShape:
             raise ValueError(
                 f"Expected positions of shape ({len(names)}, 3), one per name, got {given.shape}."
             )
+        chosen = head or HeadSettings(n_nuclei=n_nuclei)
         canonical = anatomy.align(names, given)
-        extra_um, extra_number = anatomy.complete(
-            names, canonical, n_extra=n_nuclei - len(names), rng=rng
+        extra_um, extra_row = anatomy.complete(
+            names, canonical, n_extra=chosen.n_nuclei - len(names), rng=rng, head=chosen
         )
         shape = anatomy.furnish(
-            np.r_[anatomy.numbers(names), extra_number],
+            np.r_[anatomy.numbers(names), extra_row],
             np.concatenate([canonical, extra_um]),
             is_listed=np.r_[[bool(name) for name in names], np.zeros(len(extra_um), bool)],
             n_fixed=len(names),
             rng=rng,
+            head=chosen,
         )
         light = shape.brightness.copy()
         if brightness is not None:
             light[: len(names)] = brightness
-        all_names = (*names, *("" for _ in extra_um))
+        all_names = (*names, *shape.names[len(names) :])
         return replace(shape, names=all_names, brightness=light)
 
 
@@ -152,7 +159,13 @@ class Anatomy:
         row = {name: index for index, name in enumerate(self.neurons.names)}
         return np.array([row.get(name, -1) for name in names], np.int64)
 
-    def sample(self, rng: np.random.Generator, *, n_nuclei: int = N_NUCLEI) -> AnimalShape:
+    def sample(
+        self,
+        rng: np.random.Generator,
+        *,
+        n_nuclei: int = N_NUCLEI,
+        head: HeadSettings | None = None,
+    ) -> AnimalShape:
         """Return a new animal.
 
         Parameters
@@ -160,23 +173,25 @@ class Anatomy:
         rng : numpy.random.Generator
             Decides everything.
         n_nuclei : int
-            Nuclei in the head, about; those beyond the anatomy's neurons are nameless.
+            Nuclei in the head, about; those beyond the anatomy's neurons are nameless. With
+            `head`, what that says counts.
+        head : HeadSettings, optional
+            Which nuclei the head holds; nearly all neurons by default.
         """
-        rows = np.flatnonzero(rng.random(len(self.neurons)) < self.p_present)
-        wanted = n_nuclei + int(rng.integers(-6, 7))
-        if len(rows) > wanted:
-            rows = np.sort(rng.choice(rows, wanted, replace=False))
-        mode = rng.standard_normal(self.n_modes)
-        position = self.mean_um[rows] + self.modes_um[rows] @ mode + self._residual(rows, rng)
-        extra = self._between(position, wanted - len(rows), rng)
+        chosen = head or HeadSettings(n_nuclei=n_nuclei)
+        place = self._whole(rng, chosen.variation)
+        wanted = chosen.n_nuclei + int(rng.integers(-6, 7))
+        rows = self._present(chosen, wanted, rng)
+        extra = place_fillers(place[rows], place, wanted - len(rows), rng)
         care = rng.normal(0.0, 0.7)
         chance = 1 / (1 + np.exp(-(np.log(self.p_listed / (1 - self.p_listed)) + care)))
         return self.furnish(
             np.r_[rows, np.full(len(extra), -1)],
-            np.concatenate([position, extra]),
+            np.concatenate([place[rows], extra]),
             is_listed=np.r_[rng.random(len(rows)) < chance[rows], np.zeros(len(extra), bool)],
             n_fixed=0,
             rng=rng,
+            head=chosen,
         )
 
     def furnish(
@@ -187,24 +202,27 @@ class Anatomy:
         is_listed: NDArray[np.bool_],
         n_fixed: int,
         rng: np.random.Generator,
+        head: HeadSettings | None = None,
     ) -> AnimalShape:
-        """Return an animal with these nuclei, with sizes, brightness and room for each."""
-        known = rows >= 0
-        nearest = np.where(known, rows, self._nearest(position_um))
+        """Return an animal with these nuclei and some glia, with sizes, brightness and room."""
+        chosen = head or HeadSettings()
+        n_glia = chosen.n_glia
+        glia = position_um[rng.integers(0, len(rows), n_glia)] + rng.normal(0, 4.0, (n_glia, 3))
+        place = np.ascontiguousarray(np.concatenate([position_um, glia]), np.float64)
+        rows = np.r_[rows, np.full(n_glia, -1)]
+        nearest = np.where(rows >= 0, rows, self._nearest(place))
+        room = ROOM_UM * np.exp(rng.normal(0, 0.05) + rng.normal(0, 0.12, len(rows)))
+        push_apart(place, room, 30, n_fixed)
         radius = self.radius_um[nearest] * np.exp(rng.normal(0, 0.12, len(rows)))
-        radius = np.clip(radius, *RADIUS_RANGE_UM)
-        place = np.ascontiguousarray(position_um, np.float64).copy()
-        push_apart(place, radius, OVERLAP, 30, n_fixed)
-        typical = float(self.log_brightness.std())
-        spread = np.where(known, self.log_brightness_sd[nearest], typical)
-        middle = np.where(known, self.log_brightness[nearest], 0.0)
+        light = self._brightness(rows, nearest, chosen.brightness_trust, rng)
+        light[len(rows) - n_glia :] *= 0.4
         names = self.neurons.names
         return AnimalShape(
             names=tuple(names[row] if row >= 0 else "" for row in rows),
             position_um=place,
-            radius_um=radius,
-            brightness=np.exp(middle + spread * rng.standard_normal(len(rows))),
-            is_listed=is_listed,
+            radius_um=np.clip(radius, *RADIUS_RANGE_UM),
+            brightness=light,
+            is_listed=np.r_[is_listed, np.zeros(n_glia, bool)],
             modes_um=self.modes_um[nearest],
         )
 
@@ -240,6 +258,7 @@ class Anatomy:
         *,
         n_extra: int,
         rng: np.random.Generator,
+        head: HeadSettings | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return positions and rows of nuclei that an animal's list lacks.
 
@@ -253,18 +272,23 @@ class Anatomy:
             Nuclei that are wanted.
         rng : numpy.random.Generator
             Decides what is drawn.
+        head : HeadSettings, optional
+            How many neurons are absent; none but what real heads lack by default.
         """
+        chosen = head or HeadSettings()
         rows = self.numbers(names)
         mode = self.infer_modes(rows[rows >= 0], position_um[rows >= 0], rng)
+        guess = self.mean_um + self.modes_um @ mode + chosen.variation * self._residual(rng)
         missing = np.setdiff1d(np.arange(len(self.neurons)), rows)
-        missing = missing[rng.random(len(missing)) < self.p_present[missing]]
-        guess = self.mean_um[missing] + self.modes_um[missing] @ mode
-        guess += self._residual(missing, rng)
-        distance = np.linalg.norm(guess[:, None] - position_um[None], axis=2).min(1)
-        inside = distance > 2.0  # nearer ones are most likely listed nuclei without a name
-        missing, guess = missing[inside][: max(n_extra, 0)], guess[inside][: max(n_extra, 0)]
-        more = self._between(np.concatenate([position_um, guess]), n_extra - len(missing), rng)
-        return np.concatenate([guess, more]), np.r_[missing, np.full(len(more), -1)]
+        n_absent = round(chosen.filler_share * len(self.neurons))
+        absent = choose_absent(self.p_listed[missing], n_absent, rng)
+        missing = missing[~absent & (rng.random(len(missing)) < self.p_present[missing])]
+        distance = np.linalg.norm(guess[missing, None] - position_um[None], axis=2).min(1)
+        # nearer ones are most likely listed nuclei without a name
+        missing = missing[distance > 2.0][: max(n_extra, 0)]
+        whole = np.concatenate([position_um, guess[missing]])
+        more = place_fillers(whole, np.concatenate([whole, guess]), n_extra - len(missing), rng)
+        return np.concatenate([guess[missing], more]), np.r_[missing, np.full(len(more), -1)]
 
     def infer_modes(
         self,
@@ -282,26 +306,45 @@ class Anatomy:
         root = np.linalg.cholesky(covariance)
         return drawn + root @ rng.standard_normal(self.n_modes)
 
-    def _residual(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
-        tail = np.sqrt(self.tail_degrees / rng.chisquare(self.tail_degrees, (len(rows), 1)))
-        normal = rng.standard_normal((len(rows), 3))
-        return self.residual_sd_um[rows] * normal * np.minimum(tail, 4.0)
+    def _present(
+        self, head: HeadSettings, wanted: int, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Return the rows of the neurons that a head holds, in order."""
+        n_absent = round(head.filler_share * len(self.neurons))
+        absent = choose_absent(self.p_listed, n_absent, rng)
+        rows = np.flatnonzero(~absent & (rng.random(len(self.neurons)) < self.p_present))
+        if len(rows) > wanted:
+            rows = np.sort(rng.choice(rows, wanted, replace=False))
+        return rows
+
+    def _whole(self, rng: np.random.Generator, variation: float) -> NDArray[np.float64]:
+        """Return a place for every neuron of a new animal, `(n, 3)`."""
+        mode = variation * sample_modes(self.n_modes, rng)
+        place: NDArray[np.float64] = self.mean_um + self.modes_um @ mode
+        return place + variation * self._residual(rng)
+
+    def _residual(self, rng: np.random.Generator) -> NDArray[np.float64]:
+        return sample_residual(self.mean_um, self.residual_sd_um, self.tail_degrees, rng)
+
+    def _brightness(
+        self,
+        rows: NDArray[np.int64],
+        nearest: NDArray[np.int64],
+        trust: float,
+        rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """Return brightness relative to the median, that of the name as far as it is trusted."""
+        typical = float(self.log_brightness.std())
+        named = np.where(rows >= 0, trust, 0.0)
+        spread = np.sqrt(self.log_brightness_sd[nearest] ** 2 + (1 - named**2) * typical**2)
+        log_light = named * self.log_brightness[nearest] + spread * rng.standard_normal(len(rows))
+        light: NDArray[np.float64] = np.exp(log_light)
+        return light
 
     def _nearest(self, position_um: NDArray[np.float64]) -> NDArray[np.int64]:
         square = ((position_um[:, None] - self.mean_um[None]) ** 2).sum(2)
         nearest: NDArray[np.int64] = square.argmin(1)
         return nearest
-
-    def _between(
-        self, position_um: NDArray[np.float64], n: int, rng: np.random.Generator
-    ) -> NDArray[np.float64]:
-        """Return places beside existing nuclei, at a neighbor's distance."""
-        if n <= 0:
-            return np.zeros((0, 3))
-        beside = position_um[rng.integers(0, len(position_um), n)]
-        direction = rng.standard_normal((n, 3))
-        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        return beside + direction * rng.uniform(2.6, 5.0, (n, 1))
 
 
 _ARRAYS = (

@@ -89,21 +89,24 @@ def rigid_fit(
 
 
 @numba.njit(cache=True, fastmath=True)
-def push_apart(
-    position_um: Floats, radius_um: Floats, overlap: float, n_rounds: int, n_fixed: int
-) -> None:
-    """Move points in place until they keep `(1 - overlap)` times the sum of their radii.
+def push_apart(position_um: Floats, room_um: Floats, n_rounds: int, n_fixed: int) -> None:
+    """Move points in place until each two are as far apart as their rooms together.
 
-    The first `n_fixed` points stay where they are.
+    The first `n_fixed` points stay where they are. Stops after `n_rounds` in any case.
     """
-    n = position_um.shape[0]
+    widest = 2.0 * room_um.max() if len(room_um) else 0.0
     for _ in range(n_rounds):
+        # only points that are neighbors along the body can meet
+        order = np.argsort(position_um[:, 2])
         n_moved = 0
-        for i in range(n):
-            for j in range(max(i + 1, n_fixed), n):
-                least = (1.0 - overlap) * (radius_um[i] + radius_um[j])
+        for at in range(len(order)):
+            for beside in range(at + 1, len(order)):
+                i, j = min(order[at], order[beside]), max(order[at], order[beside])
                 dx = position_um[j, 2] - position_um[i, 2]
-                if abs(dx) >= least:
+                if abs(dx) > 1.5 * widest:
+                    break
+                least = room_um[i] + room_um[j]
+                if j < n_fixed or abs(dx) >= least:
                     continue
                 dz = position_um[j, 0] - position_um[i, 0]
                 dy = position_um[j, 1] - position_um[i, 1]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from napari_acll.simulate._anatomy import Anatomy, AnimalShape
 from napari_acll.simulate._geometry import bend, body_nodes_um, rotation
+from napari_acll.simulate._head import HeadSettings
 
 Range: TypeAlias = tuple[float, float]
 
@@ -65,10 +66,14 @@ class PointSample:
 
 
 def sample_points(
-    anatomy: Anatomy, rng: np.random.Generator, *, pose: PoseSettings | None = None
+    anatomy: Anatomy,
+    rng: np.random.Generator,
+    *,
+    pose: PoseSettings | None = None,
+    head: HeadSettings | None = None,
 ) -> PointSample:
     """Return the nuclei of a new animal in a random pose."""
-    return pose_points(anatomy, anatomy.sample(rng), rng, pose=pose)
+    return pose_points(anatomy, anatomy.sample(rng, head=head), rng, pose=pose)
 
 
 def pose_points(
