@@ -9,9 +9,12 @@ from torch import Tensor
 
 from napari_acll.label import prepare
 from napari_acll.simulate import Anatomy
+from napari_acll.training._painted import PaintedVolume, paint_random
 from napari_acll.training._volumes import RenderedVolume, render_random
 
 MODEL_VOXEL_UM = (0.54, 0.54, 0.54)
+_ANYWHERE_SHARE = 0.1
+"""Crops that need not hold a nucleus."""
 CENTER_SD_PX = 1.1
 """Width of the bump that marks a center: narrow enough to part touching nuclei."""
 
@@ -36,7 +39,7 @@ class Crop:
 
 
 class CropSampler:
-    """Endless crops of ever new animals.
+    """Endless crops of ever new animals, painted and rendered by turns.
 
     Parameters
     ----------
@@ -45,18 +48,28 @@ class CropSampler:
     shape_px : tuple of int
         `(Z, Y, X)` of the crops.
     n_per_volume : int
-        Crops of one rendered volume, which are cheaper than new volumes.
+        Crops of one volume, which are cheaper than new volumes.
     seed : int
         Decides everything.
+    painted_share : float
+        Part of the volumes that are painted after no particular microscope; the others are those
+        of virtual worms.
     """
 
     def __init__(
-        self, anatomy: Anatomy, *, shape_px: tuple[int, int, int], n_per_volume: int, seed: int
+        self,
+        anatomy: Anatomy,
+        *,
+        shape_px: tuple[int, int, int],
+        n_per_volume: int,
+        seed: int,
+        painted_share: float = 0.6,
     ) -> None:
         self._anatomy = anatomy
         self._shape_px = shape_px
         self._n_per_volume = n_per_volume
         self._seed = seed
+        self._painted_share = painted_share
 
     def batch(self, n: int, *, step: int) -> tuple[Tensor, Tensor]:
         """Return images `(n, 1, X, Y, Z)` and targets `(n, 2, X, Y, Z)` of a numbered step.
@@ -66,17 +79,24 @@ class CropSampler:
         rng = np.random.default_rng([self._seed, 11, step])
         crops: list[Crop] = []
         while len(crops) < n:
-            whole = target_maps(render_random(self._anatomy, rng), rng)
+            whole = target_maps(self._volume(rng), rng)
             n_more = min(self._n_per_volume, n - len(crops))
             crops += [self._cut(whole, rng) for _ in range(n_more)]
         images = np.stack([crop.image for crop in crops])[:, None]
         targets = np.stack([np.stack([crop.center, crop.foreground]) for crop in crops])
         return _to_tensor(images), _to_tensor(targets)
 
+    def _volume(self, rng: np.random.Generator) -> PaintedVolume:
+        if rng.random() < self._painted_share:
+            return paint_random(self._anatomy, rng)
+        return as_painted(render_random(self._anatomy, rng))
+
     def _cut(self, whole: Crop, rng: np.random.Generator) -> Crop:
-        """Return a random part around a random nucleus, flipped at random."""
+        """Return a random part, mostly around a random nucleus, flipped at random."""
         centers = np.argwhere(whole.center > 0.7)
-        middle = centers[rng.integers(len(centers))] + rng.integers(-8, 9, 3)
+        middle = np.array([rng.integers(0, n) for n in whole.image.shape])
+        if len(centers) and rng.random() > _ANYWHERE_SHARE:
+            middle = centers[rng.integers(len(centers))] + rng.integers(-8, 9, 3)
         parts = []
         for extent, size, at in zip(whole.image.shape, self._shape_px, middle, strict=True):
             start = int(np.clip(at - size // 2, 0, max(extent - size, 0)))
@@ -91,22 +111,31 @@ class CropSampler:
         return np.pad(array, short)
 
 
-def target_maps(rendered: RenderedVolume, rng: np.random.Generator) -> Crop:
+def as_painted(rendered: RenderedVolume) -> PaintedVolume:
+    """Return what a detector needs of a rendered volume."""
+    spec = rendered.volume.spec
+    is_inside = rendered.truth.is_inside(spec.shape)
+    return PaintedVolume(
+        marker=rendered.volume.marker,
+        voxel_size_um=spec.voxel_size_um,
+        centroid_px=rendered.truth.centroid_px[is_inside],
+        masks=rendered.masks,
+    )
+
+
+def target_maps(volume: PaintedVolume, rng: np.random.Generator) -> Crop:
     """Return a whole volume, its brightness scale and sharpness varied, and its target maps."""
-    volume = rendered.volume
-    marker = _with_lost_slices(volume.marker, rng)
     image = prepare(
-        marker,
+        _with_lost_slices(volume.marker, rng),
         background=0.0,
-        voxel_um=volume.spec.voxel_size_um,
+        voxel_um=volume.voxel_size_um,
         model_um=MODEL_VOXEL_UM,
     ).image
     image = image * np.float32(np.exp(rng.normal(0, 0.12)))
-    is_inside = rendered.truth.is_inside(image.shape)
     return Crop(
         image=image,
-        center=center_map(rendered.truth.centroid_px[is_inside], image.shape),
-        foreground=(rendered.masks > 0).astype(np.float32),
+        center=center_map(volume.centroid_px, image.shape),
+        foreground=(volume.masks > 0).astype(np.float32),
     )
 
 
