@@ -1,116 +1,237 @@
-"""Score a point model on animals that it never saw, beside matching positions to the atlas.
+"""Score models on animals that they never saw, drawn by two renderers, beside position matching.
 
 Run by hand::
 
-    python recipes/evaluate_default.py --data $ACLL_TEST_DATA --model FILE
+    python recipes/evaluate_default.py --data $ACLL_TEST_DATA --cache FOLDER --out scores.json
 
-Without `--data` only simulated animals are used. The real animals are those of `held_out_animals`:
-the bundled anatomy was fitted without them. Of these only where their named nuclei lie is real;
-their other nuclei, their brightness and the images are simulated.
+Without `--data` only simulated animals are used. The real animals are those of `held_out_animals`
+and the whole lab HL. Of these only where the nuclei lie is real; the nuclei that the table lacks
+are filled in (see `benchmark_animals`), and the images are drawn, by the package's own renderer
+and by `other_renderer`, which shares no code with it. `--validation` takes animals that research
+may look at instead. Volumes are made once and kept in `--cache`, so that models are compared on
+the same ones. `--robustness` adds curves under disturbances, `--unet3d` a network that classifies
+voxels.
 """
 
 import argparse
 import json
 import logging
 import time
-from collections.abc import Iterator
-from itertools import chain
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from benchmark_scores import Tally, errors_of, summarize_tallies, tally
+from benchmark_tables import markdown, write_figures
+from benchmark_volumes import Bench, BenchmarkVolume, Case, benchmark_cases, disturbed_cases
 
-from napari_acll.core import LabelSettings
-from napari_acll.label import PointLabeler
-from napari_acll.simulate import Anatomy, WormSettings, held_out_animals
-from napari_acll.training import (
-    RenderedVolume,
-    VolumeScore,
-    atlas_of,
-    match_to_atlas,
-    match_with_oracle,
-    read_heads,
-    render_shape,
-    score_detections,
-    simulated_volumes,
-    summarize,
-)
+from napari_acll.core import Detections, Labeler, LabelSettings
+from napari_acll.label import load_labeler
+from napari_acll.simulate import Anatomy
+from napari_acll.training import RenderedVolume, atlas_of, match_to_atlas, match_with_oracle
 
 logger = logging.getLogger("evaluate_default")
 
-METHODS = ("model", "atlas", "oracle")
+Tallies = dict[str, list[Tally]]
 
 
-def real_volumes(
-    data: Path, anatomy: Anatomy, *, is_sf: bool, seed: int
-) -> Iterator[RenderedVolume]:
-    """Yield one rendered volume of each real animal that the anatomy was fitted without."""
-    held_out = held_out_animals()
-    rng = np.random.default_rng(seed)
-    for head in read_heads(data / "positions" / "neuron_positions_84_animals.csv"):
-        if head.animal not in held_out.get(head.lab, ()) or (head.lab == "SF") != is_sf:
-            continue
-        shape = head.shape(anatomy, rng)
-        yield render_shape(shape, WormSettings(n_volumes=1), seed=int(rng.integers(2**31)))
-
-
-def score_all(
-    labeler: PointLabeler, volumes: Iterator[RenderedVolume], anatomy: Anatomy
-) -> dict[str, dict[str, float]]:
-    """Return the scores of the model and of both baselines on the same detections."""
-    atlas = atlas_of(anatomy)
-    scores: dict[str, list[VolumeScore]] = {method: [] for method in METHODS}
-    took_s = []
-    for rendered in volumes:
+def labeled_by(
+    labelers: dict[str, Labeler], volume: BenchmarkVolume, anatomy: Anatomy, *, has_baselines: bool
+) -> tuple[dict[str, Tally], float]:
+    """Return the tally of each method on one volume, and how long the first labeler took, in s."""
+    rendered = volume.rendered
+    first = next(iter(labelers))
+    tallies, took_s, found = {}, 0.0, Detections.none()
+    for name, labeler in labelers.items():
         start_s = time.perf_counter()
-        found = labeler.label([rendered.volume])[0].detections
-        took_s.append(time.perf_counter() - start_s)
-        named = {
-            "model": found,
-            "atlas": match_to_atlas(found, rendered, atlas),
-            "oracle": match_with_oracle(found, rendered, atlas, labeler.neurons),
-        }
-        for method, detections in named.items():
-            scores[method].append(score_detections(detections, rendered, labeler.neurons))
-    logger.info("label time %.0f ms (median)", 1e3 * float(np.median(took_s[1:])))
-    return {method: summarize(rows).as_dict() for method, rows in scores.items()}
+        detections = labeler.label([rendered.volume])[0].detections
+        if name == first:
+            took_s, found = time.perf_counter() - start_s, detections
+        tallies[name] = tally(detections, volume, labeler.neurons)
+    if has_baselines and len(found):
+        for name, detections in _baselines(found, rendered, labelers[first], anatomy).items():
+            tallies[name] = tally(detections, volume, anatomy.neurons)
+    return tallies, took_s
 
 
-def _drop_unknowable(values: dict[str, float]) -> None:
-    """Drop what takes the names of nuclei that the real list lacks, which nobody knows."""
-    for key in ("unlisted_wrong", "calibration_error"):
-        values.pop(key)
+def _baselines(
+    found: Detections, rendered: RenderedVolume, labeler: Labeler, anatomy: Anatomy
+) -> dict[str, Detections]:
+    """Return the same detections named by position; the oracle is told the listed names only."""
+    atlas = atlas_of(anatomy)
+    truth = rendered.truth
+    told = [
+        name if listed else "" for name, listed in zip(truth.names, truth.is_listed, strict=True)
+    ]
+    told_of = replace(rendered, truth=replace(truth, names=tuple(told)))
+    if tuple(labeler.neurons.names) != tuple(anatomy.neurons.names):
+        logger.debug("the baselines name the neurons of the anatomy, the model knows others")
+    return {
+        "atlas": match_to_atlas(found, told_of, atlas),
+        "oracle": match_with_oracle(found, told_of, atlas, anatomy.neurons),
+    }
+
+
+def score_cases(
+    labelers: dict[str, Labeler], bench: Bench, cases: Sequence[Case], *, has_baselines: bool
+) -> tuple[dict[str, Tallies], list[float]]:
+    """Return the tallies of each set and method, and label times in s.
+
+    A volume counts in three sets: its animals, these by its renderer, and these completed its way.
+    """
+    sets: dict[str, Tallies] = defaultdict(lambda: defaultdict(list))
+    times_s = []
+    for number, case in enumerate(cases):
+        volume = bench.volume(case)
+        tallies, took_s = labeled_by(labelers, volume, bench.anatomy, has_baselines=has_baselines)
+        times_s.append(took_s)
+        logger.info("%d of %d: %s, %s", number + 1, len(cases), case.animal, case.renderer)
+        for method, row in tallies.items():
+            for key in sets_of(case):
+                sets[key][method].append(row)
+    return sets, times_s
+
+
+def sets_of(case: Case) -> list[str]:
+    """Return the sets that a volume counts in."""
+    if case.flavor == "simulated":
+        return [case.group]
+    by = f"{case.group}, {case.renderer} renderer"
+    return [by, f"{by}, {case.flavor} fillers"]
+
+
+def report_of(
+    sets: dict[str, Tallies], labelers: dict[str, Labeler], anatomy: Anatomy
+) -> dict[str, object]:
+    """Return the scores of every set and method."""
+    report: dict[str, dict[str, dict[str, object]]] = {}
+    for key, methods in sets.items():
+        report[key] = {}
+        for method, rows in methods.items():
+            scores = summarize_tallies(rows)
+            neurons = labelers[method].neurons if method in labelers else anatomy.neurons
+            scores["errors"] = errors_of(rows, neurons, anatomy)
+            report[key][method] = scores
+    return report
+
+
+def robustness_of(
+    labelers: dict[str, Labeler], bench: Bench, cases: Sequence[Case]
+) -> dict[str, object]:
+    """Return the scores of the first model under each disturbance, by renderer."""
+    name = next(iter(labelers))
+    only = {name: labelers[name]}
+    curves: dict[str, dict[str, list[dict[str, object]]]] = {}
+    for renderer in sorted({case.renderer for case in cases}):
+        own = [case for case in cases if case.renderer == renderer]
+        curves[renderer] = {}
+        for what, levels in disturbed_cases(own).items():
+            if what == "brightness_by_name" and renderer == "own":
+                continue
+            curves[renderer][what] = [
+                {"strength": strength, **_brief(only, bench, level)} for strength, level in levels
+            ]
+    return curves
+
+
+def _brief(labelers: dict[str, Labeler], bench: Bench, cases: Sequence[Case]) -> dict[str, object]:
+    rows = [
+        row
+        for case in cases
+        for row in labeled_by(labelers, bench.volume(case), bench.anatomy, has_baselines=False)[
+            0
+        ].values()
+    ]
+    scores = summarize_tallies(rows)
+    wanted = ("right", "right_if_confident", "share_confident", "detection_f1")
+    return {name: scores[name] for name in wanted}
+
+
+def open_labelers(arguments: argparse.Namespace) -> dict[str, Labeler]:
+    """Return the models to score by name; the first one's detections serve the baselines."""
+    models: Iterable[str] = arguments.model or ["default"]
+    labelers = {
+        Path(model).stem: load_labeler(LabelSettings(model=model, device="cpu"))
+        for model in models
+    }
+    if arguments.unet3d:
+        checkpoint, config, names = arguments.unet3d
+        labelers["dense network"] = load_labeler(
+            LabelSettings(model=checkpoint, config_file=config, names_file=names, device="cpu")
+        )
+    return labelers
+
+
+def parse() -> argparse.Namespace:
+    """Return the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder of the real data")
+    parser.add_argument(
+        "--model", action="append", help="model file, may be repeated; else the bundled one"
+    )
+    parser.add_argument(
+        "--unet3d", nargs=3, metavar=("CHECKPOINT", "CONFIG", "NAMES"), help="a dense network"
+    )
+    parser.add_argument("--validation", action="store_true", help="animals for research choices")
+    parser.add_argument("--sets", nargs="*", help="only sets whose name begins so, such as SF")
+    parser.add_argument("--renderer", choices=("own", "other"), help="only this renderer")
+    parser.add_argument("--n", type=int, default=40, help="simulated animals")
+    parser.add_argument("--n-poses", type=int, default=1, help="times each animal is posed")
+    parser.add_argument("--no-baselines", action="store_true", help="only the models")
+    parser.add_argument("--robustness", action="store_true", help="curves under disturbances")
+    parser.add_argument("--cache", type=Path, help="folder to keep volumes in")
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--markdown", type=Path, help="file to write the tables to")
+    parser.add_argument("--figures", type=Path, help="folder to write figures to")
+    return parser.parse_args()
+
+
+def chosen_cases(arguments: argparse.Namespace, bench: Bench) -> list[Case]:
+    """Return the volumes that the command line asks for."""
+    cases = benchmark_cases(
+        bench.keys,
+        n_simulated=arguments.n,
+        n_poses=arguments.n_poses,
+        is_validation=arguments.validation,
+    )
+    return [
+        case
+        for case in cases
+        if (not arguments.sets or case.group.startswith(tuple(arguments.sets)))
+        and (not arguments.renderer or case.renderer == arguments.renderer)
+    ]
 
 
 def main() -> None:
     """Score and write."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of the real data")
-    parser.add_argument("--model", type=Path, help="model file; the bundled one if not given")
-    parser.add_argument("--n", type=int, default=40, help="simulated animals")
-    parser.add_argument("--n-real", type=int, default=3, help="times that each real one is posed")
-    parser.add_argument("--seed", type=int, default=1000)
-    parser.add_argument("--out", type=Path, help="JSON file to write")
-    arguments = parser.parse_args()
-    anatomy = Anatomy.load()
-    model = str(arguments.model) if arguments.model else "default"
-    labeler = PointLabeler.from_settings(LabelSettings(model=model, device="cpu"))
-    sets = {"simulated": simulated_volumes(anatomy, arguments.n, seed=(arguments.seed,))}
-    if arguments.data:
-        for name, is_sf in (("held out, SF", True), ("held out, other labs", False)):
-            seeds = range(arguments.seed, arguments.seed + arguments.n_real)
-            each = [real_volumes(arguments.data, anatomy, is_sf=is_sf, seed=s) for s in seeds]
-            sets[name] = chain.from_iterable(each)
-    results = {}
-    for name, volumes in sets.items():
-        results[name] = score_all(labeler, volumes, anatomy)
-        if name != "simulated":
-            for values in results[name].values():
-                _drop_unknowable(values)
-        for method, values in results[name].items():
-            logger.info("%s, %s: %s", name, method, {k: round(v, 3) for k, v in values.items()})
+    arguments = parse()
+    bench = Bench(arguments.data, arguments.cache)
+    labelers = open_labelers(arguments)
+    cases = chosen_cases(arguments, bench)
+    sets, times_s = score_cases(labelers, bench, cases, has_baselines=not arguments.no_baselines)
+    result: dict[str, object] = {
+        "models": {name: dict(labeler.describe()) for name, labeler in labelers.items()},
+        "is_validation": arguments.validation,
+        "label_s": {
+            "median": round(float(np.median(times_s[1:] or times_s)), 3),
+            "best": round(float(np.min(times_s)), 3),
+        },
+        "sets": report_of(sets, labelers, bench.anatomy),
+    }
+    if arguments.robustness:
+        undisturbed = [case for case in cases if case.group.startswith("SF") and case.pose == 0]
+        result["robustness"] = robustness_of(labelers, bench, undisturbed)
+    text = markdown(result)
+    logger.info("%s", text)
+    if arguments.markdown:
+        arguments.markdown.write_text(text, encoding="utf-8")
     if arguments.out:
-        arguments.out.write_text(json.dumps(results, indent=2), encoding="utf-8")
+        arguments.out.write_text(json.dumps(result, indent=2, default=str), encoding="utf-8")
+    if arguments.figures:
+        write_figures(result, arguments.figures)
 
 
 if __name__ == "__main__":
