@@ -5,6 +5,7 @@ single volume by the size of all axes but the last, and a worm is long and thin.
 """
 
 import copy
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +54,8 @@ class DetectorNetwork(nn.Module):
     width : int
         Channels after the stem; twice and four times as many below.
     """
+
+    stride: ClassVar[int] = STRIDE
 
     def __init__(self, *, width: int = 16) -> None:
         super().__init__()

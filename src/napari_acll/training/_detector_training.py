@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -11,6 +12,8 @@ from napari_acll.training._loop import LoopPlan, run_loop
 
 CENTER_WEIGHT = 40.0
 """Voxels at centers are about this much rarer than the rest of a nucleus's neighborhood."""
+FOREGROUND_WEIGHT = 0.3
+_LEAST_DEEP_VOXELS = 300
 
 
 def detector_loss(logits: Tensor, targets: Tensor) -> Tensor:
@@ -27,10 +30,9 @@ def detector_loss(logits: Tensor, targets: Tensor) -> Tensor:
     center_loss = binary_cross_entropy_with_logits(
         logits[:, 0], center, weight=1 + CENTER_WEIGHT * center
     )
-    foreground_loss = binary_cross_entropy_with_logits(
-        logits[:, 1], foreground, weight=1 + 3 * foreground
-    )
-    return center_loss + 0.3 * foreground_loss
+    # without weights, so that its half is where the border most likely is
+    foreground_loss = binary_cross_entropy_with_logits(logits[:, 1], foreground)
+    return center_loss + FOREGROUND_WEIGHT * foreground_loss
 
 
 def train_detector(
@@ -40,6 +42,7 @@ def train_detector(
     batch_size: int,
     plan: LoopPlan,
     on_step: Callable[[int, float], None],
+    is_mixed_precision: bool = False,
 ) -> None:
     """Train in place.
 
@@ -55,16 +58,34 @@ def train_detector(
         Length and rate of the training, and where its state is kept.
     on_step : callable
         Called with the number of steps done and the loss after each step.
+    is_mixed_precision : bool
+        Convolve in bfloat16. Gradients of convolutions in bfloat16 are wrong in torch 2.13 on a
+        CPU where a level of the network has fewer than about 300 voxels: such crops are an error.
 
     Raises
     ------
     ModelError
         If the state of an earlier training cannot be resumed.
+    ValueError
+        If the crops are too small for mixed precision.
     """
     device = next(network.parameters()).device
 
     def loss_at(step: int) -> Tensor:
         images, targets = (part.to(device) for part in sampler.batch(batch_size, step=step))
-        return detector_loss(network(images), targets)
+        if is_mixed_precision:
+            _check_size(images)
+        with torch.autocast(device.type, torch.bfloat16, enabled=is_mixed_precision):
+            logits = network(images)
+        return detector_loss(logits.float(), targets)
 
     run_loop(network, loss_at, plan, on_step)
+
+
+def _check_size(images: Tensor) -> None:
+    n_voxels = images[0, 0].numel() // DetectorNetwork.stride**3
+    if n_voxels < _LEAST_DEEP_VOXELS:
+        raise ValueError(
+            f"Mixed precision needs crops of at least {_LEAST_DEEP_VOXELS * DetectorNetwork.stride**3}"
+            f" voxels, got {tuple(images.shape[2:])}; take larger crops or single precision."
+        )

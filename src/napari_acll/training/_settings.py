@@ -23,8 +23,20 @@ class DetectorTraining(_Settings):
     crop_px: tuple[int, int, int] = Field(
         (48, 80, 112), description="(Z, Y, X) of a crop; multiples of 8."
     )
-    crops_per_volume: int = Field(4, ge=1, description="Crops taken from one rendered volume.")
+    crops_per_volume: int = Field(4, ge=1, description="Crops taken from one volume.")
+    painted_share: float = Field(
+        0.6,
+        ge=0,
+        le=1,
+        description="Part of the volumes that are painted after no particular microscope.",
+    )
     learning_rate: float = Field(3e-3, gt=0, description="Highest of the one-cycle schedule.")
+    average_decay: float = Field(
+        0.0, ge=0, lt=1, description="Per step, of the average of the weights; 0: the last ones."
+    )
+    is_mixed_precision: bool = Field(
+        False, description="bfloat16 where it is safe: twice as fast on processors that have it."
+    )
 
 
 class IdentifierTraining(_Settings):

@@ -8,6 +8,7 @@ threads does.
 import multiprocessing
 import queue
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +122,16 @@ def _train_detector(
         shape_px=part.crop_px,
         n_per_volume=part.crops_per_volume,
         seed=settings.seed,
+        painted_share=part.painted_share,
     )
-    train_detector(network, sampler, batch_size=part.batch_size, plan=plan, on_step=on_step)
+    train_detector(
+        network,
+        sampler,
+        batch_size=part.batch_size,
+        is_mixed_precision=part.is_mixed_precision,
+        plan=replace(plan, average_decay=part.average_decay),
+        on_step=on_step,
+    )
 
 
 def _train_identifier(
