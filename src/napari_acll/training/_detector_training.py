@@ -83,9 +83,9 @@ def train_detector(
 
 
 def _check_size(images: Tensor) -> None:
-    n_voxels = images[0, 0].numel() // DetectorNetwork.stride**3
-    if n_voxels < _LEAST_DEEP_VOXELS:
+    least = _LEAST_DEEP_VOXELS * DetectorNetwork.stride**3
+    if images[0, 0].numel() < least:
         raise ValueError(
-            f"Mixed precision needs crops of at least {_LEAST_DEEP_VOXELS * DetectorNetwork.stride**3}"
-            f" voxels, got {tuple(images.shape[2:])}; take larger crops or single precision."
+            f"Mixed precision needs crops of at least {least} voxels, got"
+            f" {tuple(images.shape[2:])}; take larger crops or single precision."
         )
