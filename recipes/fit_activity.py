@@ -62,8 +62,8 @@ def dwell_s(state: NDArray) -> float:
     return float(state.sum() * PERIOD_S / max(starts, 1))
 
 
-def fit(folder: Path, names: list[str]) -> dict[str, NDArray]:
-    """Return the statistics as named arrays.
+def fit(folder: Path, names: list[str], excluded: set[str]) -> dict[str, NDArray]:
+    """Return the statistics of all recordings but the excluded ones as named arrays.
 
     Per neuron: `reversal_loading`, the mean correlation with reversing (NaN if never seen). For
     all: quantiles at `activity_probabilities` of the SD of log F, of the half-decay in s, of the
@@ -74,6 +74,8 @@ def fit(folder: Path, names: list[str]) -> dict[str, NDArray]:
     loadings: dict[str, list[float]] = {}
     pooled = []
     for key, labels in sorted(animals.items()):
+        if key in excluded:
+            continue
         trace, reversing = read(folder / f"{key}-data.h5")
         columns = named_columns(labels)
         pairs += pair_correlations(trace, columns)

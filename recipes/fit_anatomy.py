@@ -5,8 +5,8 @@ can be read. Run by hand, once, with the data described in `docs/explanations/vi
 
     python recipes/fit_anatomy.py --data $ACLL_TEST_DATA
 
-The animals of `src/napari_acll/simulate/held_out.json` are left out unless `--use-all` is given;
-`--exclude LAB` or `--exclude LAB/ANIMAL` leaves out more.
+The animals and recordings of `src/napari_acll/simulate/held_out.json` are left out unless
+`--use-all` is given; `--exclude` leaves out more: `LAB`, `LAB/ANIMAL` or `RECORDING`.
 
 References
 ----------
@@ -331,8 +331,10 @@ def excluded_animals(arguments: argparse.Namespace) -> set[str]:
     """Return labs and `lab/animal` that are left out."""
     excluded = set(arguments.exclude)
     if not arguments.use_all:
-        held_out = json.loads((ROOT / "held_out.json").read_text())["animals"]
-        excluded |= {f"{lab}/{name}" for lab, animals in held_out.items() for name in animals}
+        held_out = json.loads((ROOT / "held_out.json").read_text(encoding="utf-8"))
+        for lab, animals in held_out["animals"].items():
+            excluded |= {f"{lab}/{name}" for name in animals}
+        excluded |= set(held_out["recordings"])
     return excluded
 
 
@@ -341,7 +343,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the real data")
-    parser.add_argument("--exclude", nargs="*", default=[], help="LAB or LAB/ANIMAL")
+    parser.add_argument("--exclude", nargs="*", default=[], help="LAB, LAB/ANIMAL or recording")
     parser.add_argument("--use-all", action="store_true", help="use the held-out animals too")
     parser.add_argument("--out", type=Path, default=ROOT / "anatomy.npz")
     arguments = parser.parse_args()
@@ -377,7 +379,7 @@ def main() -> None:
         "log_brightness": brightness,
         "log_brightness_sd": brightness_sd,
         "radius_um": fit_radius(mean_um),
-        **fit_activity.fit(arguments.data / "traces", names),
+        **fit_activity.fit(arguments.data / "traces", names, excluded),
     }
     logger.info("modes explain (um rms per nucleus) %s", np.sqrt((loading**2).sum(0) / len(names)))
     logger.info("residual sd median %.2f um", np.median(residual))

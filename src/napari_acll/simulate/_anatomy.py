@@ -210,7 +210,8 @@ class Anatomy:
         glia = position_um[rng.integers(0, len(rows), n_glia)] + rng.normal(0, 4.0, (n_glia, 3))
         place = np.ascontiguousarray(np.concatenate([position_um, glia]), np.float64)
         rows = np.r_[rows, np.full(n_glia, -1)]
-        nearest = np.where(rows >= 0, rows, self._nearest(place))
+        nearest = rows.copy()
+        nearest[rows < 0] = self._nearest(place[rows < 0])
         room = ROOM_UM * np.exp(rng.normal(0, 0.05) + rng.normal(0, 0.12, len(rows)))
         push_apart(place, room, 30, n_fixed)
         radius = self.radius_um[nearest] * np.exp(rng.normal(0, 0.12, len(rows)))
@@ -342,7 +343,8 @@ class Anatomy:
         return light
 
     def _nearest(self, position_um: NDArray[np.float64]) -> NDArray[np.int64]:
-        square = ((position_um[:, None] - self.mean_um[None]) ** 2).sum(2)
+        # |a - b|^2 without |a|^2, which is the same for all b
+        square = (self.mean_um**2).sum(1) - 2 * position_um @ self.mean_um.T
         nearest: NDArray[np.int64] = square.argmin(1)
         return nearest
 
