@@ -3,7 +3,11 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from napari_acll.label._calibration import Calibration
+from napari_acll.label._fingerprint_card import Fingerprint
 from napari_acll.label._names import find_names_file, read_names
+from napari_acll.label._novelty import NoveltyReference
+from napari_acll.label._point_card import PointModelCard, read_card
 from napari_acll.label._registry import ModelInfo, available_models, load_labeler
 
 if TYPE_CHECKING:
@@ -22,15 +26,16 @@ if TYPE_CHECKING:
     from napari_acll.label._point_identifier import IdentifierNetwork
     from napari_acll.label._point_image import prepare
     from napari_acll.label._point_labeler import PointLabeler, nucleus_table
-    from napari_acll.label._point_model import Calibration, PointModel, PointModelCard
+    from napari_acll.label._point_model import PointModel
     from napari_acll.label._point_namer import NucleusNamer, NucleusTable
     from napari_acll.label._unet3d import UNet3D
+    from napari_acll.label._unet3d_config import UNet3DConfig, read_unet3d_config
     from napari_acll.label._unet3d_labeler import UNet3DLabeler
+    from napari_acll.label._voxel_labels import VoxelLabels, label_voxels
 
 # Importing torch takes seconds; whoever only lists models or reads names does not pay for it.
 _MODULE_OF_LAZY_NAME = {
     "Atlas": "_point_frame",
-    "Calibration": "_point_model",
     "DetectorNetwork": "_point_detector",
     "FoundNuclei": "_point_finder",
     "IdentifierNetwork": "_point_identifier",
@@ -44,10 +49,13 @@ _MODULE_OF_LAZY_NAME = {
     "NucleusTable": "_point_namer",
     "PointLabeler": "_point_labeler",
     "PointModel": "_point_model",
-    "PointModelCard": "_point_model",
     "UNet3D": "_unet3d",
+    "UNet3DConfig": "_unet3d_config",
     "UNet3DLabeler": "_unet3d_labeler",
+    "VoxelLabels": "_voxel_labels",
+    "label_voxels": "_voxel_labels",
     "load_unet3d": "_checkpoint",
+    "read_unet3d_config": "_unet3d_config",
     "name_probabilities": "_point_assignment",
     "nucleus_table": "_point_labeler",
     "prepare": "_point_image",
@@ -57,9 +65,11 @@ __all__ = [
     "Atlas",
     "Calibration",
     "DetectorNetwork",
+    "Fingerprint",
     "FoundNuclei",
     "IdentifierNetwork",
     "ModelInfo",
+    "NoveltyReference",
     "NucleusFinder",
     "NucleusNamer",
     "NucleusTable",
@@ -68,18 +78,23 @@ __all__ = [
     "PointModelCard",
     "Pose",
     "UNet3D",
+    "UNet3DConfig",
     "UNet3DLabeler",
+    "VoxelLabels",
     "available_models",
     "choose_device",
     "find_names_file",
     "fit_pose",
+    "label_voxels",
     "likeliest_poses",
     "load_labeler",
     "load_unet3d",
     "name_probabilities",
     "nucleus_table",
     "prepare",
+    "read_card",
     "read_names",
+    "read_unet3d_config",
     "refine_affine",
 ]
 
