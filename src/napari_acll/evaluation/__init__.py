@@ -1,0 +1,60 @@
+"""How good the names of a session are, given what is true; without torch."""
+
+from napari_acll.evaluation._bins import (
+    Bin,
+    Reliability,
+    binned,
+    equal_mass_bins,
+    equal_width_bins,
+)
+from napari_acll.evaluation._evaluation import (
+    CONFIDENT,
+    MATCH_UM,
+    Evaluation,
+    VolumeSeries,
+    evaluate_session,
+    evaluate_sessions,
+)
+from napari_acll.evaluation._mask_scores import MaskOverlap, MaskScore, overlap_masks, score_masks
+from napari_acll.evaluation._matching import match_volumes
+from napari_acll.evaluation._measures import ABOUT, Measure
+from napari_acll.evaluation._nuclei import GivenNames, MaskSeries, TrueNuclei, VolumeNumbers
+from napari_acll.evaluation._read_names import names_of_session, read_names
+from napari_acll.evaluation._read_truth import read_truth
+from napari_acll.evaluation._report import write_report
+from napari_acll.evaluation._rois import RoiScore, score_rois
+from napari_acll.evaluation._tables import AnimalScore, Confusion, NeuronScore
+
+__all__ = [
+    "ABOUT",
+    "CONFIDENT",
+    "MATCH_UM",
+    "AnimalScore",
+    "Bin",
+    "Confusion",
+    "Evaluation",
+    "GivenNames",
+    "MaskOverlap",
+    "MaskScore",
+    "MaskSeries",
+    "Measure",
+    "NeuronScore",
+    "Reliability",
+    "RoiScore",
+    "TrueNuclei",
+    "VolumeNumbers",
+    "VolumeSeries",
+    "binned",
+    "equal_mass_bins",
+    "equal_width_bins",
+    "evaluate_session",
+    "evaluate_sessions",
+    "match_volumes",
+    "names_of_session",
+    "overlap_masks",
+    "read_names",
+    "read_truth",
+    "score_masks",
+    "score_rois",
+    "write_report",
+]
