@@ -33,6 +33,8 @@ _ATLAS = Path("positions") / "focolab+npex__atlas_mu.csv"
 _LEAST_SPACING_UM = 2.2
 _PLACE_SD_UM = 1.8
 _N_TRIES = 30
+_PULL = 25.0
+"""Variance, in um2, that the points must have along an axis to outweigh the similarity."""
 _VALIDATION_SF = (0, 3, 6, 9, 12)
 
 
@@ -233,9 +235,19 @@ def straightened(names: list[str], place: Floats, anatomy: Anatomy) -> Floats:
 
 
 def affine_map(source: Floats, target: Floats) -> Callable[[Floats], Floats]:
-    """Return the affine map that carries one set of points onto another with least squares."""
-    matrix = np.linalg.lstsq(np.c_[source, np.ones(len(source))], target, rcond=None)[0]
-    return lambda points: np.c_[points, np.ones(len(points))] @ matrix
+    """Return the affine map that carries one set of points onto another.
+
+    Least squares with a pull toward the best similarity, for the map is asked for places far
+    behind the last of the points.
+    """
+    middle, goal = source.mean(0), target.mean(0)
+    centered, aimed = source - middle, target - goal
+    u, size, v = np.linalg.svd(centered.T @ aimed)
+    similarity = size.sum() / (centered**2).sum() * (u @ v)
+    gram = centered.T @ centered
+    pull = _PULL * len(source) * np.eye(3)
+    matrix = np.linalg.solve(gram + pull, centered.T @ aimed + pull @ similarity)
+    return lambda points: (points - middle) @ matrix + goal
 
 
 def brightness_by_name(table: Path) -> dict[str, float]:

@@ -36,7 +36,7 @@ from napari_acll.training import RenderedVolume, render_shape
 
 RENDERERS = ("own", "other")
 _VOXEL_UM = 0.54
-_CACHE_VERSION = 1
+_CACHE_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from benchmark_animals import FLAVORS, LISTED, Completer, Head, animals_of, validation_keys
+from benchmark_animals import (
+    FLAVORS,
+    LISTED,
+    UNKNOWN,
+    Completer,
+    Head,
+    animals_of,
+    validation_keys,
+)
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.fft import irfftn, next_fast_len, rfftn
@@ -158,7 +166,7 @@ def render(head: Head, rig: Rig, rng: np.random.Generator) -> RenderedVolume:
 
 
 def draw_posture(head: Head, rig: Rig, rng: np.random.Generator) -> Posture:
-    """Return a random posture in which the animal fits the field as well as it can."""
+    """Return a random posture with the nuclei of the table in the middle of the field."""
     is_small = rig.shape[1] < 150
     heading = rng.uniform(-1, 1) * (6 if is_small else 14) + 180 * rng.integers(2)
     roll = rng.normal(0, 8) + 180 * rng.integers(2)
@@ -173,7 +181,8 @@ def draw_posture(head: Head, rig: Rig, rng: np.random.Generator) -> Posture:
         "shift_um": draw_shifts(rig, rng),
     }
     center = field / 2 + rng.normal(0, [0.8, 2.0, 2.5])
-    posed = Posture(center_um=center, middle_um=np.zeros(3), **drawn).place(head.position_um)
+    recorded = head.position_um[np.isin(head.kind, (LISTED, UNKNOWN))]
+    posed = Posture(center_um=center, middle_um=np.zeros(3), **drawn).place(recorded)
     low, high = np.percentile(posed - center, [1, 99], axis=0)
     return Posture(center_um=center, middle_um=(low + high) / 2, **drawn)
 
@@ -350,8 +359,9 @@ def tail(image: Image, rig: Rig) -> Image:
 def render_tissue(head: Head, posture: Posture, rig: Rig, rng: np.random.Generator) -> Image:
     """Return what glows beside the nuclei: body, pharynx and granules, blurred."""
     body = _body(head, posture, rig) * rng.uniform(4, 20)
-    texture = ndimage.gaussian_filter(rng.standard_normal(rig.shape).astype(np.float32), 3)
-    body *= 1 + 0.3 * texture / texture.std()
+    scale_px = rng.uniform(3, 9)  # from that of a nucleus to that of tissue
+    texture = ndimage.gaussian_filter(rng.standard_normal(rig.shape).astype(np.float32), scale_px)
+    body *= 1 + rng.uniform(0.05, 0.3) * texture / texture.std()
     for middle, length, width, amount in ((-20, 14, 6, 6), (22, 9, 9, 14), (0, 40, 3.5, 6)):
         body += rng.uniform(0.3, 1.3) * amount * _blob(middle, length, width, posture, rig)
     glow = ndimage.gaussian_filter(body, (2.0, 1.0, 1.0))
