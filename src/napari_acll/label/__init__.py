@@ -13,6 +13,7 @@ from napari_acll.label._registry import ModelInfo, available_models, load_labele
 if TYPE_CHECKING:
     from napari_acll.label._checkpoint import load_unet3d
     from napari_acll.label._devices import choose_device
+    from napari_acll.label._fingerprint import fingerprint_difference, take_fingerprint
     from napari_acll.label._point_assignment import name_probabilities
     from napari_acll.label._point_detector import DetectorNetwork
     from napari_acll.label._point_finder import FoundNuclei, NucleusFinder
@@ -41,6 +42,7 @@ _MODULE_OF_LAZY_NAME = {
     "IdentifierNetwork": "_point_identifier",
     "Pose": "_point_frame",
     "choose_device": "_devices",
+    "fingerprint_difference": "_fingerprint",
     "fit_pose": "_point_frame",
     "likeliest_poses": "_point_frame",
     "refine_affine": "_point_frame",
@@ -59,6 +61,7 @@ _MODULE_OF_LAZY_NAME = {
     "name_probabilities": "_point_assignment",
     "nucleus_table": "_point_labeler",
     "prepare": "_point_image",
+    "take_fingerprint": "_fingerprint",
 }
 
 __all__ = [
@@ -84,6 +87,7 @@ __all__ = [
     "available_models",
     "choose_device",
     "find_names_file",
+    "fingerprint_difference",
     "fit_pose",
     "label_voxels",
     "likeliest_poses",
@@ -96,6 +100,7 @@ __all__ = [
     "read_names",
     "read_unet3d_config",
     "refine_affine",
+    "take_fingerprint",
 ]
 
 

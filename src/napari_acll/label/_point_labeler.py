@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_acll.core import (
+    N_CANDIDATES,
+    NOVELTY_LIMIT,
     Detections,
     LabeledVolume,
     LabelSettings,
@@ -16,7 +19,10 @@ from napari_acll.core import (
     Volume,
     VolumeSpec,
 )
+from napari_acll.label._calibration import Calibration
 from napari_acll.label._devices import choose_device
+from napari_acll.label._fitness import sharpness, unfit_image
+from napari_acll.label._novelty import agreement_of, volume_statistics
 from napari_acll.label._point_assignment import assign_names, top_candidates
 from napari_acll.label._point_finder import FoundNuclei, NucleusFinder
 from napari_acll.label._point_image import PreparedVolume, check_geometry, prepare
@@ -53,6 +59,8 @@ class PointLabeler:
         self._model = model
         self._path = path
         self._device = choose_device(settings.device)
+        self._atlas_um = model.atlas.mean_um
+        self._homologues = model.neurons.homologues()
         card = model.card
         self.finder = NucleusFinder(
             model.detector,
@@ -123,8 +131,9 @@ class PointLabeler:
             "device": str(self._device),
             "n_neurons": len(card.names),
             "voxel_size_um": list(card.voxel_size_um),
-            "calibration": card.calibration.model_dump(),
+            "calibration": card.calibration.model_dump(mode="json"),
             "calibrated_on": card.calibration.fitted_on,
+            "knows_what_is_usual": card.reference is not None,
             "scores": card.scores,
             "note": card.note,
         }
@@ -179,18 +188,81 @@ class PointLabeler:
             model_um=self._model.card.voxel_size_um,
         )
 
+    def evidence(self, found: FoundNuclei, *, sharp: float) -> "Evidence":
+        """Return the probabilities of names of found nuclei, and how the volume looks.
+
+        Parameters
+        ----------
+        found : FoundNuclei
+            Its nuclei.
+        sharp : float
+            Its sharpness.
+        """
+        table = nucleus_table(found)
+        chance = self.namer.probabilities(table)
+        neuron, _ = assign_names(chance)
+        statistics = volume_statistics(
+            table.position_um,
+            table.radius_um,
+            chance=chance,
+            neuron=neuron,
+            atlas_um=self._atlas_um,
+            homologues=self._homologues,
+            sharpness=sharp,
+        )
+        return Evidence(chance=chance, statistics=statistics)
+
     def _label_one(self, volume: Volume) -> LabeledVolume:
         prepared = self._prepared(volume)
-        if prepared.is_flat:
-            return _unlabeled(volume, "Nothing in the volume stands out of the noise.")
+        sharp = sharpness(prepared)
+        why_not = unfit_image(prepared, sharp)
+        if why_not:
+            return _unlabeled(volume, why_not)
         found = self.finder.find(prepared)
         if len(found) < MIN_NUCLEI:
             return _unlabeled(
                 volume,
-                f"Only {len(found)} nuclei were found, {MIN_NUCLEI} are needed to name any.",
+                f"Only {len(found)} nuclei were found, {MIN_NUCLEI} are needed to name any; the"
+                " animal may be out of the field.",
             )
-        chance = self.namer.probabilities(nucleus_table(found))
-        return _labeled(volume, prepared, found, chance)
+        evidence = self.evidence(found, sharp=sharp)
+        labeled = _labeled(volume, prepared, found, evidence.chance, self._model.card.calibration)
+        return self._judged(labeled, evidence)
+
+    def _judged(self, labeled: LabeledVolume, evidence: "Evidence") -> LabeledVolume:
+        """Return the volume with what is odd about it, without names if they would be guesses."""
+        reference = self._model.card.reference
+        if reference is None:
+            return labeled
+        novelty = reference.novelty(evidence.statistics)
+        is_odd = novelty >= NOVELTY_LIMIT
+        why_novel = reference.reasons(evidence.statistics) if is_odd else ""
+        labeled = replace(labeled, novelty=novelty, why_novel=why_novel)
+        if agreement_of(evidence.chance) >= reference.least_agreement():
+            return labeled
+        reasons = reference.reasons(evidence.statistics)
+        return replace(
+            labeled,
+            detections=_without_names(labeled.detections),
+            is_labelable=False,
+            why_not=f"The nuclei do not lie as those of a whole head ({reasons}).",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evidence:
+    """What is known about the names of one volume before any is given.
+
+    Parameters
+    ----------
+    chance : ndarray of float64, shape (n, k + 1)
+        One-to-one probabilities before the last step of the calibration.
+    statistics : ndarray of float64
+        How the volume looks, see `STATISTICS` of the novelty.
+    """
+
+    chance: NDArray[np.float64]
+    statistics: NDArray[np.float64]
 
 
 def nucleus_table(found: FoundNuclei) -> NucleusTable:
@@ -211,6 +283,20 @@ def _unlabeled(volume: Volume, why_not: str) -> LabeledVolume:
         detections=Detections.none(),
         is_labelable=False,
         why_not=why_not,
+        novelty=1.0,
+        why_novel="it cannot be labeled",
+    )
+
+
+def _without_names(found: Detections) -> Detections:
+    """Return the nuclei alone: a guess that looks like a name is worse than none."""
+    n = len(found)
+    return replace(
+        found,
+        neuron=np.zeros(n, np.int32),
+        probability=np.zeros(n, np.float32),
+        candidate_neuron=np.full((n, N_CANDIDATES), -1, np.int32),
+        candidate_probability=np.full((n, N_CANDIDATES), np.nan, np.float32),
     )
 
 
@@ -219,12 +305,15 @@ def _labeled(
     prepared: PreparedVolume,
     found: FoundNuclei,
     chance: NDArray[np.float64],
+    calibration: Calibration,
 ) -> LabeledVolume:
     instances, n_voxels, is_kept = _without_empty(
         prepared.to_stored_labels(found.instances), found
     )
-    neuron, probability = assign_names(chance[is_kept])
-    candidate_neuron, candidate_probability = top_candidates(chance[is_kept])
+    neuron, _ = assign_names(chance[is_kept])
+    shown = calibration.applied(chance[is_kept], neuron)
+    candidate_neuron, candidate_probability = top_candidates(shown)
+    given = np.where(neuron > 0, shown[np.arange(len(neuron)), neuron], 0.0)
     return LabeledVolume(
         index=volume.index,
         spec=volume.spec,
@@ -233,7 +322,7 @@ def _labeled(
             centroid_px=prepared.to_stored_px(found.position_px[is_kept]),
             n_voxels=n_voxels,
             neuron=neuron,
-            probability=probability,
+            probability=given.astype(np.float32),
             candidate_neuron=candidate_neuron,
             candidate_probability=candidate_probability,
         ),

@@ -1,65 +1,32 @@
 """The file of a point model: weights, names, geometry, calibration and where it comes from."""
 
 import hashlib
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from napari_acll.core import ModelError, NeuronTable
+from napari_acll.label._calibration import Calibration
+from napari_acll.label._point_card import (
+    CARD_KEY,
+    FORMAT,
+    WEIGHTS_KEY,
+    PointModelCard,
+    is_point_model,
+    read_card,
+    read_header,
+)
 from napari_acll.label._point_detector import DetectorNetwork
 from napari_acll.label._point_frame import Atlas
 from napari_acll.label._point_identifier import IdentifierNetwork
 
-FORMAT = "napari-acll-points-1"
-_METADATA_KEY = "napari_acll"
-
-
-class Calibration(BaseModel):
-    """What turns logits into probabilities, and what it was fitted on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    temperature: float = Field(1.0, gt=0, description="Divides the logits of names.")
-    none_bias: float = Field(0.0, description="Added to the scaled logit of no name.")
-    fitted_on: str = Field("nothing", description="Animals that it was fitted on.")
-
-
-class PointModelCard(BaseModel):
-    """Everything about a point model but its weights.
-
-    Stored as JSON in the header of the weights file.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: str = FORMAT
-    names: tuple[str, ...] = Field(description="Neurons, in the order of their class numbers.")
-    voxel_size_um: tuple[float, float, float] = Field(
-        (0.54, 0.54, 0.54), description="(Z, Y, X) voxel size of the training volumes, in um."
-    )
-    detector_width: int = Field(16, gt=0, description="Channels after the detector's stem.")
-    identifier_width: int = Field(128, gt=0, description="Width of the transformer.")
-    identifier_layers: int = Field(4, gt=0, description="Its layers.")
-    identifier_heads: int = Field(4, gt=0, description="Its attention heads.")
-    peak_threshold: float = Field(
-        0.2, gt=0, lt=1, description="Lowest peak of the smoothed probability of a center."
-    )
-    foreground_threshold: float = Field(
-        0.5, gt=0, lt=1, description="Least probable voxel that belongs to a nucleus."
-    )
-    max_radius_um: float = Field(3.0, gt=0, description="No nucleus reaches farther.")
-    calibration: Calibration = Calibration()
-    training: dict[str, Any] = Field(default_factory=dict, description="Recipe and seeds.")
-    scores: dict[str, Any] = Field(default_factory=dict, description="What was measured.")
-    note: str = Field("", description="What users should know about it.")
+__all__ = ["FORMAT", "Calibration", "PointModel", "PointModelCard", "is_point_model", "read_card"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +71,8 @@ class PointModel:
             for name, tensor in network.state_dict().items()
             if not name.endswith("num_batches_tracked")
         }
-        save_file(tensors, path, metadata={_METADATA_KEY: self.card.model_dump_json()})
+        metadata = {CARD_KEY: self.card.model_dump_json(), WEIGHTS_KEY: hash_of_weights(tensors)}
+        save_file(tensors, path, metadata=metadata)
 
     @classmethod
     def load(cls, path: Path) -> "PointModel":
@@ -127,64 +95,48 @@ class PointModel:
         return {"detector": self.detector, "identifier": self.identifier}
 
 
-def read_card(path: Path) -> PointModelCard:
-    """Return the card of a model file without its weights.
+def hash_of_weights(tensors: Mapping[str, Tensor]) -> str:
+    """Return the hash of named numbers, whatever else is in their file, in hexadecimal.
+
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+        As they are stored.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name].numpy(force=True))
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the weights of a model file as they are stored.
 
     Raises
     ------
     ModelError
-        If the file is missing, damaged, or holds another kind of model.
+        If they cannot be read, or are not those that the header was written for.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise ModelError(
-            f"Expected a model in safetensors format, {path} cannot be read as one ({error});"
-            " choose another file or copy it again."
-        ) from error
-    return _parse_card(metadata.get(_METADATA_KEY, ""), path)
-
-
-def is_point_model(path: Path) -> bool:
-    """Return whether a file says that it is a point model."""
-    try:
-        read_card(path)
-    except ModelError:
-        return False
-    return True
-
-
-def _parse_card(text: str, path: Path) -> PointModelCard:
-    if not text:
-        raise ModelError(
-            f"{path} is no point model of napari-acll: its header lacks the model card; choose a"
-            " file that `acll train` wrote."
-        )
-    try:
-        found = json.loads(text).get("format")
-        if found != FORMAT:
-            raise ModelError(
-                f"{path} is a model of format {found!r}, this version reads {FORMAT!r}; install"
-                " the version of napari-acll that wrote it."
-            )
-        return PointModelCard.model_validate_json(text)
-    except (ValidationError, ValueError, AttributeError) as error:
-        raise ModelError(
-            f"The model card in {path} is damaged ({str(error).splitlines()[0]}); copy or train"
-            " the model again."
-        ) from error
-
-
-def _read(path: Path) -> tuple[PointModelCard, dict[str, Tensor]]:
-    card = read_card(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            return card, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise ModelError(
             f"The weights in {path} cannot be read ({error}); copy or train the model again."
         ) from error
+    told = read_header(path).get(WEIGHTS_KEY, "")
+    if told and told != hash_of_weights(tensors):
+        raise ModelError(
+            f"The weights in {path} are not those that its card was written for (their hash"
+            " differs); copy or train the model again."
+        )
+    return tensors
+
+
+def _read(path: Path) -> tuple[PointModelCard, dict[str, Tensor]]:
+    return read_card(path), read_tensors(path)
 
 
 def _fill(network: nn.Module, part: str, tensors: dict[str, Tensor], path: Path) -> None:

@@ -13,6 +13,7 @@ from napari_acll.training._settings import (
 if TYPE_CHECKING:
     from napari_acll.training._animals import Herd, atlas_of, simulated_volumes
     from napari_acll.training._baselines import match_to_atlas, match_with_oracle
+    from napari_acll.training._calibrated_model import calibrate_model
     from napari_acll.training._detections import detect_rendered
     from napari_acll.training._evaluation import (
         Scores,
@@ -38,6 +39,7 @@ _MODULE_OF_LAZY_NAME = {
     "TrainProgress": "_progress",
     "VolumeScore": "_evaluation",
     "atlas_of": "_animals",
+    "calibrate_model": "_calibrated_model",
     "detect_rendered": "_detections",
     "evaluate": "_evaluation",
     "match_nuclei": "_matching",
@@ -65,6 +67,7 @@ __all__ = [
     "TrainSettings",
     "VolumeScore",
     "atlas_of",
+    "calibrate_model",
     "detect_rendered",
     "evaluate",
     "load_train_settings",
