@@ -30,8 +30,12 @@ CSV_COLUMNS = (
     "volume_status",
     "alignment",
     "alignment_is_trusted",
+    "other_side",
+    "novelty",
+    "calibrated_on",
 )
-"""Columns of the exported table. `*_px` are voxels of the recording as stored."""
+"""Columns of the exported table. `*_px` are voxels of the recording as stored; `other_side` is
+the probability that the name should be that of the partner on the other body side."""
 
 
 def export_csv(saved: SavedSession, out: str | Path, *, overwrite: bool = False) -> None:
@@ -85,6 +89,9 @@ def _block(saved: SavedSession, names: list[str], start: int, stop: int) -> str:
         _counts(saved.read("n_voxels", start, stop)),
         _repeated(_status_names(saved.status[start:stop]), n_neurons),
         *([text] * (n_timepoints * n_neurons) for text in _alignment_flags(saved)),
+        _decimals(saved.side_swap_probability(start, stop), 3),
+        _repeated(_decimals(saved.read("novelty", start, stop), 3), n_neurons),
+        [saved.calibrated_on] * (n_timepoints * n_neurons),
     ]
     return "".join([",".join(row) + "\n" for row in zip(*columns, strict=True)])
 

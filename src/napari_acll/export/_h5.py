@@ -44,6 +44,9 @@ def export_h5(saved: SavedSession, out: str | Path, *, overwrite: bool = False) 
         for spec in (*SAMPLE_ARRAYS, *TIME_ARRAYS):
             file.create_dataset(spec.name, data=saved.read(spec.name), track_times=False)
             file[spec.name].attrs["about"] = spec.about
+        file.create_dataset(
+            "side_swap_probability", data=saved.side_swap_probability(), track_times=False
+        )
         file.create_dataset(STATUS.name, data=saved.status, track_times=False)
         file[STATUS.name].attrs["about"] = STATUS.about
         _write_detections(file, saved)
@@ -51,6 +54,7 @@ def export_h5(saved: SavedSession, out: str | Path, *, overwrite: bool = False) 
 
 def _write_header(file: "h5py.File", saved: SavedSession) -> None:
     file.attrs["session"] = json.dumps(saved.header, indent=2)
+    file.attrs["calibrated_on"] = saved.calibrated_on
     alignment = saved.alignment
     file.attrs["alignment"] = "" if alignment is None else alignment.model_dump_json()
     file.create_dataset(

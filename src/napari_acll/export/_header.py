@@ -6,7 +6,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
-from napari_acll.core import AcllSettings, NeuronTable, VolumeSpec
+from napari_acll.core import (
+    AcllSettings,
+    NeuronTable,
+    VolumeSpec,
+    calibration_label,
+    calibration_notice,
+)
 
 _PACKAGES = ("napari-acll", "numpy", "torch", "numba", "zarr", "nd2", "scipy", "h5py", "pydantic")
 
@@ -73,6 +79,8 @@ class SessionHeader:
             "source": dict(self.source),
             "source_notes": list(self.source_notes),
             "model": dict(self.model),
+            "calibrated_on": calibration_label(self.model),
+            "calibration_notice": calibration_notice(self.model),
             "neurons": list(self.neurons.names),
             "rig": self.rig,
             "animal": self.settings.animal.model_dump(mode="json"),

@@ -96,6 +96,12 @@ SAMPLE_ARRAYS = (
 TIME_ARRAYS = (
     ArraySpec(name="time_s", dtype="float64", fill=np.nan, about="time of the first slice, s"),
     ArraySpec(
+        name="novelty",
+        dtype="float32",
+        fill=np.nan,
+        about="how unlike what the model knows the volume looks, 0 to 1; odd from 0.5 on",
+    ),
+    ArraySpec(
         name="timings_s",
         dtype="float32",
         fill=np.nan,

@@ -19,6 +19,7 @@ from napari_acll.core import (
     NeuronTable,
     SessionError,
     VolumeStatus,
+    calibration_label,
 )
 from napari_acll.export._layout import (
     ALIGNMENT_FILE,
@@ -34,6 +35,7 @@ from napari_acll.export._layout import (
 
 TIMEPOINT_ARRAYS = tuple(spec.name for spec in (*SAMPLE_ARRAYS, *TIME_ARRAYS))
 """Arrays with one row per timepoint that `SavedSession.read` gives."""
+_SPECS = {spec.name: spec for spec in (*SAMPLE_ARRAYS, *TIME_ARRAYS)}
 
 
 class SavedSession:
@@ -104,6 +106,12 @@ class SavedSession:
         """The neurons of the model."""
         names = self.header["neurons"]
         return NeuronTable.from_names(names if isinstance(names, list) else [])
+
+    @property
+    def calibrated_on(self) -> str:
+        """On what the probabilities were calibrated, such as `simulation only`."""
+        model = self.header.get("model")
+        return calibration_label(model) if isinstance(model, Mapping) else ""
 
     @property
     def settings(self) -> AcllSettings:
@@ -183,7 +191,39 @@ class SavedSession:
         if name not in TIMEPOINT_ARRAYS:
             raise KeyError(f"A session has no {name!r}; it has {', '.join(TIMEPOINT_ARRAYS)}.")
         stop = self.n_timepoints if stop is None else min(stop, self.n_timepoints)
+        if name == "novelty" and name not in self._group:  # older sessions did not tell
+            return _SPECS[name].empty(max(stop - start, 0), len(self.neurons))
         return self._slice(name, start, stop)
+
+    def side_swap_probability(
+        self, start: int = 0, stop: int | None = None
+    ) -> NDArray[np.float32]:
+        """Return how probable it is that each name should be that of the other body side.
+
+        Parameters
+        ----------
+        start, stop : int
+            Timepoints; everything by default.
+
+        Returns
+        -------
+        ndarray of float32, shape (stop - start, n_neurons)
+            NaN where a neuron has no name at that time.
+
+        Raises
+        ------
+        SessionError
+            If the table of detections is damaged.
+        """
+        stop = self.n_timepoints if stop is None else min(stop, self.n_timepoints)
+        neurons = self.neurons
+        result = np.full((max(stop - start, 0), len(neurons)), np.nan, np.float32)
+        for row, index in enumerate(range(start, stop)):
+            found = self.detections(index)
+            named = np.flatnonzero(found.neuron > 0)
+            swapped = found.side_swap_probability(neurons)
+            result[row, found.neuron[named] - 1] = swapped[named]
+        return result
 
     def labels(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """Return the label map of one volume, `(Z, Y, X)`; all 0 where it was not traced.

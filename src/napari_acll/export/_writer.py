@@ -137,6 +137,7 @@ class ZarrSessionWriter:
             for spec, array in zip(SAMPLE_ARRAYS, self._samples, strict=True):
                 array.put(sample.index, np.asarray(getattr(sample, spec.name))[None])
             self._put_time("time_s", sample.index, sample.time_s)
+            self._put_time("novelty", sample.index, labeled.novelty)
             self._put_time("timings_s", sample.index, [getattr(timings, name) for name in STAGES])
             self._put_status(sample.index, sample.status)
 

@@ -26,6 +26,7 @@ from napari_acll.core import (
 from napari_acll.session._calibration import Calibration
 from napari_acll.session._counters import Tally
 from napari_acll.session._latest import Latest, Mailbox
+from napari_acll.session._novelty_monitor import NoveltyMonitor
 from napari_acll.session._outbox import Aligned, Event, Outbox, Skipped, Traced
 from napari_acll.session._stages import Preprocessing
 from napari_acll.session._volume_queue import Arrival, Gap, VolumeQueue
@@ -92,6 +93,7 @@ class Computation:
     batch_size: int
     enter: Callable[[SessionState], None]
     announce_alignment: Callable[[ChannelAlignment], None]
+    novelty: NoveltyMonitor = field(default_factory=NoveltyMonitor, init=False)
     doing: str = field(default="Warming up", init=False)
     _pending: list[Gap | Arrival | _Labeled] = field(default_factory=list, init=False)
     _is_aligned: bool = field(default=False, init=False)
@@ -222,6 +224,9 @@ class Computation:
         self.mailbox.put(Latest(volume, labeled, sample, timings))
         self.outbox.put(Traced(sample, labeled, timings))
         self._mention_unfit(labeled)
+        told = self.novelty.add(labeled)
+        if told is not None:
+            self.outbox.put(told)
 
     def _mention_unfit(self, labeled: LabeledVolume) -> None:
         """Tell why volumes are unlabelable, once for each run of them."""

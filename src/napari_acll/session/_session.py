@@ -25,6 +25,7 @@ from napari_acll.core import (
     TraceStore,
     VolumeSource,
     VolumeSpec,
+    calibration_notice,
 )
 from napari_acll.session._acquisition import Acquisition
 from napari_acll.session._announcer import Announcer
@@ -120,6 +121,7 @@ class Session:
         self.settings = settings
         self.neurons: NeuronTable = labeler.neurons
         self.spec: VolumeSpec = preprocessor.spec
+        self.calibration_notice = calibration_notice(labeler.describe())
         self.store = TraceStore(labeler.neurons)
         self._lock = threading.Lock()
         self._state = SessionState.IDLE
@@ -216,6 +218,11 @@ class Session:
     def alignment(self) -> ChannelAlignment | None:
         """The channel alignment that is applied; None until it is known."""
         return self._calibration.alignment
+
+    @property
+    def novelty(self) -> float:
+        """How unlike what the model knows the last volumes look, 0 to 1; NaN if nobody knows."""
+        return self._computation.novelty.level
 
     def latest(self) -> Latest | None:
         """Return the newest traced volume, None before the first.
@@ -360,6 +367,7 @@ class Session:
     def _tell_beginning(self) -> None:
         for note in self.source.notes:
             self._outbox.put(Event("source", note))
+        self._outbox.put(Event("calibration", self.calibration_notice))
         self._outbox.put(Event("ready", "The model is warm; reading begins."))
 
     def _last_state(self) -> SessionState:
