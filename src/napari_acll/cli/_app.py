@@ -6,6 +6,7 @@ import typer
 
 from napari_acll import __version__
 from napari_acll.cli._demo import demo
+from napari_acll.cli._evaluate import evaluate
 from napari_acll.cli._export import export
 from napari_acll.cli._info import info
 from napari_acll.cli._models import models
@@ -48,5 +49,5 @@ def acll(
     """
 
 
-for command in (demo, run, calibrate, info, export, simulate, train, models, settings):
+for command in (demo, run, calibrate, info, export, evaluate, simulate, train, models, settings):
     app.command()(command)

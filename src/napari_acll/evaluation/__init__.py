@@ -10,8 +10,6 @@ from napari_acll.evaluation._bins import (
 from napari_acll.evaluation._evaluation import (
     CONFIDENT,
     MATCH_UM,
-    Evaluation,
-    VolumeSeries,
     evaluate_session,
     evaluate_sessions,
 )
@@ -21,7 +19,8 @@ from napari_acll.evaluation._measures import ABOUT, Measure
 from napari_acll.evaluation._nuclei import GivenNames, MaskSeries, TrueNuclei, VolumeNumbers
 from napari_acll.evaluation._read_names import names_of_session, read_names
 from napari_acll.evaluation._read_truth import read_truth
-from napari_acll.evaluation._report import write_report
+from napari_acll.evaluation._report import check_new_report, summary_sentence, write_report
+from napari_acll.evaluation._result import Evaluation, VolumeSeries
 from napari_acll.evaluation._rois import RoiScore, score_rois
 from napari_acll.evaluation._tables import AnimalScore, Confusion, NeuronScore
 
@@ -45,6 +44,7 @@ __all__ = [
     "VolumeNumbers",
     "VolumeSeries",
     "binned",
+    "check_new_report",
     "equal_mass_bins",
     "equal_width_bins",
     "evaluate_session",
@@ -56,5 +56,6 @@ __all__ = [
     "read_truth",
     "score_masks",
     "score_rois",
+    "summary_sentence",
     "write_report",
 ]
