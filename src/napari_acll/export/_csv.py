@@ -91,7 +91,7 @@ def _block(saved: SavedSession, names: list[str], start: int, stop: int) -> str:
         *([text] * (n_timepoints * n_neurons) for text in _alignment_flags(saved)),
         _decimals(saved.side_swap_probability(start, stop), 3),
         _repeated(_decimals(saved.read("novelty", start, stop), 3), n_neurons),
-        [saved.calibrated_on] * (n_timepoints * n_neurons),
+        [_quoted(saved.calibrated_on)] * (n_timepoints * n_neurons),
     ]
     return "".join([",".join(row) + "\n" for row in zip(*columns, strict=True)])
 

@@ -216,13 +216,21 @@ class SavedSession:
             If the table of detections is damaged.
         """
         stop = self.n_timepoints if stop is None else min(stop, self.n_timepoints)
-        neurons = self.neurons
-        result = np.full((max(stop - start, 0), len(neurons)), np.nan, np.float32)
-        for row, index in enumerate(range(start, stop)):
-            found = self.detections(index)
-            named = np.flatnonzero(found.neuron > 0)
-            swapped = found.side_swap_probability(neurons)
-            result[row, found.neuron[named] - 1] = swapped[named]
+        result = np.full((max(stop - start, 0), len(self.neurons)), np.nan, np.float32)
+        first = self.read("detection_start", start, stop)
+        n_rows = self.read("n_detections", start, stop)
+        if not n_rows.any():
+            return result
+        begin, end = first[n_rows > 0].min(), (first + n_rows)[n_rows > 0].max()
+        columns = {
+            spec.name: self.read_detections(spec.name, int(begin), int(end))
+            for spec in DETECTION_ARRAYS
+        }
+        row = columns.pop("volume_index") - start
+        found = Detections(**columns)
+        is_named = (found.neuron > 0) & (row >= 0) & (row < len(result))
+        swapped = found.side_swap_probability(self.neurons)
+        result[row[is_named], found.neuron[is_named] - 1] = swapped[is_named]
         return result
 
     def labels(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
