@@ -1,14 +1,17 @@
-"""Training and evaluation of the bundled labeler on simulated animals; torch is imported late."""
+"""Training and evaluation of labelers; torch is imported late."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from napari_acll.training._lab_settings import LabDataSettings, LabEntry
 from napari_acll.training._settings import (
     DetectorTraining,
+    FineTuning,
     IdentifierTraining,
     TrainSettings,
     load_train_settings,
 )
+from napari_acll.training._unet3d_settings import AugmentationSettings, UNet3DTrainSettings
 
 if TYPE_CHECKING:
     from napari_acll.training._animals import Herd, atlas_of, simulated_volumes
@@ -23,18 +26,28 @@ if TYPE_CHECKING:
         score_volume,
         summarize,
     )
+    from napari_acll.training._fine_tune import fine_tune
+    from napari_acll.training._lab_data import LabData, open_lab_data
+    from napari_acll.training._lab_table import RoiName, read_roi_names, settled_names
+    from napari_acll.training._lab_volume import LabVolume
     from napari_acll.training._matching import match_nuclei
     from napari_acll.training._point_batches import NamedNuclei
     from napari_acll.training._progress import TrainProgress
     from napari_acll.training._real_animals import RealHead, read_heads
-    from napari_acll.training._train_default import train, train_default
+    from napari_acll.training._train import train
+    from napari_acll.training._train_default import train_default
+    from napari_acll.training._unet3d_loss import voxel_loss
+    from napari_acll.training._unet3d_training import train_unet3d
     from napari_acll.training._volumes import RenderedVolume, render_shape
 
 _MODULE_OF_LAZY_NAME = {
     "Herd": "_animals",
+    "LabData": "_lab_data",
+    "LabVolume": "_lab_volume",
     "NamedNuclei": "_point_batches",
     "RealHead": "_real_animals",
     "RenderedVolume": "_volumes",
+    "RoiName": "_lab_table",
     "Scores": "_evaluation",
     "TrainProgress": "_progress",
     "VolumeScore": "_evaluation",
@@ -42,46 +55,66 @@ _MODULE_OF_LAZY_NAME = {
     "calibrate_model": "_calibrated_model",
     "detect_rendered": "_detections",
     "evaluate": "_evaluation",
+    "fine_tune": "_fine_tune",
     "match_nuclei": "_matching",
     "match_to_atlas": "_baselines",
     "match_with_oracle": "_baselines",
+    "open_lab_data": "_lab_data",
     "read_heads": "_real_animals",
+    "read_roi_names": "_lab_table",
     "render_shape": "_volumes",
     "score_detections": "_evaluation",
     "score_volume": "_evaluation",
+    "settled_names": "_lab_table",
     "simulated_volumes": "_animals",
     "summarize": "_evaluation",
-    "train": "_train_default",
+    "train": "_train",
     "train_default": "_train_default",
+    "train_unet3d": "_unet3d_training",
+    "voxel_loss": "_unet3d_loss",
 }
 
 __all__ = [
+    "AugmentationSettings",
     "DetectorTraining",
+    "FineTuning",
     "Herd",
     "IdentifierTraining",
+    "LabData",
+    "LabDataSettings",
+    "LabEntry",
+    "LabVolume",
     "NamedNuclei",
     "RealHead",
     "RenderedVolume",
+    "RoiName",
     "Scores",
     "TrainProgress",
     "TrainSettings",
+    "UNet3DTrainSettings",
     "VolumeScore",
     "atlas_of",
     "calibrate_model",
     "detect_rendered",
     "evaluate",
+    "fine_tune",
     "load_train_settings",
     "match_nuclei",
     "match_to_atlas",
     "match_with_oracle",
+    "open_lab_data",
     "read_heads",
+    "read_roi_names",
     "render_shape",
     "score_detections",
     "score_volume",
+    "settled_names",
     "simulated_volumes",
     "summarize",
     "train",
     "train_default",
+    "train_unet3d",
+    "voxel_loss",
 ]
 
 

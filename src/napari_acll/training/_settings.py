@@ -1,20 +1,21 @@
 """Settings of a training, read from a YAML file."""
 
 from pathlib import Path
+from typing import Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from napari_acll.core import SettingsError
+from napari_acll.training._lab_settings import LabDataSettings
+from napari_acll.training._settings_base import (
+    FrozenSettings,
+    read_settings_file,
+    wrong_setting,
+)
+from napari_acll.training._unet3d_settings import UNet3DTrainSettings
 
 
-class _Settings(BaseModel):
-    """Frozen; an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-class DetectorTraining(_Settings):
+class DetectorTraining(FrozenSettings):
     """Training of the network that finds nuclei."""
 
     width: int = Field(16, ge=4, description="Channels after the stem.")
@@ -39,7 +40,7 @@ class DetectorTraining(_Settings):
     )
 
 
-class IdentifierTraining(_Settings):
+class IdentifierTraining(FrozenSettings):
     """Training of the network that names nuclei."""
 
     width: int = Field(128, ge=8, description="Width of the transformer.")
@@ -55,9 +56,38 @@ class IdentifierTraining(_Settings):
     final_learning_rate: float = Field(5e-4, gt=0, description="Highest of those steps.")
 
 
-class TrainSettings(_Settings):
-    """Everything that decides the bundled model."""
+class FineTuning(FrozenSettings):
+    """How a point model goes on learning from labeled volumes of a lab."""
 
+    lab_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of the lab's volumes; the others are simulated, lest the model forgets"
+        " what the lab's few animals do not show.",
+    )
+    detector_steps: int = Field(150, ge=0, description="Steps of the network that finds nuclei.")
+    detector_learning_rate: float = Field(3e-4, gt=0, description="Highest rate of these steps.")
+    identifier_steps: int = Field(300, ge=0, description="Steps of the network that names nuclei.")
+    identifier_learning_rate: float = Field(2e-4, gt=0, description="Highest rate of these steps.")
+    n_views: int = Field(
+        4, ge=1, description="Changed copies of each volume whose detections are learned from."
+    )
+    n_simulated: int = Field(
+        40, ge=1, description="Simulated volumes whose detections are learned from, too."
+    )
+
+
+class TrainSettings(FrozenSettings):
+    """Everything that decides a point model, such as the bundled one."""
+
+    kind: Literal["points"] = Field("points", description="This kind of model.")
+    data: LabDataSettings | None = Field(
+        None,
+        description="Labeled volumes of a lab to go on learning from, starting from a model;"
+        " None: simulated worms from random weights.",
+    )
+    fine_tuning: FineTuning = FineTuning()
     seed: int = Field(0, ge=0, description="Decides the animals and the weights at the start.")
     anatomy_file: str | None = Field(
         None, description="A fitted anatomy (recipes/fit_anatomy.py --out); None: the bundled one."
@@ -99,31 +129,37 @@ class TrainSettings(_Settings):
     )
     note: str = Field("", description="What users should know about the model.")
 
+    def beside(self, folder: Path) -> Self:
+        """Return the settings with the paths of `data` relative to a folder."""
+        data = None if self.data is None else self.data.beside(folder)
+        return self.model_copy(update={"data": data})
 
-def load_train_settings(path: Path) -> TrainSettings:
-    """Return the settings of a YAML file.
+
+def load_train_settings(path: Path) -> TrainSettings | UNet3DTrainSettings:
+    """Return the settings of a YAML file; its entry `kind` says of which kind of model.
+
+    Parameters
+    ----------
+    path : Path
+        The file. Paths of a lab's volumes in it are relative to its folder.
 
     Raises
     ------
     SettingsError
         If the file is missing, no YAML, or has a key or a value that no setting has.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+    values = read_settings_file(path)
+    kind = values.get("kind", "points")
+    models: dict[str, type[TrainSettings] | type[UNet3DTrainSettings]] = {
+        "points": TrainSettings,
+        "unet3d": UNet3DTrainSettings,
+    }
+    if kind not in models:
         raise SettingsError(
-            f"Expected a YAML file with training settings, {path} cannot be read ({error});"
-            " give the path of such a file, as recipes/train_default.yaml is."
-        ) from error
-    except yaml.YAMLError as error:
-        raise SettingsError(
-            f"{path} is no YAML ({str(error).splitlines()[0]}); correct the file."
-        ) from error
+            f"Setting kind in {path}: expected one of {', '.join(models)}, got {kind!r}; correct"
+            " the file."
+        )
     try:
-        return TrainSettings.model_validate(values or {})
+        return models[kind].model_validate(values).beside(path.parent)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(
-            f"Setting {where or '(top)'} in {path}: {first['msg']}; correct the file."
-        ) from error
+        raise wrong_setting(path, error) from error

@@ -29,35 +29,13 @@ from napari_acll.training._loop import LoopPlan
 from napari_acll.training._model_card import write_model_card
 from napari_acll.training._point_batches import NamedNuclei, sample_detections
 from napari_acll.training._progress import ProgressCallback, Reporter
-from napari_acll.training._settings import TrainSettings, load_train_settings
+from napari_acll.training._settings import TrainSettings
 from napari_acll.training._thresholds import choose_peak_threshold
 from napari_acll.training._train_networks import train_networks
 from napari_acll.training._volumes import RenderedVolume
 
 _RENDERED_SHARE = 0.6
 """Share of rendered animals in the last steps; the rest are sampled points, which never repeat."""
-
-
-def train(config_path: Path, out: Path, *, on_progress: ProgressCallback | None = None) -> Path:
-    """Train the model of a settings file and return the file that was written.
-
-    Parameters
-    ----------
-    config_path : Path
-        YAML file with `TrainSettings`.
-    out : Path
-        Weights file to write (`.safetensors`); a model card in Markdown is put beside it.
-    on_progress : callable, optional
-        Called after every step.
-
-    Raises
-    ------
-    SettingsError
-        If the settings file is missing or wrong.
-    ModelError
-        If there is no such device.
-    """
-    return train_default(load_train_settings(config_path), out, on_progress=on_progress)
 
 
 def train_default(
