@@ -8,6 +8,7 @@ from scipy.spatial.distance import pdist
 from napari_acll.simulate import (
     Anatomy,
     AnimalShape,
+    HeadSettings,
     PoseSettings,
     held_out_animals,
     pose_positions,
@@ -182,3 +183,110 @@ def test_a_point_is_named_only_where_it_is_listed(anatomy: Anatomy) -> None:
     assert np.array_equal(points.neuron[listed], points.true_neuron[listed])
     assert 0 < listed.sum() < (points.true_neuron >= 0).sum() <= len(points.neuron)
     assert len(points.position_um) == len(points.brightness) == len(points.radius_um)
+
+
+def test_fillers_take_the_place_of_absent_neurons_at_a_real_spacing(anatomy: Anatomy) -> None:
+    head = HeadSettings(filler_share=0.6)
+    for seed in range(8):
+        shape = anatomy.sample(np.random.default_rng(seed), head=head)
+        n_named = sum(map(bool, shape.names))
+        assert 60 <= n_named <= 80
+        assert 184 <= len(shape) <= 196
+        distance = cKDTree(shape.position_um).query(shape.position_um, k=2)[0][:, 1]
+        assert 2.2 < np.quantile(distance, 0.05) < 2.9
+        assert 3.0 < np.median(distance) < 3.8
+        known = np.array([bool(name) for name in shape.names])
+        extent = np.ptp(shape.position_um[known], axis=0)
+        inside = np.abs(shape.position_um[~known] - shape.position_um[known].mean(0)) < extent
+        assert inside.all(axis=1).mean() > 0.9
+
+
+def test_neurons_that_annotators_seldom_name_are_absent_first(anatomy: Anatomy) -> None:
+    head = HeadSettings(filler_share=0.5)
+    often = anatomy.p_listed > 0.5
+    seen = np.zeros(len(often))
+    for seed in range(40):
+        shape = anatomy.sample(np.random.default_rng(seed), head=head)
+        rows = anatomy.numbers(shape.names)
+        seen[rows[rows >= 0]] += 1
+    assert seen[often].mean() > 1.5 * seen[~often].mean()
+
+
+def test_all_nuclei_are_spaced_as_in_the_labs_that_list_all(anatomy: Anatomy, real_heads) -> None:
+    held_out = {(lab, name) for lab, names in held_out_animals().items() for name in names}
+    known = dict(zip(anatomy.neurons.names, anatomy.mean_um, strict=True))
+    quantiles = [0.05, 0.25, 0.5, 0.75]
+    real = []
+    for key, head in real_heads.items():
+        if key[0] != "EY" or key in held_out:
+            continue
+        names, place = named(head)
+        rows = [index for index, name in enumerate(names) if name in known]
+        goal = np.array([known[names[index]] for index in rows])
+        # other mounts stretch the animals; the sizes are compared in the frame of the anatomy
+        size = np.linalg.norm(place[rows] - place[rows].mean(0), axis=1).mean()
+        scale = np.linalg.norm(goal - goal.mean(0), axis=1).mean() / size
+        distance = cKDTree(place).query(place, k=2)[0][:, 1]
+        real.append(scale * np.quantile(distance, quantiles))
+    shapes = [anatomy.sample(np.random.default_rng(seed)) for seed in range(20)]
+    virtual = [
+        np.quantile(cKDTree(p).query(p, k=2)[0][:, 1], quantiles)
+        for p in (shape.position_um for shape in shapes)
+    ]
+    assert np.mean(virtual, axis=0) == pytest.approx(np.mean(real, axis=0), rel=0.15)
+
+
+def test_without_trust_the_brightness_tells_nothing_of_the_name(anatomy: Anatomy) -> None:
+    def correlation(trust: float) -> float:
+        pairs = []
+        for seed in range(12):
+            head = HeadSettings(brightness_trust=trust)
+            shape = anatomy.sample(np.random.default_rng(seed), head=head)
+            rows = anatomy.numbers(shape.names)
+            known = rows >= 0
+            usual = anatomy.log_brightness[rows[known]]
+            pairs.append(np.stack([usual, np.log(shape.brightness[known])]))
+        return float(np.corrcoef(np.concatenate(pairs, axis=1))[0, 1])
+
+    assert abs(correlation(0.0)) < 0.06
+    assert correlation(1.0) > 0.5
+
+
+def test_glia_are_nameless_dim_and_never_listed(anatomy: Anatomy) -> None:
+    plain = anatomy.sample(np.random.default_rng(2))
+    light = []
+    for seed in range(10):
+        head = HeadSettings(n_glia=10)
+        shape = anatomy.sample(np.random.default_rng(seed), head=head)
+        assert 194 <= len(shape) <= 206
+        assert not any(shape.names[-10:])
+        assert not shape.is_listed[-10:].any()
+        light += list(shape.brightness[-10:])
+    assert np.median(light) < 0.6 * np.median(plain.brightness)
+
+
+def test_a_real_animal_may_be_completed_with_fillers_only(anatomy: Anatomy, real_heads) -> None:
+    names, place = named(real_heads["SF", held_out_animals()["SF"][0]])
+    shape = AnimalShape.from_positions(
+        names,
+        place,
+        anatomy=anatomy,
+        rng=np.random.default_rng(0),
+        head=HeadSettings(filler_share=1.0),
+    )
+    assert len(shape) == 190
+    assert shape.names[: len(names)] == tuple(names)
+    assert not any(shape.names[len(names) :])
+
+
+def test_random_heads_hold_from_nearly_all_neurons_to_a_third(anatomy: Anatomy) -> None:
+    named_counts, sizes = [], []
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        shape = anatomy.sample(rng, head=HeadSettings.sample(rng))
+        named_counts.append(sum(map(bool, shape.names)))
+        sizes.append(len(shape))
+    assert min(named_counts) < 85
+    assert max(named_counts) > 165
+    assert min(sizes) > 155
+    assert max(sizes) < 215

@@ -66,7 +66,7 @@ def test_nuclei_are_pushed_to_arms_length_and_fixed_ones_stay() -> None:
     place = rng.normal(0, 4.0, (60, 3))
     start = place.copy()
     radius = np.full(60, 1.0)
-    push_apart(place, radius, 0.1, 200, 10)
+    push_apart(place, 0.9 * radius, 200, 10)
     assert np.array_equal(place[:10], start[:10])
     distance = np.linalg.norm(place[:, None] - place[None], axis=2) + 9 * np.eye(60)
     assert distance[:, 10:].min() > 0.95 * 1.8

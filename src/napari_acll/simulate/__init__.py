@@ -2,6 +2,7 @@
 
 from napari_acll.simulate._activity import ActivitySettings, sample_traces
 from napari_acll.simulate._anatomy import Anatomy, AnimalShape, held_out_animals
+from napari_acll.simulate._camera import CameraSettings
 from napari_acll.simulate._defects import Defects, DefectSettings
 from napari_acll.simulate._head import HeadSettings
 from napari_acll.simulate._motion import Motion, MotionSettings
@@ -17,6 +18,7 @@ from napari_acll.simulate._points import (
 )
 from napari_acll.simulate._recording_writers import write_array, write_nd2, write_nd2_folder
 from napari_acll.simulate._source import SimulatedSource
+from napari_acll.simulate._tissue import TissueSettings
 from napari_acll.simulate._truth import Truth
 from napari_acll.simulate._worm import VirtualWorm, WormSettings
 
@@ -24,6 +26,7 @@ __all__ = [
     "ActivitySettings",
     "Anatomy",
     "AnimalShape",
+    "CameraSettings",
     "DefectSettings",
     "Defects",
     "HeadSettings",
@@ -35,6 +38,7 @@ __all__ = [
     "PointSample",
     "PoseSettings",
     "SimulatedSource",
+    "TissueSettings",
     "Truth",
     "VirtualWorm",
     "WormSettings",

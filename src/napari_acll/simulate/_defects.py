@@ -49,6 +49,20 @@ class DefectSettings:
             stage_jumps_per_min=2.0,
         )
 
+    @classmethod
+    def sample(cls, rng: np.random.Generator) -> "DefectSettings":
+        """Return defects for a single volume; in about three of ten something goes wrong."""
+        chance = float(rng.choice([0.0, 0.15], p=[0.5, 0.5]))
+        return cls(
+            missing_slice=chance,
+            blurred_slice=chance,
+            saturated_slice=0.3 * chance,
+            repeated_slice=chance,
+            bubble=0.5 * chance,
+            # per minute, but a volume takes half a second only
+            stage_jumps_per_min=60.0 * chance,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defects:

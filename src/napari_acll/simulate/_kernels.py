@@ -8,8 +8,10 @@ Float32 = NDArray[np.float32]
 
 N_NORMALS = 1 << 16
 """Length of the table from which noise is drawn."""
-EDGE_SHARPNESS = 5.0
-"""How steeply a nucleus falls off at its border; a blurred ball looks like this."""
+GRAIN_SIZE = 32
+"""Length of each axis of the table of grain, which repeats itself."""
+GRAIN_PER_RADIUS = (2.0, 4.0, 4.0)
+"""Entries of that table per semi-axis, along z and in plane; z is blurred more."""
 
 
 @numba.njit(cache=True, fastmath=True, nogil=True)
@@ -19,6 +21,9 @@ def draw_nuclei(
     semi_axis_px: NDArray[np.float64],
     tilt_rad: NDArray[np.float64],
     peak: NDArray[np.float64],
+    sharpness: float,
+    texture: NDArray[np.float64],
+    grain: Float32,
 ) -> None:
     """Add soft ellipsoids to an image, each slice with the centers of its own time.
 
@@ -34,9 +39,16 @@ def draw_nuclei(
         In-plane direction of the last semi-axis.
     peak : ndarray of float64, shape (n,)
         Counts in the middle.
+    sharpness : float
+        How steeply a nucleus falls off at its border.
+    texture : ndarray of float64, shape (n, 6) or (0, 6)
+        See `TissueSettings.textures`; none if empty.
+    grain : ndarray of float32, shape (GRAIN_SIZE,) * 3
+        Noise of unit SD.
     """
     n_z, n_y, n_x = image.shape
-    reach = 1.0 + 5.0 / EDGE_SHARPNESS
+    reach = 1.0 + 5.0 / sharpness
+    has_texture = texture.shape[0] > 0
     for z in range(n_z):
         for i in range(center_px.shape[1]):
             dz = (z - center_px[z, i, 0]) / semi_axis_px[i, 0]
@@ -55,7 +67,27 @@ def draw_nuclei(
                     square = dz * dz + u * u + v * v
                     if square < reach * reach:
                         d = np.sqrt(square)
-                        image[z, y, x] += peak[i] / (1.0 + np.exp(EDGE_SHARPNESS * (d - 1.0)))
+                        light = peak[i] / (1.0 + np.exp(sharpness * (d - 1.0)))
+                        if has_texture:
+                            light *= _textured(dz, v, u, square, texture[i], grain)
+                        image[z, y, x] += light
+
+
+@numba.njit(cache=True, fastmath=True, nogil=True)
+def _textured(
+    w: float, v: float, u: float, square: float, texture: NDArray[np.float64], grain: Float32
+) -> float:
+    """Return the light at a place in a nucleus, relative to that of an even one."""
+    from_hole = (w - texture[0]) ** 2 + (v - texture[1]) ** 2 + (u - texture[2]) ** 2
+    light = 1.0 - texture[3] * np.exp(-from_hole / 0.16)
+    light *= 1.0 + texture[4] * (min(square, 1.0) - 0.5)
+    # each nucleus has its own place in the table, told by where its nucleolus is
+    at = texture[0] * 97.0 + texture[1] * 57.0 + 16.0 * GRAIN_SIZE
+    last = GRAIN_SIZE - 1
+    k = int(w * GRAIN_PER_RADIUS[0] + at) & last
+    j = int(v * GRAIN_PER_RADIUS[1] + at) & last
+    i = int(u * GRAIN_PER_RADIUS[2] + at) & last
+    return float(max(light * (1.0 + texture[5] * grain[k, j, i]), 0.0))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -96,12 +128,15 @@ def draw_masks(
 
 @numba.njit(cache=True, fastmath=True, nogil=True)
 def draw_haze(
-    coarse: Float32, position: NDArray[np.float64], sigma: float, amount: NDArray[np.float64]
+    coarse: Float32,
+    position: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+    amount: NDArray[np.float64],
 ) -> None:
     """Add wide Gaussians, in voxels of a coarse image `(Z, Y, X)`, in place."""
     n_z, n_y, n_x = coarse.shape
-    reach = 3.0 * sigma
     for i in range(position.shape[0]):
+        reach = 3.0 * sigma[i]
         z0, z1 = max(0, int(position[i, 0] - reach)), min(n_z - 1, int(position[i, 0] + reach) + 1)
         y0, y1 = max(0, int(position[i, 1] - reach)), min(n_y - 1, int(position[i, 1] + reach) + 1)
         x0, x1 = max(0, int(position[i, 2] - reach)), min(n_x - 1, int(position[i, 2] + reach) + 1)
@@ -113,7 +148,7 @@ def draw_haze(
                         + (y - position[i, 1]) ** 2
                         + (x - position[i, 2]) ** 2
                     )
-                    coarse[z, y, x] += amount[i] * np.exp(-0.5 * square / sigma**2)
+                    coarse[z, y, x] += amount[i] * np.exp(-0.5 * square / sigma[i] ** 2)
 
 
 @numba.njit(cache=True, fastmath=True, nogil=True)
@@ -161,8 +196,9 @@ def to_counts(
     offset: float,
     counts_per_photon: float,
     read_noise: float,
+    row_noise: float,
 ) -> None:
-    """Write what a camera makes of a signal: offset, shot noise and read noise.
+    """Write what a camera makes of a signal: offset, shot noise, read noise and row noise.
 
     Parameters
     ----------
@@ -174,8 +210,8 @@ def to_counts(
         Standard normal numbers to draw from.
     key : int
         Seed of the volume; the same key gives the same noise.
-    offset, read_noise : float
-        Counts; the latter an SD.
+    offset, read_noise, row_noise : float
+        Counts; the latter two are SDs, of a pixel and of a whole row.
     counts_per_photon : float
         Counts that one detected photon makes.
     """
@@ -186,6 +222,7 @@ def to_counts(
         for y in range(n_y):
             state = _mixed(np.uint64(key) ^ _mixed(np.uint64(z * n_y + y)))
             bits = state
+            dark = offset + row_noise * normals[_mixed(~state) & low_bits] + 0.5
             for x in range(n_x):
                 if x % 4 == 0:
                     state = state + np.uint64(0x9E3779B97F4A7C15)
@@ -194,5 +231,17 @@ def to_counts(
                 bits = bits >> np.uint64(16)
                 light = max(signal[z, y, x], np.float32(0.0))
                 sd = np.sqrt(light * counts_per_photon + floor)
-                value = offset + light + draw * sd + 0.5
+                value = dark + light + draw * sd
                 counts[z, y, x] = np.uint16(min(max(value, 0.0), 65535.0))
+
+
+@numba.njit(cache=True, fastmath=True, nogil=True)
+def shade(image: Float32, lost: float) -> None:
+    """Darken an image `(Z, Y, X)` toward its borders in place, by a part `lost` in the corners."""
+    n_z, n_y, n_x = image.shape
+    for z in range(n_z):
+        for y in range(n_y):
+            off_y = (2.0 * y / n_y - 1.0) ** 2
+            for x in range(n_x):
+                off_x = (2.0 * x / n_x - 1.0) ** 2
+                image[z, y, x] *= 1.0 - 0.5 * lost * (off_y + off_x)

@@ -39,6 +39,8 @@ class MotionSettings:
         SD of the turn about the long axis.
     deformation : float
         SD, in units of the variation between animals, of slow non-rigid deformation.
+    speed : float
+        Factor of all speeds, and so of the shear of a volume, the paths staying the same.
     """
 
     curvature_per_um: float = 0.004
@@ -51,6 +53,7 @@ class MotionSettings:
     heading_deg: float = 10.0
     roll_deg: float = 7.0
     deformation: float = 0.3
+    speed: float = 1.0
 
     @classmethod
     def still(cls) -> "MotionSettings":
@@ -80,6 +83,20 @@ class MotionSettings:
             jitter_hz=2.5,
             drift_z_um=2.0,
             deformation=0.5,
+        )
+
+    @classmethod
+    def sample(cls, rng: np.random.Generator) -> "MotionSettings":
+        """Return one of many ways to move, from anesthetized to swimming."""
+        usual = cls()
+        strength = float(np.exp(rng.uniform(np.log(0.2), np.log(2.0))))
+        return cls(
+            curvature_per_um=usual.curvature_per_um * float(rng.uniform(0.2, 1.8)),
+            head_swing_per_um=usual.head_swing_per_um * float(rng.uniform(0.2, 1.8)),
+            jitter_um=usual.jitter_um * strength,
+            roll_deg=usual.roll_deg * float(rng.uniform(0.3, 2.0)),
+            heading_deg=usual.heading_deg * float(rng.uniform(0.3, 1.8)),
+            speed=float(np.exp(rng.uniform(np.log(0.5), np.log(3.0)))),
         )
 
 
@@ -152,18 +169,20 @@ class Motion:
             Wander.sample(rng, lowest_hz=0.01, highest_hz=0.4, n_terms=6) for _ in range(n_modes)
         ]
         self._jump_s = rng.uniform(0, duration_s, rng.poisson(jumps_per_s * duration_s))
+        self._speed = settings.speed
         self._jump_um = rng.normal(0, 10.0, (len(self._jump_s), 2))
 
     def modes(self, time_s: float) -> Floats:
         """Return the scores of the modes of deformation at a time, shape `(n_modes,)`."""
-        time = np.asarray(time_s)
+        time = np.asarray(self._speed * time_s)
         return self._settings.deformation * np.array([mode(time) for mode in self._modes])
 
     def curvature_angle(self, time_s: float) -> Floats:
         """Return the direction of the midline at the body's nodes, in radians."""
-        settings, nodes, time = self._settings, body_nodes_um(), np.asarray(time_s)
+        settings, nodes = self._settings, body_nodes_um()
+        time = np.asarray(self._speed * time_s)
         wave_number = 2 * np.pi / settings.wavelength_um
-        phase = 2 * np.pi * settings.frequency_hz * time_s + self._wave_phase
+        phase = 2 * np.pi * settings.frequency_hz * time + self._wave_phase
         strength = settings.curvature_per_um * (1 + 0.3 * self._wave_amplitude(time))
         wave = -np.cos(wave_number * nodes - phase) + np.cos(phase)
         swing = settings.head_swing_per_um * self._swing(time)
@@ -174,7 +193,7 @@ class Motion:
 
     def offset_um(self, time_s: float) -> Floats:
         """Return the `(z, y, x)` place of the animal's center in the field."""
-        time, settings = np.asarray(time_s), self._settings
+        time, settings = np.asarray(self._speed * time_s), self._settings
         since = np.maximum(time_s - self._jump_s, 0.0)
         # the tracker brings the animal back within some seconds
         jump = ((since > 0) * np.exp(-since / 2.0)) @ self._jump_um
@@ -188,7 +207,7 @@ class Motion:
 
     def place(self, position_um: Floats, time_s: float) -> Floats:
         """Return canonical points where they are at a time, `(n, 3)` about the field's center."""
-        time, settings = np.asarray(time_s), self._settings
+        time, settings = np.asarray(self._speed * time_s), self._settings
         heading = self._heading_rad + np.deg2rad(settings.heading_deg) * self._turn(time)
         roll = self._roll_rad + np.deg2rad(settings.roll_deg) * self._roll(time)
         # rolled first: an animal that lies on its other side still bends in the imaging plane

@@ -1,23 +1,28 @@
 """What microscope and cameras do to the light of the nuclei."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_acll.core import ChannelAlignment, VoxelGrid
 from napari_acll.simulate._kernels import (
-    N_NORMALS,
     add_coarse,
     draw_haze,
     draw_nuclei,
-    to_counts,
+    shade,
 )
+from napari_acll.simulate._tissue import USUAL_SHARPNESS, grain_table
 
 Floats = NDArray[np.float64]
 
 HAZE_STEP_UM = 4.0
 """Voxel of the coarse image that haze is made in; haze is smoother than this."""
+HAZE_UM = 5.0
+STRUCTURE_STEP_UM = 1.6
+HALO_UM = 2.2
+"""SD of haze, voxel of the finer image for structures, and SD of the tails drawn in it."""
 HAZE_MARGIN = 1.0
 BINNED_PIXEL_UM = 0.54
 """Pixel size that all counts are given for; smaller pixels collect less."""
@@ -53,6 +58,15 @@ class OpticsSettings:
         moving tissue above it scatters more or less.
     bleed_through : float
         Part of the activity channel's light that is seen in the marker channel.
+    halo : float
+        Part of the light of a nucleus that the tails of the point spread function spread over
+        some um.
+    blur_per_um : float
+        By what part the point spread function widens per um of depth, from the middle on.
+    attenuation_per_um : float
+        By what part nuclei are dimmer per um of depth; below 0 if one looks from the other side.
+    vignetting : float
+        Part of the light that is lost in the corners of the field.
     """
 
     marker_counts: float = 150.0
@@ -66,6 +80,10 @@ class OpticsSettings:
     autofluorescence_counts: float = 8.0
     flicker: float = 0.03
     bleed_through: float = 0.03
+    halo: float = 0.0
+    blur_per_um: float = 0.0
+    attenuation_per_um: float = 0.0
+    vignetting: float = 0.0
 
     @classmethod
     def sample(cls, rng: np.random.Generator) -> "OpticsSettings":
@@ -90,6 +108,37 @@ class OpticsSettings:
             bleed_through=about(usual.bleed_through, 0.5),
         )
 
+    @classmethod
+    def diverse(cls, rng: np.random.Generator) -> "OpticsSettings":
+        """Return one of many microscopes, beyond what the original's recordings show.
+
+        For training: what is learned on many microscopes holds on one more.
+        """
+        usual = cls()
+
+        def about(value: float, log_sd: float) -> float:
+            return float(value * np.exp(rng.normal(0, log_sd)))
+
+        blur_z, blur = float(rng.uniform(0.6, 1.5)), float(rng.uniform(0.2, 0.55))
+        side = float(rng.choice([-1.0, 1.0]))
+        is_deep, is_wide = rng.random(2) < 0.5
+        return cls(
+            marker_counts=about(usual.marker_counts, 0.65),
+            activity_counts=about(usual.activity_counts, 0.65),
+            psf_um=(blur_z, blur, blur),
+            offset_counts=float(rng.uniform(20.0, 200.0)),
+            background_counts=about(usual.background_counts, 0.6),
+            read_noise_counts=about(usual.read_noise_counts, 0.5),
+            counts_per_photon=about(usual.counts_per_photon, 0.5),
+            haze=about(usual.haze, 0.6),
+            autofluorescence_counts=about(usual.autofluorescence_counts, 0.8),
+            bleed_through=float(rng.uniform(0.0, 0.15)),
+            halo=float(rng.uniform(0.0, 0.4)) * bool(is_wide),
+            blur_per_um=side * float(rng.uniform(0.0, 0.03)) * bool(is_deep),
+            attenuation_per_um=side * float(rng.uniform(0.0, 0.035)) * bool(is_deep),
+            vignetting=float(rng.uniform(0.0, 0.5)) * bool(rng.random() < 0.5),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
@@ -107,6 +156,14 @@ class Scene:
         Counts in the middle of each nucleus if it were large and sharp.
     body_px : ndarray of float64, shape (m, 3)
         Points along the body that glow dimly.
+    texture : ndarray of float64, shape (n, 6) or (0, 6)
+        See `TissueSettings.textures`.
+    glow_px : ndarray of float64, shape (k, 3)
+        Points of structures that glow.
+    glow_sigma_um, glow_counts : ndarray of float64, shape (k,)
+        Their size and light.
+    sharpness : float
+        How steeply nuclei fall off at the border.
     """
 
     center_px: Floats
@@ -114,85 +171,117 @@ class Scene:
     tilt_rad: Floats
     light: Floats
     body_px: Floats
+    texture: Floats
+    glow_px: Floats
+    glow_sigma_um: Floats
+    glow_counts: Floats
+    sharpness: float = USUAL_SHARPNESS
 
 
 def expose(scene: Scene, grid: VoxelGrid, optics: OpticsSettings) -> NDArray[np.float32]:
     """Return the expected counts of a camera above its offset, `(Z, Y, X)`."""
     voxel = np.asarray(grid.voxel_size_um)
-    pixel_share = voxel[1] * voxel[2] / BINNED_PIXEL_UM**2
+    pixel_share = float(voxel[1] * voxel[2] / BINNED_PIXEL_UM**2)
     image = np.full(grid.shape, optics.background_counts * pixel_share, np.float32)
-    blurred = np.sqrt(scene.radius_um**2 + 1.5 * np.asarray(optics.psf_um) ** 2)
+    light, psf_um = _at_depth(scene, grid, optics)
+    blurred = np.sqrt(scene.radius_um**2 + 1.5 * psf_um**2)
     kept = scene.radius_um.prod(1) / blurred.prod(1)
-    peak = scene.light * kept * pixel_share
-    draw_nuclei(image, scene.center_px, blurred / voxel, scene.tilt_rad, peak)
-    _add_haze(image, scene, voxel, optics, pixel_share)
+    draw_nuclei(
+        image,
+        scene.center_px,
+        blurred / voxel,
+        scene.tilt_rad,
+        light * kept * (1.0 - optics.halo) * pixel_share,
+        scene.sharpness,
+        scene.texture,
+        _grain(),
+    )
+    nuclear = light * scene.radius_um.prod(1) * 4 / 3 * np.pi * pixel_share
+    _add_haze(image, scene, nuclear, voxel, optics, pixel_share)
+    if optics.halo > 0 or len(scene.glow_px):
+        _add_structures(image, scene, nuclear, voxel, optics.halo, pixel_share)
+    if optics.vignetting > 0:
+        shade(image, optics.vignetting)
     return image
+
+
+def _at_depth(scene: Scene, grid: VoxelGrid, optics: OpticsSettings) -> tuple[Floats, Floats]:
+    """Return light and point spread function of each nucleus, `(n,)` and `(n, 3)` or `(3,)`."""
+    psf = np.asarray(optics.psf_um)
+    if optics.attenuation_per_um == 0 and optics.blur_per_um == 0:
+        return scene.light, psf
+    middle = scene.center_px[len(scene.center_px) // 2, :, 0]
+    depth_um = (middle - (grid.shape[0] - 1) / 2) * grid.voxel_size_um[0]
+    light = scene.light * np.exp(-optics.attenuation_per_um * depth_um)
+    wider = np.clip(1.0 + optics.blur_per_um * depth_um, 0.6, 2.0)
+    return light, psf * wider[:, None]
 
 
 def _add_haze(
     image: NDArray[np.float32],
     scene: Scene,
+    nuclear: Floats,
     voxel_um: Floats,
     optics: OpticsSettings,
     pixel_share: float,
 ) -> None:
     step = HAZE_STEP_UM / voxel_um
-    shape = np.ceil(np.asarray(image.shape) / step).astype(int) + 3
-    coarse = np.zeros(tuple(shape), np.float32)
+    coarse = _coarse(image, step)
     middle = scene.center_px[len(scene.center_px) // 2] / step + HAZE_MARGIN
-    volume = scene.radius_um.prod(1) * 4 / 3 * np.pi
-    sigma_um = 5.0
-    spread = (2 * np.pi) ** 1.5 * sigma_um**3
-    amount = optics.haze * scene.light * volume / spread * pixel_share
-    draw_haze(coarse, middle, sigma_um / HAZE_STEP_UM, amount)
-    glow = np.full(len(scene.body_px), optics.autofluorescence_counts * pixel_share * 0.45)
-    draw_haze(coarse, scene.body_px / step + HAZE_MARGIN, 10.0 / HAZE_STEP_UM, glow)
+    amount = optics.haze * nuclear / _gaussian_volume(HAZE_UM)
+    draw_haze(coarse, middle, np.full(len(middle), HAZE_UM / HAZE_STEP_UM), amount)
+    n = len(scene.body_px)
+    glow = np.full(n, optics.autofluorescence_counts * pixel_share * 0.45)
+    draw_haze(coarse, scene.body_px / step + HAZE_MARGIN, np.full(n, 10.0 / HAZE_STEP_UM), glow)
     add_coarse(image, coarse, step, HAZE_MARGIN)
 
 
-class Camera:
-    """Turns expected counts into recorded ones.
+def _add_structures(
+    image: NDArray[np.float32],
+    scene: Scene,
+    nuclear: Floats,
+    voxel_um: Floats,
+    halo: float,
+    pixel_share: float,
+) -> None:
+    """Add what is too fine for the haze: tails of the point spread function, and structures."""
+    step = STRUCTURE_STEP_UM / voxel_um
+    coarse = _coarse(image, step)
+    middle = scene.center_px[len(scene.center_px) // 2] / step + HAZE_MARGIN
+    amount = halo * nuclear / _gaussian_volume(HALO_UM)
+    draw_haze(coarse, middle, np.full(len(middle), HALO_UM / STRUCTURE_STEP_UM), amount)
+    sigma = np.maximum(scene.glow_sigma_um / STRUCTURE_STEP_UM, 0.7)
+    at = scene.glow_px / step + HAZE_MARGIN
+    draw_haze(coarse, at, sigma, scene.glow_counts * pixel_share)
+    add_coarse(image, coarse, step, HAZE_MARGIN)
 
-    Parameters
-    ----------
-    optics : OpticsSettings
-        Offset and noise.
-    pixel_um : float
-        Lateral pixel size; the read noise is that of so large a pixel.
-    """
 
-    def __init__(self, optics: OpticsSettings, *, pixel_um: float) -> None:
-        self._optics = optics
-        self._read_noise = optics.read_noise_counts * pixel_um / BINNED_PIXEL_UM
-        table = np.random.default_rng(20).standard_normal(N_NORMALS)
-        self._normals = ((table - table.mean()) / table.std()).astype(np.float32)
+@lru_cache(maxsize=1)
+def _grain() -> NDArray[np.float32]:
+    return grain_table()
 
-    def record(self, signal: NDArray[np.float32], *, key: int) -> NDArray[np.uint16]:
-        """Return counts; the same key gives the same noise."""
-        counts = np.empty(signal.shape, np.uint16)
-        optics = self._optics
-        to_counts(
-            signal,
-            counts,
-            self._normals,
-            key,
-            optics.offset_counts,
-            optics.counts_per_photon,
-            self._read_noise,
-        )
-        return counts
+
+def _coarse(image: NDArray[np.float32], step: Floats) -> NDArray[np.float32]:
+    shape = np.ceil(np.asarray(image.shape) / step).astype(int) + 3
+    return np.zeros(tuple(shape), np.float32)
+
+
+def _gaussian_volume(sigma_um: float) -> float:
+    """Return the volume of a Gaussian of height 1, um3."""
+    return float((2 * np.pi) ** 1.5 * sigma_um**3)
 
 
 def seen_by_activity_camera(
     scene: Scene, light: Floats, alignment: ChannelAlignment, grid: VoxelGrid
 ) -> Scene:
     """Return the scene as the other camera sees it: moved, and shining in its own color."""
-    return Scene(
+    return replace(
+        scene,
         center_px=_moved(scene.center_px, alignment, grid),
-        radius_um=scene.radius_um,
         tilt_rad=scene.tilt_rad - np.deg2rad(alignment.theta_deg),
         light=light,
         body_px=_moved(scene.body_px, alignment, grid),
+        glow_px=_moved(scene.glow_px, alignment, grid),
     )
 
 

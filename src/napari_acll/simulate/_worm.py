@@ -15,22 +15,25 @@ from napari_acll.core import (
 )
 from napari_acll.simulate._activity import ActivitySettings, sample_traces, trace_column
 from napari_acll.simulate._anatomy import Anatomy, AnimalShape
+from napari_acll.simulate._camera import Camera, CameraSettings
 from napari_acll.simulate._defects import Defects, DefectSettings, sample_defects, spoil
 from napari_acll.simulate._kernels import draw_masks
 from napari_acll.simulate._motion import Motion, MotionSettings
 from napari_acll.simulate._optics import (
-    Camera,
     OpticsSettings,
     Scene,
     expose,
     seen_by_activity_camera,
 )
+from napari_acll.simulate._tissue import TissueSettings
 from napari_acll.simulate._truth import Truth
 
 Floats = NDArray[np.float64]
 
 ORIENTATIONS = ("left", "left-rolled", "right", "right-rolled")
 """Where the nose points, and whether the animal lies on its other side."""
+FIELDS_UM = ((43.2, 113.4, 173.9), (34.6, 64.8, 153.4))
+"""Extent of the original's volumes, whole and cropped to the animal, `(z, y, x)`."""
 SWEEP_SHARE = 0.95
 """Part of the period that the sweep through the slices takes; the rest is the way back."""
 
@@ -49,6 +52,8 @@ class WormSettings:
         Length of the recording.
     motion, optics, activity : MotionSettings, OpticsSettings, ActivitySettings
         See there.
+    tissue, camera : TissueSettings, CameraSettings
+        See there; even nuclei and plain cameras by default.
     defects : DefectSettings
         What goes wrong; nothing by default.
     orientation : str, optional
@@ -56,7 +61,9 @@ class WormSettings:
     alignment : ChannelAlignment, optional
         How the activity camera lies; drawn at random if None.
     n_false_spots : int
-        Bright spots that are no neurons (glia, granules), about.
+        Bright spots that are no nuclei (granules), about.
+    false_spot_light : float
+        Their typical brightness, relative to that of a median neuron.
     focus_um : float
         Place of the animal's center along the body in the middle of the field, um behind the
         middle of the canonical frame; negative is toward the nose.
@@ -70,11 +77,40 @@ class WormSettings:
     motion: MotionSettings = field(default_factory=MotionSettings)
     optics: OpticsSettings = field(default_factory=OpticsSettings)
     activity: ActivitySettings = field(default_factory=ActivitySettings)
+    tissue: TissueSettings = field(default_factory=TissueSettings)
+    camera: CameraSettings = field(default_factory=CameraSettings)
     defects: DefectSettings = field(default_factory=DefectSettings)
     orientation: str | None = None
     alignment: ChannelAlignment | None = None
     n_false_spots: int = 12
+    false_spot_light: float = 0.5
     focus_um: float = 0.0
+
+    @classmethod
+    def sample(cls, rng: np.random.Generator, *, grid: VoxelGrid | None = None) -> "WormSettings":
+        """Return the settings of a single volume on one of many rigs, for training.
+
+        Geometry, light, blur, noise, texture, motion and defects are drawn each by itself, so
+        that what is learned holds on a rig that nobody thought of.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Decides everything.
+        grid : VoxelGrid, optional
+            Shape and voxel size, drawn if None.
+        """
+        return cls(
+            grid=grid or _random_grid(rng),
+            n_volumes=1,
+            motion=MotionSettings.sample(rng),
+            optics=OpticsSettings.diverse(rng),
+            tissue=TissueSettings.sample(rng),
+            camera=CameraSettings.sample(rng),
+            defects=DefectSettings.sample(rng),
+            n_false_spots=int(rng.integers(0, 25)),
+            false_spot_light=float(np.exp(rng.normal(-0.7, 0.5))),
+        )
 
 
 class VirtualWorm:
@@ -115,7 +151,11 @@ class VirtualWorm:
         self._tilt_rad = rng.uniform(0, np.pi, n)
         self._gcamp = np.exp(rng.normal(0, 0.35, n))
         self._spot_um, self._spot_light, self._spot_radius_um = self._false_spots(rng)
-        self._camera = Camera(settings.optics, pixel_um=settings.grid.voxel_size_um[2])
+        pixel_um = settings.grid.voxel_size_um[2]
+        self._camera = Camera(settings.optics, settings.camera, pixel_um=pixel_um, seed=seed)
+        looks = np.random.default_rng([seed, 7])
+        self._texture = settings.tissue.textures(n + len(self._spot_um), looks)
+        self._glow = settings.tissue.glow(looks)
 
     @classmethod
     def sample(
@@ -276,6 +316,11 @@ class VirtualWorm:
             tilt_rad=tilt,
             light=marker,
             body_px=self._body_px(index),
+            texture=self._texture,
+            glow_px=self._to_px(self._glow.position_um, self.slice_times_s(index).mean()),
+            glow_sigma_um=self._glow.sigma_um,
+            glow_counts=self._glow.counts,
+            sharpness=self.settings.tissue.sharpness,
         )
         return scene, activity
 
@@ -301,7 +346,8 @@ class VirtualWorm:
         n = int(rng.poisson(self.settings.n_false_spots))
         beside = self.shape.position_um[rng.integers(0, len(self.shape), n)]
         place = beside + rng.normal(0, 6.0, (n, 3))
-        return place, np.exp(rng.normal(-0.7, 0.6, n)), rng.uniform(0.5, 1.3, n)
+        typical = np.log(self.settings.false_spot_light)
+        return place, np.exp(rng.normal(typical, 0.6, n)), rng.uniform(0.5, 1.3, n)
 
 
 def _where_the_slice_meets(path_px: Floats) -> tuple[Floats, Floats]:
@@ -316,6 +362,15 @@ def _where_the_slice_meets(path_px: Floats) -> tuple[Floats, Floats]:
         place = (1 - share) * path_px[low, rows] + share * path_px[low + 1, rows]
         at = np.clip(place[:, 0], 0, n_z - 1)
     return place, at
+
+
+def _random_grid(rng: np.random.Generator) -> VoxelGrid:
+    """Return a field like one of the two of the original's, and voxels of about its size."""
+    field_um = FIELDS_UM[int(rng.integers(len(FIELDS_UM)))]
+    lateral = float(rng.uniform(0.46, 0.64))
+    size = (lateral * float(rng.uniform(0.9, 1.15)), lateral, lateral)
+    z, y, x = (round(extent / step) for extent, step in zip(field_um, size, strict=True))
+    return VoxelGrid.as_stored((z, y, x), size)
 
 
 def _random_alignment(rng: np.random.Generator) -> ChannelAlignment:
