@@ -1,7 +1,7 @@
 """What a labeler got right on the volumes of the benchmark, and what kept it from more."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from benchmark_animals import LISTED, NAMELESS, UNKNOWN, UNLISTED
@@ -9,6 +9,7 @@ from benchmark_volumes import BenchmarkVolume
 from numpy.typing import NDArray
 
 from napari_acll.core import Detections, NeuronTable
+from napari_acll.evaluation import Reliability, binned, equal_width_bins
 from napari_acll.simulate import Anatomy
 from napari_acll.training import match_nuclei
 
@@ -21,7 +22,8 @@ NEAR_UM = 8.0
 
 ERRORS = ("missed", "given no name", "left for right", "a neighbor", "another neuron")
 _N_DRAWS = 300
-_N_BINS = 10
+RECORD_EDGES = (0.0, 0.75, 0.95, 0.99, 1.0)
+"""Bins in which the original network's names were counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -182,9 +184,11 @@ def summarize_tallies(tallies: Sequence[Tally], *, seed: int = 0) -> dict[str, o
     values["detection_f1"] = _f1(values)
     pairs = [_named(rows, is_listed=True) for rows in by_animal]
     values["calibration_error_listed"] = _with_error(pairs, draws)
+    probability, is_right = (np.concatenate([pair[n] for pair in pairs]) for n in (0, 1))
+    values["reliability"] = _bins(equal_width_bins(probability, is_right, n_bins=10))
+    values["record_bins"] = _bins(binned(probability, is_right, RECORD_EDGES))
     pairs = [_named(rows, is_listed=False) for rows in by_animal]
     values["calibration_error_all"] = _with_error(pairs, draws)
-    values["reliability"] = reliability(*(np.concatenate(part) for part in zip(*pairs)))  # noqa: B905
     values["animals"] = dict(zip(animals, map(_of_animal, by_animal), strict=True))
     worst = min(animal["right"] for animal in values["animals"].values())
     values["least_right"] = {"value": worst}
@@ -210,7 +214,8 @@ def _named(rows: Sequence[Tally], *, is_listed: bool) -> tuple[NDArray, NDArray]
     """Return probability and truth of the names that were given, where the truth is known."""
     probability, is_right = [], []
     for row in rows:
-        counted = (row.found_given > 0) & (row.found_kind != UNKNOWN)
+        has_probability = (row.found_given > 0) & (row.found_probability > 0)
+        counted = has_probability & (row.found_kind != UNKNOWN)
         if is_listed:
             counted &= row.found_kind == LISTED
         probability.append(row.found_probability[counted])
@@ -221,33 +226,16 @@ def _named(rows: Sequence[Tally], *, is_listed: bool) -> tuple[NDArray, NDArray]
 def _with_error(pairs: list[tuple[NDArray, NDArray]], draws: NDArray) -> dict[str, float]:
     def error_of(rows: Sequence[int]) -> float:
         probability, is_right = (np.concatenate([pairs[r][n] for r in rows]) for n in (0, 1))
-        return expected_calibration_error(probability, is_right)
+        return equal_width_bins(probability, is_right).error
 
     drawn = [error_of(rows) for rows in draws[:100]]
     value = error_of(range(len(pairs)))
     return {"value": round(value, 4), "error": round(float(np.nanstd(drawn)), 4)}
 
 
-def expected_calibration_error(probability: NDArray, is_right: NDArray) -> float:
-    """Return the mean gap between probability and share right, over ten bins of equal width."""
-    if not len(probability):
-        return float("nan")
-    bins = reliability(probability, is_right)
-    return float(sum(n * abs(mean - right) for mean, right, n in bins) / len(probability))
-
-
-def reliability(probability: NDArray, is_right: NDArray) -> list[tuple[float, float, int]]:
-    """Return mean probability, share right and number of the names in each bin that has some."""
-    bins = np.minimum((probability * _N_BINS).astype(int), _N_BINS - 1)
-    return [
-        (
-            round(float(probability[bins == number].mean()), 4),
-            round(float(is_right[bins == number].mean()), 4),
-            int((bins == number).sum()),
-        )
-        for number in range(_N_BINS)
-        if (bins == number).any()
-    ]
+def _bins(reliability: Reliability) -> list[dict[str, float]]:
+    """Return the bins that hold names."""
+    return [asdict(bin_) for bin_ in reliability.bins if bin_.n]
 
 
 def _of_animal(rows: Sequence[Tally]) -> dict[str, float]:

@@ -1,125 +1,186 @@
-"""Tables and figures of the benchmark."""
+"""Tables and figures of the benchmark; errors are standard errors over animals."""
 
 import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-COLUMNS = (
-    "set",
-    "method",
-    "animals / volumes",
-    "F1 (recall / precision)",
-    "center um",
-    "right",
-    "first three",
-    "at 0.75: right / share",
-    "calibration error, listed / all",
-    "nameless, unlisted at 0.75",
-    "clutter at 0.75",
-    "least right",
-)
+Result = dict[str, Any]
+"""As `evaluate_default.py` writes it."""
 
 
-def markdown(result: dict) -> str:
-    """Return the scores as tables of Markdown; errors are standard errors over animals."""
-    lines = [_row(COLUMNS), _row(["---"] * len(COLUMNS))]
-    for key, methods in result["sets"].items():
-        lines += [_row(_scores(key, method, scores)) for method, scores in methods.items()]
-    parts = [
-        "\n".join(lines),
-        _errors_table(result),
-        _animals_table(result),
-        _robustness_table(result),
-        f"Label time {result['label_s']['median']} s (median), {result['label_s']['best']} s"
-        " (best).",
+def markdown(result: Result) -> str:
+    """Return the scores as tables of Markdown."""
+    tables = [
+        _names(result),
+        _others(result),
+        _detection(result),
+        _errors(result),
+        _animals(result),
+        _curves(result),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    label = result["label_s"]
+    tables.append(f"Label time {label['median']} s (median), {label['best']} s (best).")
+    return "\n\n".join(table for table in tables if table) + "\n"
 
 
-def _scores(key: str, method: str, scores: dict) -> list[str]:
-    def share(name: str) -> str:
-        return _percent(scores[name])
+def _names(result: Result) -> str:
+    header = (
+        "set",
+        "animals / volumes",
+        "method",
+        "right",
+        "first three",
+        "right at 0.75",
+        "share at 0.75",
+        "calibration error",
+        "least right",
+    )
+    wanted = (
+        "right",
+        "right_in_3",
+        "right_if_confident",
+        "share_confident",
+        "calibration_error_listed",
+        "least_right",
+    )
+    return _table(
+        header,
+        (
+            [key, _numbers(scores), method, *(_percent(scores[name]) for name in wanted)]
+            for key, method, scores in _rows(result)
+        ),
+    )
 
-    return [
-        key,
-        method,
-        f"{scores['n_animals']} / {scores['n_volumes']}",
-        f"{share('detection_f1')} ({share('detection_recall')} / {share('detection_precision')})",
-        f"{scores['center_error_um']['value']:.2f}",
-        share("right"),
-        share("right_in_3"),
-        f"{share('right_if_confident')} / {share('share_confident')}",
-        f"{share('calibration_error_listed')} / {share('calibration_error_all')}",
-        f"{share('nameless_confident')}, {share('unlisted_confident')}",
-        share("clutter_confident"),
-        share("least_right"),
-    ]
+
+def _others(result: Result) -> str:
+    """Return what happens to nuclei that are not listed; only what was filled in is known."""
+    header = (
+        "set",
+        "method",
+        "nameless at 0.75",
+        "unlisted at 0.75",
+        "of these right",
+        "rows without a name at 0.75",
+        "clutter at 0.75",
+        "calibration error of all names",
+        "names at 0.75 per volume",
+        "duplicates",
+    )
+    wanted = (
+        "nameless_confident",
+        "unlisted_confident",
+        "unlisted_right_if_confident",
+        "unknown_confident",
+        "clutter_confident",
+        "calibration_error_all",
+    )
+    return _table(
+        header,
+        (
+            [
+                key,
+                method,
+                *(_percent(scores[name]) for name in wanted),
+                f"{scores['confident_names_per_volume']['value']:.0f}",
+                f"{scores['duplicates_per_volume']['value']:.2f}",
+            ]
+            for key, method, scores in _rows(result)
+        ),
+    )
 
 
-def _percent(score: dict) -> str:
-    value = score["value"]
-    if math.isnan(value):
-        return "-"
-    error = score.get("error")
-    return f"{100 * value:.1f}" + (f" ± {100 * error:.1f}" if error else "")
+def _detection(result: Result) -> str:
+    header = (
+        "set",
+        "method",
+        "F1 at 3 um",
+        "recall",
+        "precision",
+        "recall of listed",
+        "center um",
+    )
+    wanted = ("detection_f1", "detection_recall", "detection_precision", "listed_recall")
+    return _table(
+        header,
+        (
+            [
+                key,
+                method,
+                *(_percent(scores[name]) for name in wanted),
+                f"{scores['center_error_um']['value']:.2f}",
+            ]
+            for key, method, scores in _rows(result)
+            if method not in ("atlas", "oracle")
+        ),
+    )
 
 
-def _errors_table(result: dict) -> str:
+def _errors(result: Result) -> str:
     """Return what became of the listed nuclei without their name."""
-    lines = []
-    for key, methods in result["sets"].items():
-        for method, scores in methods.items():
-            if not lines:
-                header = ["set", "method", *scores["errors"]]
-                lines = [_row(header), _row(["---"] * len(header))]
-            shares = [f"{100 * value:.1f}" for value in scores["errors"].values()]
-            lines.append(_row([key, method, *shares]))
-    return "\n".join(lines)
+    rows = list(_rows(result))
+    if not rows:
+        return ""
+    return _table(
+        ("set", "method", *rows[0][2]["errors"]),
+        (
+            [key, method, *(f"{100 * value:.1f}" for value in scores["errors"].values())]
+            for key, method, scores in rows
+        ),
+    )
 
 
-def _animals_table(result: dict) -> str:
+def _animals(result: Result) -> str:
     """Return a line per animal for the first model."""
-    header = ["set", "animal", "listed", "found", "right", "first three", "at 0.75: right / share"]
-    lines = [_row(header), _row(["---"] * len(header))]
+    header = ("set", "animal", "listed", "found", "right", "first three", "at 0.75: right / share")
+    lines = []
     for key, methods in result["sets"].items():
         if not key.endswith("renderer"):
             continue
-        scores = next(iter(methods.values()))
-        for animal, line in scores["animals"].items():
-            percent = {name: f"{100 * value:.0f}" for name, value in line.items()}
-            confident = f"{percent['right_if_confident']} / {percent['share_confident']}"
-            values = (percent["listed_recall"], percent["right"], percent["right_in_3"], confident)
-            lines.append(_row([key, animal, f"{line['n_listed_per_volume']:.0f}", *values]))
-    return "\n".join(lines) if len(lines) > 2 else ""
+        for animal, line in next(iter(methods.values()))["animals"].items():
+            value = {name: _percent({"value": part}) for name, part in line.items()}
+            confident = f"{value['right_if_confident']} / {value['share_confident']}"
+            parts = (value["listed_recall"], value["right"], value["right_in_3"], confident)
+            lines.append([key, animal, f"{line['n_listed_per_volume']:.0f}", *parts])
+    return _table(header, lines) if lines else ""
 
 
-def _robustness_table(result: dict) -> str:
-    header = ["renderer", "disturbance", "strength", "F1", "right", "at 0.75: right / share"]
-    lines = [_row(header), _row(["---"] * len(header))]
-    for renderer, curves in result.get("robustness", {}).items():
-        for what, levels in curves.items():
-            for level in levels:
-                confident, share = level["right_if_confident"], level["share_confident"]
-                lines.append(
-                    _row(
-                        [
-                            renderer,
-                            what,
-                            f"{level['strength']:g}",
-                            _percent(level["detection_f1"]),
-                            _percent(level["right"]),
-                            f"{_percent(confident)} / {_percent(share)}",
-                        ]
-                    )
-                )
-    return "\n".join(lines) if len(lines) > 2 else ""
+def _curves(result: Result) -> str:
+    header = ("renderer", "disturbance", "strength", "F1", "right", "right at 0.75", "share")
+    wanted = ("detection_f1", "right", "right_if_confident", "share_confident")
+    lines = [
+        [renderer, what, f"{level['strength']:g}", *(_percent(level[name]) for name in wanted)]
+        for renderer, curves in result.get("robustness", {}).items()
+        for what, levels in curves.items()
+        for level in levels
+    ]
+    return _table(header, lines) if lines else ""
 
 
-def _row(cells: tuple[str, ...] | list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _rows(result: Result) -> Iterable[tuple[str, str, Result]]:
+    for key, methods in result["sets"].items():
+        for method, scores in methods.items():
+            yield key, method, scores
 
 
-def write_figures(result: dict, folder: Path) -> None:
-    """Write reliability diagrams and robustness curves as PNG."""
+def _numbers(scores: Result) -> str:
+    return f"{scores['n_animals']} / {scores['n_volumes']}"
+
+
+def _percent(score: dict[str, float]) -> str:
+    value, error = score["value"], score.get("error", 0.0)
+    if math.isnan(value):
+        return "-"
+    return f"{100 * value:.1f}" + (f" ± {100 * error:.1f}" if error else "")
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def write_figures(result: Result, folder: Path) -> None:
+    """Write reliability diagram, robustness curves and learning curve as PNG, what there is."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -127,47 +188,79 @@ def write_figures(result: dict, folder: Path) -> None:
     _draw_reliability(result, folder / "reliability.png")
     if "robustness" in result:
         _draw_robustness(result["robustness"], folder / "robustness.png")
+    if result.get("n_animals"):
+        _draw_learning_curve(result, folder / "learning_curve.png")
 
 
-def _draw_reliability(result: dict, path: Path) -> None:
+def _draw_reliability(result: Result, path: Path) -> None:
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(4.5, 4.2), layout="constrained")
+    figure, axes = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
     for key, methods in result["sets"].items():
         if key.endswith("fillers"):
             continue
         bins = next(iter(methods.values()))["reliability"]
-        axes.plot([b[0] for b in bins], [b[1] for b in bins], marker="o", markersize=3, label=key)
-    axes.set(xlabel="probability of the name", ylabel="share of these that is right")
-    axes.legend(frameon=False, fontsize=8)
+        probability = [bin_["mean_probability"] for bin_ in bins]
+        right = [bin_["share_right"] for bin_ in bins]
+        axes.plot(probability, right, marker="o", markersize=3, label=key)
+    axes.set(xlabel="probability of the name", ylabel="share that is right (listed nuclei)")
+    axes.legend(frameon=False, fontsize=7)
     figure.savefig(path, dpi=120)
     plt.close(figure)
 
 
-def _draw_robustness(curves: dict, path: Path) -> None:
+_LINES = (
+    ("right", "right", "C0"),
+    ("share_confident", "share at 0.75", "C1"),
+    ("right_if_confident", "right at 0.75", "C2"),
+)
+_AXES = {
+    "light": "light",
+    "motion": "speed of the animal",
+    "shear": "shear",
+    "n_missing_slices": "missing slices",
+    "absent": "share of nuclei absent",
+    "brightness_by_name": "brightness follows the name",
+}
+
+
+def _draw_robustness(curves: Result, path: Path) -> None:
     from matplotlib import pyplot as plt
 
-    kinds = list(dict.fromkeys(what for own in curves.values() for what in own))
-    figure, axes = plt.subplots(
-        2, (len(kinds) + 1) // 2, figsize=(9, 5), sharey=True, layout="constrained"
-    )
-    for panel, what in zip(axes.ravel(), kinds, strict=False):
-        for renderer, line in (("own", "-"), ("other", "--")):
+    figure, axes = plt.subplots(2, 3, figsize=(8.5, 5), sharey=True, layout="constrained")
+    for panel, (what, label) in zip(axes.ravel(), _AXES.items(), strict=True):
+        for renderer, style in (("own", "-"), ("other", "--")):
             levels = curves.get(renderer, {}).get(what, [])
             x = [level["strength"] for level in levels]
-            for name, color in (
-                ("right", "C0"),
-                ("share_confident", "C1"),
-                ("right_if_confident", "C2"),
-            ):
+            for name, _, color in _LINES:
                 y = [100 * level[name]["value"] for level in levels]
-                panel.plot(x, y, line, color=color, marker="o", markersize=3)
-        panel.set(xlabel=what.replace("n_", "").replace("_", " "), ylim=(0, 100))
-    for name, color in (("right", "C0"), ("share at 0.75", "C1"), ("right at 0.75", "C2")):
-        axes[0, 0].plot([], [], color=color, label=name)
+                panel.plot(x, y, style, color=color, marker="o", markersize=3)
+        panel.set(xlabel=label, ylim=(0, 100))
+    for _, label, color in _LINES:
+        axes[0, 0].plot([], [], color=color, label=label)
     axes[0, 0].plot([], [], "--", color="0.5", label="other renderer")
     axes[0, 0].legend(frameon=False, fontsize=7)
-    axes[0, 0].set_ylabel("%")
+    for row in axes:
+        row[0].set_ylabel("%")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def _draw_learning_curve(result: Result, path: Path) -> None:
+    """Draw what models got right that learned from different numbers of animals."""
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(4.6, 3.6), layout="constrained")
+    for key, methods in result["sets"].items():
+        if not key.endswith("renderer"):
+            continue
+        # the models come first, in the order of the command line
+        scores = list(methods.values())[: len(result["n_animals"])]
+        y = [100 * score["right"]["value"] for score in scores]
+        error = [100 * score["right"]["error"] for score in scores]
+        axes.errorbar(result["n_animals"], y, error, marker="o", markersize=3, label=key)
+    axes.set(xlabel="real animals that the model learned from", ylabel="names right, %")
+    axes.legend(frameon=False, fontsize=7)
     figure.savefig(path, dpi=120)
     plt.close(figure)

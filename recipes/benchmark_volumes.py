@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from benchmark_animals import (
 from numpy.typing import NDArray
 from other_renderer import LARGE_FIELD, SMALL_FIELD, Rig, render
 
+from napari_acll import simulate
 from napari_acll.core import ChannelAlignment, Volume, VolumeSpec, VoxelGrid
 from napari_acll.simulate import (
     Anatomy,
@@ -36,7 +38,6 @@ from napari_acll.training import RenderedVolume, render_shape
 
 RENDERERS = ("own", "other")
 _VOXEL_UM = 0.54
-_CACHE_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,7 @@ class Case:
 
     def digest(self) -> str:
         """Return a hash of all that decides the volume; the group does not."""
-        values = {**asdict(self), "group": "", "version": _CACHE_VERSION}
+        values = {**asdict(self), "group": "", "code": code_digest(self.renderer)}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:20]
 
 
@@ -230,6 +231,22 @@ def benchmark_cases(
         for pose in range(n_poses)
     ]
     return simulated + real
+
+
+@lru_cache
+def code_digest(renderer: str) -> str:
+    """Return a hash of the files that decide what a renderer draws: others, other volumes."""
+    recipes = Path(__file__).parent
+    package = Path(simulate.__file__).parent
+    files = [recipes / "benchmark_animals.py", package / "anatomy.npz", package / "held_out.json"]
+    if renderer == "other":
+        files.append(recipes / "other_renderer.py")
+    else:
+        files += [Path(__file__), *sorted(package.glob("*.py"))]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def group_of(lab: str, *, is_validation: bool) -> str:

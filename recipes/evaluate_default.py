@@ -19,10 +19,10 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from benchmark_baselines import baselines
 from benchmark_scores import Tally, errors_of, summarize_tallies, tally
 from benchmark_tables import markdown, write_figures
 from benchmark_volumes import Bench, BenchmarkVolume, Case, benchmark_cases, disturbed_cases
@@ -30,7 +30,7 @@ from benchmark_volumes import Bench, BenchmarkVolume, Case, benchmark_cases, dis
 from napari_acll.core import Detections, Labeler, LabelSettings
 from napari_acll.label import load_labeler
 from napari_acll.simulate import Anatomy
-from napari_acll.training import RenderedVolume, atlas_of, match_to_atlas, match_with_oracle
+from napari_acll.training import atlas_of
 
 logger = logging.getLogger("evaluate_default")
 
@@ -41,37 +41,19 @@ def labeled_by(
     labelers: dict[str, Labeler], volume: BenchmarkVolume, anatomy: Anatomy, *, has_baselines: bool
 ) -> tuple[dict[str, Tally], float]:
     """Return the tally of each method on one volume, and how long the first labeler took, in s."""
-    rendered = volume.rendered
-    first = next(iter(labelers))
-    tallies, took_s, found = {}, 0.0, Detections.none()
+    found: dict[str, Detections] = {}
+    tallies, times_s = {}, []
     for name, labeler in labelers.items():
         start_s = time.perf_counter()
-        detections = labeler.label([rendered.volume])[0].detections
-        if name == first:
-            took_s, found = time.perf_counter() - start_s, detections
-        tallies[name] = tally(detections, volume, labeler.neurons)
-    if has_baselines and len(found):
-        for name, detections in _baselines(found, rendered, labelers[first], anatomy).items():
+        found[name] = labeler.label([volume.rendered.volume])[0].detections
+        times_s.append(time.perf_counter() - start_s)
+        tallies[name] = tally(found[name], volume, labeler.neurons)
+    if has_baselines:
+        first = found[next(iter(labelers))]
+        named = baselines(first, volume, atlas_of(anatomy), anatomy.neurons)
+        for name, detections in named.items():
             tallies[name] = tally(detections, volume, anatomy.neurons)
-    return tallies, took_s
-
-
-def _baselines(
-    found: Detections, rendered: RenderedVolume, labeler: Labeler, anatomy: Anatomy
-) -> dict[str, Detections]:
-    """Return the same detections named by position; the oracle is told the listed names only."""
-    atlas = atlas_of(anatomy)
-    truth = rendered.truth
-    told = [
-        name if listed else "" for name, listed in zip(truth.names, truth.is_listed, strict=True)
-    ]
-    told_of = replace(rendered, truth=replace(truth, names=tuple(told)))
-    if tuple(labeler.neurons.names) != tuple(anatomy.neurons.names):
-        logger.debug("the baselines name the neurons of the anatomy, the model knows others")
-    return {
-        "atlas": match_to_atlas(found, told_of, atlas),
-        "oracle": match_with_oracle(found, told_of, atlas, anatomy.neurons),
-    }
+    return tallies, times_s[0]
 
 
 def score_cases(
@@ -136,6 +118,11 @@ def robustness_of(
     return curves
 
 
+def is_for_curves(case: Case) -> bool:
+    """Return whether a volume serves the curves: one of each animal of lab SF and renderer."""
+    return case.group.startswith("SF") and case.pose == 0 and case.flavor == "unlisted"
+
+
 def _brief(labelers: dict[str, Labeler], bench: Bench, cases: Sequence[Case]) -> dict[str, object]:
     rows = [
         row
@@ -181,6 +168,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--n-poses", type=int, default=1, help="times each animal is posed")
     parser.add_argument("--no-baselines", action="store_true", help="only the models")
     parser.add_argument("--robustness", action="store_true", help="curves under disturbances")
+    parser.add_argument(
+        "--n-animals", nargs="*", type=int, help="real animals that each model learned from"
+    )
     parser.add_argument("--cache", type=Path, help="folder to keep volumes in")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     parser.add_argument("--markdown", type=Path, help="file to write the tables to")
@@ -215,6 +205,7 @@ def main() -> None:
     result: dict[str, object] = {
         "models": {name: dict(labeler.describe()) for name, labeler in labelers.items()},
         "is_validation": arguments.validation,
+        "n_animals": arguments.n_animals,
         "label_s": {
             "median": round(float(np.median(times_s[1:] or times_s)), 3),
             "best": round(float(np.min(times_s)), 3),
@@ -222,7 +213,7 @@ def main() -> None:
         "sets": report_of(sets, labelers, bench.anatomy),
     }
     if arguments.robustness:
-        undisturbed = [case for case in cases if case.group.startswith("SF") and case.pose == 0]
+        undisturbed = [case for case in cases if is_for_curves(case)]
         result["robustness"] = robustness_of(labelers, bench, undisturbed)
     text = markdown(result)
     logger.info("%s", text)
