@@ -14,6 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 STRIDE = 8
 """Sizes that the network takes are multiples of this."""
+_RARE_CENTER_LOGIT, _RARE_FOREGROUND_LOGIT = -5.0, -4.0
 
 
 class _Block(nn.Sequential):
@@ -70,6 +71,7 @@ class DetectorNetwork(nn.Module):
         self.up_1 = nn.Conv3d(2 * width, width, 1)
         self.merge_1 = _Block(width, width)
         self.heads = nn.Conv3d(width, 16, 1)
+        _start_rare(self.heads)
 
     def forward(self, volume: Tensor) -> Tensor:
         """Return logits of center and foreground.
@@ -89,6 +91,18 @@ class DetectorNetwork(nn.Module):
         middle = self.merge_2(middle + interpolate(self.up_2(deep), scale_factor=2.0))
         fine = self.merge_1(fine + interpolate(self.up_1(middle), scale_factor=2.0))
         return _unfold(self.heads(fine))
+
+
+def _start_rare(heads: nn.Conv3d) -> None:
+    """Let untrained heads find hardly anything anywhere, as is true of most voxels.
+
+    Without this the background becomes what the network responds to, and it takes thousands of
+    steps to get rid of that (Lin et al., "Focal loss for dense object detection", 2017, 4.1).
+    """
+    if heads.bias is not None:
+        with torch.no_grad():
+            heads.bias[:8] = _RARE_CENTER_LOGIT
+            heads.bias[8:] = _RARE_FOREGROUND_LOGIT
 
 
 def _unfold(heads: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from napari_acll.training._volumes import RenderedVolume, render_random
 MODEL_VOXEL_UM = (0.54, 0.54, 0.54)
 _ANYWHERE_SHARE = 0.1
 """Crops that need not hold a nucleus."""
-CENTER_SD_PX = 1.1
+CENTER_SD_PX = 1.0
 """Width of the bump that marks a center: narrow enough to part touching nuclei."""
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from napari_acll.simulate import Anatomy, AnimalShape
+from napari_acll.simulate import Anatomy, AnimalShape, HeadSettings
 from napari_acll.training._paint_kernels import add_smooth, paint_blobs, paint_masks
 from napari_acll.training._painted_camera import record
 
@@ -79,7 +79,7 @@ class _Sweep:
 def paint_random(anatomy: Anatomy, rng: np.random.Generator) -> PaintedVolume:
     """Return a volume of a new animal with a look of its own."""
     voxel_um, thickness = _voxel(rng)
-    nuclei = _nuclei(anatomy.sample(rng), rng)
+    nuclei = _nuclei(anatomy.sample(rng, head=HeadSettings.sample(rng)), rng)
     sweep = _sweep(nuclei.position_um / voxel_um, voxel_um, thickness, rng)
     path_px = sweep.paths_px(nuclei.position_um)
     axes_px = nuclei.radius_um[:, None] * np.exp(rng.normal(0, 0.1, (len(nuclei), 3))) / voxel_um
@@ -101,7 +101,7 @@ def _voxel(rng: np.random.Generator) -> tuple[Floats, int]:
     if rng.random() < _THICK_SHARE:
         return np.full(3, 0.54), int(rng.integers(2, 4))
     size = rng.uniform(0.45, 0.65)
-    return np.array([size * rng.uniform(0.85, 1.15), size, size]), 1
+    return np.array([size * rng.uniform(0.93, 1.06), size, size]), 1
 
 
 def _nuclei(animal: AnimalShape, rng: np.random.Generator) -> _Blobs:

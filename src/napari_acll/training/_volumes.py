@@ -9,6 +9,7 @@ from napari_acll.core import Volume, VoxelGrid
 from napari_acll.simulate import (
     Anatomy,
     AnimalShape,
+    HeadSettings,
     MotionSettings,
     OpticsSettings,
     Truth,
@@ -51,7 +52,7 @@ def render_random(anatomy: Anatomy, rng: np.random.Generator) -> RenderedVolume:
     What a detector learns on one rendering must hold on a real microscope, so the training sees
     more kinds of images than any one microscope makes.
     """
-    shape = anatomy.sample(rng)
+    shape = anatomy.sample(rng, head=HeadSettings.sample(rng))
     return render_shape(shape, random_settings(rng), seed=int(rng.integers(2**31)))
 
 
