@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from napari_acll import __version__
+from napari_acll.cli._calibrate_names import calibrate_names
 from napari_acll.cli._demo import demo
 from napari_acll.cli._evaluate import evaluate
 from napari_acll.cli._export import export
@@ -49,5 +50,18 @@ def acll(
     """
 
 
-for command in (demo, run, calibrate, info, export, evaluate, simulate, train, models, settings):
+_COMMANDS = (
+    demo,
+    run,
+    calibrate,
+    calibrate_names,
+    info,
+    export,
+    evaluate,
+    simulate,
+    train,
+    settings,
+)
+for command in _COMMANDS:
     app.command()(command)
+app.add_typer(models)

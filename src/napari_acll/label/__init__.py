@@ -8,7 +8,13 @@ from napari_acll.label._fingerprint_card import Fingerprint
 from napari_acll.label._names import find_names_file, read_names
 from napari_acll.label._novelty import NoveltyReference
 from napari_acll.label._point_card import PointModelCard, read_card
-from napari_acll.label._registry import ModelInfo, available_models, load_labeler
+from napari_acll.label._registry import (
+    ModelInfo,
+    available_models,
+    find_model_file,
+    load_labeler,
+    models_dir,
+)
 
 if TYPE_CHECKING:
     from napari_acll.label._checkpoint import load_unet3d
@@ -86,6 +92,7 @@ __all__ = [
     "VoxelLabels",
     "available_models",
     "choose_device",
+    "find_model_file",
     "find_names_file",
     "fingerprint_difference",
     "fit_pose",
@@ -93,6 +100,7 @@ __all__ = [
     "likeliest_poses",
     "load_labeler",
     "load_unet3d",
+    "models_dir",
     "name_probabilities",
     "nucleus_table",
     "prepare",

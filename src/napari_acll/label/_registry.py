@@ -1,6 +1,8 @@
 """Labelers by name or by file."""
 
+import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,8 @@ _BUNDLED = "default"
 
 BUNDLED_KEY = "napari_acll"
 """Metadata entry of a safetensors file of the same kind as the bundled model."""
+MODELS_DIR_VARIABLE = "ACLL_DATA_DIR"
+"""Environment variable with the folder in which this user's models lie, in `models`."""
 LABELER_KEY = "napari_acll_labeler"
 """Metadata entry of any other safetensors file: name of the installed labeler that opens it."""
 
@@ -63,7 +67,50 @@ def available_models() -> list[ModelInfo]:
     A labeler tells about itself through a class method `info(name) -> ModelInfo`, which is
     optional. One that cannot be imported is listed with the reason as its description.
     """
-    return [_info(name) for name in _model_names()]
+    installed = [_info(name) for name in _model_names()]
+    own = [_info_of_file(name, path) for name, path in sorted(user_models().items())]
+    return installed + own
+
+
+def models_dir() -> Path:
+    """Return the folder of this user's models: `models` in the data folder of this package."""
+    given = os.environ.get(MODELS_DIR_VARIABLE)
+    if given:
+        return Path(given) / "models"
+    import platformdirs
+
+    return Path(platformdirs.user_data_path("napari-acll", appauthor=False)) / "models"
+
+
+def user_models() -> dict[str, Path]:
+    """Return the point models in the user's folder by name; installed models keep their names."""
+    from napari_acll.label._point_card import is_point_model
+
+    folder = models_dir()
+    files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
+    taken = set(_model_names())
+    return {file.stem: file for file in files if file.stem not in taken and is_point_model(file)}
+
+
+def find_model_file(model: str) -> Path:
+    """Return the file of a point model: a path, `default`, or the name of a user's model.
+
+    Parameters
+    ----------
+    model : str
+        What the user typed.
+
+    Raises
+    ------
+    ModelError
+        If there is no such file.
+    """
+    if model == _BUNDLED:
+        return Path(__file__).parent / "models" / "default.safetensors"
+    path = user_models().get(model, Path(model).expanduser())
+    if path.is_file():
+        return path
+    raise ModelError(_unknown(model, path))
 
 
 def _model_names() -> list[str]:
@@ -86,7 +133,7 @@ def load_labeler(settings: LabelSettings) -> Labeler:
     """
     if settings.model in _model_names():
         return _from_plugin(settings)
-    path = Path(settings.model).expanduser()
+    path = user_models().get(settings.model, Path(settings.model).expanduser())
     if path.is_file():
         return _from_file(path, settings)
     raise ModelError(_unknown(settings.model, path))
@@ -157,7 +204,7 @@ def _safetensors_metadata(path: Path) -> dict[str, str]:
 
 
 def _unknown(model: str, path: Path) -> str:
-    names = ", ".join(_model_names()) or "none"
+    names = ", ".join([*_model_names(), *user_models()]) or "none"
     if path.is_dir():
         return f"{model} is a folder; give the checkpoint file in it."
     if path.suffix.lower() in _CHECKPOINT_SUFFIXES or len(path.parts) > 1:
@@ -165,6 +212,20 @@ def _unknown(model: str, path: Path) -> str:
     return (
         f"There is no model {model!r}; installed are {names}, or give the path of a checkpoint"
         f" ({', '.join(_CHECKPOINT_SUFFIXES)})."
+    )
+
+
+def _info_of_file(name: str, path: Path) -> ModelInfo:
+    from napari_acll.label._point_card import read_card
+
+    card = read_card(path)
+    return ModelInfo(
+        name=name,
+        kind="points",
+        path=str(path),
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        n_neurons=len(card.names),
+        description=card.note or "A model of your own.",
     )
 
 

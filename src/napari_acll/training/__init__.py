@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from napari_acll.training._lab_table import RoiName, read_roi_names, settled_names
     from napari_acll.training._lab_volume import LabVolume
     from napari_acll.training._matching import match_nuclei
+    from napari_acll.training._name_calibration import NameCalibration, calibrate_names
     from napari_acll.training._point_batches import NamedNuclei
     from napari_acll.training._progress import TrainProgress
     from napari_acll.training._real_animals import RealHead, read_heads
@@ -38,12 +39,15 @@ if TYPE_CHECKING:
     from napari_acll.training._train_default import train_default
     from napari_acll.training._unet3d_loss import voxel_loss
     from napari_acll.training._unet3d_training import train_unet3d
+    from napari_acll.training._verify_model import ModelCheck, verify_model
     from napari_acll.training._volumes import RenderedVolume, render_shape
 
 _MODULE_OF_LAZY_NAME = {
     "Herd": "_animals",
     "LabData": "_lab_data",
     "LabVolume": "_lab_volume",
+    "ModelCheck": "_verify_model",
+    "NameCalibration": "_name_calibration",
     "NamedNuclei": "_point_batches",
     "RealHead": "_real_animals",
     "RenderedVolume": "_volumes",
@@ -53,6 +57,7 @@ _MODULE_OF_LAZY_NAME = {
     "VolumeScore": "_evaluation",
     "atlas_of": "_animals",
     "calibrate_model": "_calibrated_model",
+    "calibrate_names": "_name_calibration",
     "detect_rendered": "_detections",
     "evaluate": "_evaluation",
     "fine_tune": "_fine_tune",
@@ -71,6 +76,7 @@ _MODULE_OF_LAZY_NAME = {
     "train": "_train",
     "train_default": "_train_default",
     "train_unet3d": "_unet3d_training",
+    "verify_model": "_verify_model",
     "voxel_loss": "_unet3d_loss",
 }
 
@@ -84,6 +90,8 @@ __all__ = [
     "LabDataSettings",
     "LabEntry",
     "LabVolume",
+    "ModelCheck",
+    "NameCalibration",
     "NamedNuclei",
     "RealHead",
     "RenderedVolume",
@@ -95,6 +103,7 @@ __all__ = [
     "VolumeScore",
     "atlas_of",
     "calibrate_model",
+    "calibrate_names",
     "detect_rendered",
     "evaluate",
     "fine_tune",
@@ -114,6 +123,7 @@ __all__ = [
     "train",
     "train_default",
     "train_unet3d",
+    "verify_model",
     "voxel_loss",
 ]
 
