@@ -19,6 +19,7 @@ INK, QUIET, GRID = "#1d2433", "#69738a", "#d9dee8"
 OURS, OTHER, PUBLISHED = "#0072b2", "#e69f00", "#9aa3b5"
 # Okabe and Ito's colors, which the color-blind tell apart
 OUTCOME_COLORS = ("#0072b2", "#56b4e9", "#e69f00", "#d55e00", "#cc79a7", "#c3c9d6", "#5f6778")
+LIGHT_COLORS = ("#56b4e9", "#e69f00", "#cc79a7", "#c3c9d6")
 PUBLISHED_BINS = (0.579, 0.807, 0.918, 0.977)
 """Share right of the published AutoCellLabeler in freely moving animals, in the record's bins."""
 BIN_LABELS = ("under 75 %", "75 to 95 %", "95 to 99 %", "99 to 100 %")
@@ -118,7 +119,7 @@ def outcome_figure(evaluation: Evaluation) -> str:
         key = f"listed_{outcome.name.lower()}" if outcome is not OUTCOMES[0] else "right"
         share = np.array([100 * animal.measures[key].value for animal in animals])
         axes.barh(range(len(animals)), share, 0.72, left, color=color, label=str(outcome))
-        _write_shares(axes, left, share)
+        _write_shares(axes, left, share, is_light=color in LIGHT_COLORS)
         left = left + share
     axes.set_yticks(range(len(animals)), [_short(animal.name) for animal in animals])
     axes.set(xlim=(0, 100), xlabel="listed nuclei, %")
@@ -134,7 +135,7 @@ def outcome_figure(evaluation: Evaluation) -> str:
     return _svg(figure)
 
 
-def _write_shares(axes: "Axes", left: Floats, share: Floats) -> None:
+def _write_shares(axes: "Axes", left: Floats, share: Floats, *, is_light: bool) -> None:
     for row, (start, width) in enumerate(zip(left, share, strict=True)):
         if width >= 4:  # narrower ones have no room for a number
             axes.text(
@@ -144,7 +145,7 @@ def _write_shares(axes: "Axes", left: Floats, share: Floats) -> None:
                 ha="center",
                 va="center",
                 fontsize=7.5,
-                color="white",
+                color=INK if is_light else "white",
             )
 
 
@@ -205,6 +206,7 @@ def time_figure(evaluation: Evaluation) -> str:
     top.set(ylim=(-3, 103), ylabel="confident names\nthat are right, %")
     below.set(xlabel="volume", ylabel="confident names")
     below.set_ylim(bottom=0)
+    below.xaxis.get_major_locator().set_params(integer=True)
     figure.legend(
         *top.get_legend_handles_labels(),
         loc="outside upper center",

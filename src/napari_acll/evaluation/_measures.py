@@ -76,7 +76,9 @@ DEFINITIONS: Mapping[str, Definition] = {
         "listed nuclei whose name is among the first three", "n_right_in_3", "n_listed_ranked"
     ),
     "right_either_side": _share(
-        "the same as `right`, left and right counting as one", "n_right_either_side", "n_listed"
+        "listed nuclei that got their name or that of the other side",
+        "n_right_either_side",
+        "n_listed",
     ),
     "right_if_confident": _share(
         "confident names of listed nuclei that are right",
@@ -84,7 +86,7 @@ DEFINITIONS: Mapping[str, Definition] = {
         "n_listed_confident",
     ),
     "right_if_confident_either_side": _share(
-        "the same, left and right counting as one",
+        "confident names of listed nuclei that are right but for the side",
         "n_confident_right_either_side",
         "n_listed_confident",
     ),
@@ -122,10 +124,10 @@ DEFINITIONS: Mapping[str, Definition] = {
     "false_confident": _share(
         "detections that are no nucleus and got a confident name", "n_false_confident", "n_false"
     ),
-    "detection_precision": _share("detections that are nuclei", "n_matched", "n_found"),
-    "detection_recall": _share("nuclei that were detected", "n_matched", "n_true"),
+    "detection_precision": _share("precision: detections that are nuclei", "n_matched", "n_found"),
+    "detection_recall": _share("recall: nuclei that were detected", "n_matched", "n_true"),
     "detection_f1": Definition(
-        about="harmonic mean of the two",
+        about="F1: harmonic mean of precision and recall",
         part=("n_matched", "n_matched"),
         whole=("n_found", "n_true"),
     ),
@@ -137,13 +139,17 @@ DEFINITIONS: Mapping[str, Definition] = {
         "a neuron has another name than when it was last named", "n_switches", "n_steps"
     ),
     "confident_switches": _share(
-        "the same, of confident names", "n_confident_switches", "n_confident_steps"
+        "a neuron has another confident name than when it last had one",
+        "n_confident_switches",
+        "n_confident_steps",
     ),
     "jumps": _share(
         "a name lies on another neuron than when it was last given", "n_jumps", "n_name_steps"
     ),
     "confident_jumps": _share(
-        "the same, of confident names", "n_confident_jumps", "n_confident_name_steps"
+        "a confident name lies on another neuron than when it last was confident",
+        "n_confident_jumps",
+        "n_confident_name_steps",
     ),
     **{
         f"listed_{outcome.name.lower()}": _share(
