@@ -132,11 +132,25 @@ def target_maps(volume: PaintedVolume, rng: np.random.Generator) -> Crop:
         model_um=MODEL_VOXEL_UM,
     ).image
     image = image * np.float32(np.exp(rng.normal(0, 0.12)))
+    centroid_px, masks = _on_grid(volume, image.shape)
     return Crop(
         image=image,
-        center=center_map(volume.centroid_px, image.shape),
-        foreground=(volume.masks > 0).astype(np.float32),
+        center=center_map(centroid_px, image.shape),
+        foreground=(masks > 0).astype(np.float32),
     )
+
+
+def _on_grid(
+    volume: PaintedVolume, shape: tuple[int, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
+    """Return centers and masks on the grid of the model, should it not be that of the masks."""
+    if volume.masks.shape == shape:
+        return volume.centroid_px, volume.masks
+    zoom = np.asarray(shape) / np.asarray(volume.masks.shape)
+    nearest = [
+        ((np.arange(n) + 0.5) / factor).astype(int) for n, factor in zip(shape, zoom, strict=True)
+    ]
+    return (volume.centroid_px + 0.5) * zoom - 0.5, volume.masks[np.ix_(*nearest)]
 
 
 def _with_lost_slices(
