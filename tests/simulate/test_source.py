@@ -121,3 +121,63 @@ def test_closing_ends_an_iteration_from_another_thread() -> None:
         thread.join(60)
     assert not thread.is_alive()
     assert len(seen) < 100_000
+
+
+def simulated(options: str) -> SimulatedSource:
+    return SimulatedSource.from_recording(f"simulated:geometry=small,{options}", SourceSettings())
+
+
+def test_a_preset_is_what_its_options_are() -> None:
+    dim, half = simulated("seed=2,preset=dim"), simulated("seed=2,light=0.5")
+    assert np.array_equal(dim.read(0).marker, half.read(0).marker)
+    overridden = simulated("seed=2,preset=dim,light=1")
+    assert np.array_equal(overridden.read(0).marker, simulated("seed=2").read(0).marker)
+
+
+def test_the_sheared_preset_moves_three_times_as_fast_on_the_same_path() -> None:
+    usual, sheared = simulated("seed=4"), simulated("seed=4,preset=sheared")
+    step = [
+        np.median(np.abs(np.diff(source.truth(0).slice_offset_um, axis=0)), axis=0)
+        for source in (usual, sheared)
+    ]
+    assert step[1] == pytest.approx(3 * step[0], rel=0.5)
+    assert sheared.truth(1).slice_offset_um[0] == pytest.approx(
+        usual.truth(3).slice_offset_um[0], abs=1e-6
+    )
+
+
+def test_absent_neurons_leave_a_gap_and_replaced_ones_do_not() -> None:
+    counts = {
+        options: np.array([len(worm.shape.names), sum(map(bool, worm.shape.names))])
+        for options in ("volumes=1", "absent=0.2", "preset=absent", "fillers=0.4")
+        for worm in [simulated(f"seed=1,{options}").worm]
+    }
+    assert np.array_equal(counts["absent=0.2"], counts["preset=absent"])
+    n_all, n_named = counts["volumes=1"]
+    assert counts["absent=0.2"] == pytest.approx([0.8 * n_all, 0.8 * n_named], rel=0.08)
+    assert counts["fillers=0.4"] == pytest.approx([n_all, 0.6 * n_named], rel=0.08)
+
+
+def test_every_volume_of_missing_slices_lacks_some() -> None:
+    source = simulated("seed=1,volumes=4,preset=missing-slices")
+    assert all(1 <= len(source.read(index).missing_z) <= 3 for index in range(4))
+
+
+def test_a_strange_rig_is_another_for_another_seed_and_keeps_the_geometry() -> None:
+    rigs = [simulated(f"seed={seed},preset=strange").worm.settings for seed in (1, 1, 2)]
+    assert rigs[0].optics == rigs[1].optics != rigs[2].optics
+    assert rigs[0].grid == rigs[2].grid == simulated("seed=1").worm.settings.grid
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("preset=hard", "one of usual, dim, fast"),
+        ("absent=1.5", "from 0 to 0.9"),
+        ("absent=0.6,fillers=0.6", "leave no animal: together they are 1.2"),
+        ("rig=mine", "one of usual, random"),
+    ],
+)
+def test_impossible_animals_and_rigs_are_refused(options: str, message: str) -> None:
+    with pytest.raises(RecordingError, match=message):
+        simulated(options)

@@ -45,18 +45,41 @@ def simulate(
             " (raw), or 24 x 70 x 108 of 1.62 um (small)."
         ),
     ] = Geometry.BINNED,
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="Harder recordings: dim, fast, sheared, missing-slices, absent (a fifth of the"
+            " neurons), strange (a random rig)."
+        ),
+    ] = "usual",
+    masks: Annotated[
+        bool, typer.Option("--masks", help="Write the mask of each nucleus, too: OUT.masks.")
+    ] = False,
 ) -> None:
-    """Write a recording of a virtual worm, to try things on."""
-    from napari_acll.simulate import SimulatedSource
+    """Write a recording of a virtual worm, to try things on, and its truth (OUT.truth.csv).
 
-    recording = f"simulated:seed={seed},volumes={volumes},geometry={geometry}"
+    The truth has a row per nucleus and volume; `acll evaluate --truth` reads it.
+    """
+    from napari_acll.simulate import SimulatedSource, write_truth
+
+    recording = f"simulated:seed={seed},volumes={volumes},geometry={geometry},preset={preset}"
     source = SimulatedSource.from_recording(recording, SourceSettings())
     chosen = format_ or _format_of(out)
     if chosen is Format.NPY and out.suffix.lower() != ".npy":
         raise RecordingError(f"A NumPy array needs a name that ends in .npy, got {out}.")
+    truth, mask_folder = _beside(out, "truth.csv"), _beside(out, "masks") if masks else None
+    for path in filter(None, (truth, mask_folder)):
+        if path.exists():
+            raise RecordingError(f"{path} exists already; choose another name than {out}.")
     _write(source, out, chosen, n_volumes=volumes)
+    write_truth(source, truth, volumes, masks=mask_folder)
     typer.echo(f"{out}: {volumes} volumes of {' x '.join(map(str, source.spec.shape))} voxels.")
     typer.echo(f"Next: acll run {out} --out {out.stem}.acll")
+    typer.echo(f"Then: acll evaluate {out.stem}.acll --truth {truth}")
+
+
+def _beside(out: Path, ending: str) -> Path:
+    return out.with_name(f"{out.name}.{ending}")
 
 
 def _format_of(out: Path) -> Format:

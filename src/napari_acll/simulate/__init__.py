@@ -20,9 +20,11 @@ from napari_acll.simulate._recording_writers import write_array, write_nd2, writ
 from napari_acll.simulate._source import SimulatedSource
 from napari_acll.simulate._tissue import TissueSettings
 from napari_acll.simulate._truth import Truth
+from napari_acll.simulate._truth_files import TRUTH_COLUMNS, write_truth
 from napari_acll.simulate._worm import VirtualWorm, WormSettings
 
 __all__ = [
+    "TRUTH_COLUMNS",
     "ActivitySettings",
     "Anatomy",
     "AnimalShape",
@@ -50,4 +52,5 @@ __all__ = [
     "write_array",
     "write_nd2",
     "write_nd2_folder",
+    "write_truth",
 ]

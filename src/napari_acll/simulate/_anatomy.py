@@ -282,7 +282,7 @@ class Anatomy:
         guess = self.mean_um + self.modes_um @ mode + chosen.variation * self._residual(rng)
         missing = np.setdiff1d(np.arange(len(self.neurons)), rows)
         n_absent = round(chosen.filler_share * len(self.neurons))
-        absent = choose_absent(self.p_listed[missing], n_absent, rng)
+        absent = choose_absent(self.p_listed[missing], chosen, n_absent, rng)
         missing = missing[~absent & (rng.random(len(missing)) < self.p_present[missing])]
         distance = np.linalg.norm(guess[missing, None] - position_um[None], axis=2).min(1)
         # nearer ones are most likely listed nuclei without a name
@@ -312,7 +312,7 @@ class Anatomy:
     ) -> NDArray[np.int64]:
         """Return the rows of the neurons that a head holds, in order."""
         n_absent = round(head.filler_share * len(self.neurons))
-        absent = choose_absent(self.p_listed, n_absent, rng)
+        absent = choose_absent(self.p_listed, head, n_absent, rng)
         rows = np.flatnonzero(~absent & (rng.random(len(self.neurons)) < self.p_present))
         if len(rows) > wanted:
             rows = np.sort(rng.choice(rows, wanted, replace=False))

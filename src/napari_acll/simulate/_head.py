@@ -30,8 +30,10 @@ class HeadSettings:
         Nuclei in the head, about, without glia.
     filler_share : float
         Part of the anatomy's neurons, from 0 to 1, that is absent; nameless nuclei that lie
-        anywhere among the others fill up the number. Neurons that annotators seldom list are
-        the first to go.
+        anywhere among the others fill up the number.
+    keeps_listed : bool
+        Whether neurons that annotators seldom list are the first to be absent, as where a real
+        list says what is there; else all are so alike.
     n_glia : int
         Further nameless nuclei, most of them dim.
     brightness_trust : float
@@ -43,6 +45,7 @@ class HeadSettings:
 
     n_nuclei: int = N_NUCLEI
     filler_share: float = 0.0
+    keeps_listed: bool = True
     n_glia: int = 0
     brightness_trust: float = 1.0
     variation: float = 1.0
@@ -60,15 +63,19 @@ class HeadSettings:
         return cls(
             n_nuclei=int(rng.integers(165, 196)),
             filler_share=float(share),
+            keeps_listed=bool(rng.random() < 0.7),
             n_glia=int(rng.poisson(4.0)),
             brightness_trust=trust,
             variation=float(np.exp(rng.normal(0.0, 0.1))),
         )
 
 
-def choose_absent(p_listed: Floats, n_absent: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Return which of some neurons are absent, seldom listed ones more often, shape `(n,)`."""
-    chance = 2 * np.log(np.clip(1.0 - p_listed, 0.02, 1.0)) + rng.gumbel(size=len(p_listed))
+def choose_absent(
+    p_listed: Floats, head: HeadSettings, n_absent: int, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Return which of some neurons are absent, shape `(n,)`; see `HeadSettings.keeps_listed`."""
+    care = 2.0 if head.keeps_listed else 0.0
+    chance = care * np.log(np.clip(1.0 - p_listed, 0.02, 1.0)) + rng.gumbel(size=len(p_listed))
     absent = np.zeros(len(p_listed), bool)
     absent[np.argsort(-chance)[: max(n_absent, 0)]] = True
     return absent

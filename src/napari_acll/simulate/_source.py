@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_acll.core import (
     NeuronTable,
     RecordingError,
@@ -16,8 +19,8 @@ from napari_acll.core import (
 from napari_acll.simulate._activity import ActivitySettings
 from napari_acll.simulate._anatomy import Anatomy
 from napari_acll.simulate._defects import DefectSettings
+from napari_acll.simulate._head import N_NUCLEI, HeadSettings
 from napari_acll.simulate._motion import MotionSettings
-from napari_acll.simulate._optics import OpticsSettings
 from napari_acll.simulate._truth import Truth
 from napari_acll.simulate._worm import ORIENTATIONS, VirtualWorm, WormSettings
 
@@ -32,12 +35,29 @@ MOTIONS = {
     "normal": MotionSettings(),
     "still": MotionSettings.still(),
     "fast": MotionSettings.fast(),
+    "sheared": MotionSettings(speed=3.0),
 }
 ACTIVITIES = {
     "gcamp": ActivitySettings(),
     "gfp": ActivitySettings(reporter="gfp"),
 }
-DEFECTS = {"none": DefectSettings(), "typical": DefectSettings.typical()}
+DEFECTS = {
+    "none": DefectSettings(),
+    "typical": DefectSettings.typical(),
+    "missing": DefectSettings(missing_slice=1.0),
+}
+MOST_ABSENT = 0.9
+PRESETS: Mapping[str, Mapping[str, str]] = {
+    "usual": {},
+    "dim": {"light": "0.5"},
+    "fast": {"motion": "fast"},
+    "sheared": {"motion": "sheared"},
+    "missing-slices": {"defects": "missing"},
+    "absent": {"absent": "0.2"},
+    "strange": {"rig": "random"},
+}
+"""Harder recordings, each harder in one way: half the light, a swimming animal, three times the
+shear, one to three missing slices in each volume, a fifth of the neurons absent, a random rig."""
 
 
 class SimulatedSource:
@@ -66,6 +86,10 @@ class SimulatedSource:
         "reporter": ", ".join(ACTIVITIES),
         "defects": ", ".join(DEFECTS),
         "light": "brightness of the animal relative to usual",
+        "absent": "part of the neurons that the animal lacks, from 0 to 0.9",
+        "fillers": "part of the neurons, from 0 to 0.9, with nameless nuclei in their stead",
+        "rig": "usual or random (light, blur, noise, texture, structures that glow)",
+        "preset": "one of " + ", ".join(PRESETS) + "; other options override it",
         "laser_step_s": "time at which the laser power goes up by 15 / 13",
     }
 
@@ -99,12 +123,14 @@ class SimulatedSource:
         why_not = cls.rejects(recording)
         if why_not:
             raise RecordingError(f"Cannot simulate {recording!r}: {why_not}.")
-        options = _parse(recording)
-        worm_settings = _worm_settings(options)
+        given = _parse(recording)
+        options = {**_choice(given, "preset", PRESETS), **given}
+        seed = _number(options, "seed", 0, int, lambda value: value >= 0)
+        worm_settings = _worm_settings(options, seed)
         if settings.period_s is not None:
             worm_settings = replace(worm_settings, period_s=settings.period_s)
-        seed = _number(options, "seed", 0, int, lambda value: value >= 0)
-        return cls(VirtualWorm.sample(seed, settings=worm_settings), options=options)
+        worm = VirtualWorm.sample(seed, settings=worm_settings, head=_head_settings(options))
+        return cls(worm, options=options)
 
     @property
     def spec(self) -> VolumeSpec:
@@ -161,6 +187,16 @@ class SimulatedSource:
         """
         return self.worm.truth(index)
 
+    def instance_masks(self, index: int) -> NDArray[np.uint16]:
+        """Return `row + 1` in the voxels of each nucleus of the truth, 0 elsewhere, `(Z, Y, X)`.
+
+        Raises
+        ------
+        IndexError
+            If the recording has no volume of this index.
+        """
+        return self.worm.instance_masks(index)
+
     def __iter__(self) -> Iterator[Volume]:
         """Yield the volumes in order, until closed."""
         for index in self.indices:
@@ -187,11 +223,12 @@ def _parse(recording: str) -> dict[str, str]:
     return options
 
 
-def _worm_settings(options: Mapping[str, str]) -> WormSettings:
+def _worm_settings(options: Mapping[str, str], seed: int) -> WormSettings:
     light = _number(options, "light", 1.0, float, lambda value: value > 0)
-    optics = OpticsSettings()
     step = _number(options, "laser_step_s", float("inf"), float, lambda value: value > 0)
-    return WormSettings(
+    rig = _rig(options, np.random.default_rng([seed, 8]))
+    return replace(
+        rig,
         grid=_choice(options, "geometry", GEOMETRIES),
         n_volumes=_number(options, "volumes", 200, int, lambda value: value >= 1),
         orientation=_choice(
@@ -201,11 +238,36 @@ def _worm_settings(options: Mapping[str, str]) -> WormSettings:
         activity=replace(_choice(options, "reporter", ACTIVITIES), laser_step_s=step),
         defects=_choice(options, "defects", DEFECTS),
         optics=replace(
-            optics,
-            marker_counts=optics.marker_counts * light,
-            activity_counts=optics.activity_counts * light,
+            rig.optics,
+            marker_counts=rig.optics.marker_counts * light,
+            activity_counts=rig.optics.activity_counts * light,
         ),
     )
+
+
+def _rig(options: Mapping[str, str], rng: np.random.Generator) -> WormSettings:
+    is_random = _choice(options, "rig", {"usual": False, "random": True})
+    return WormSettings.sample(rng) if is_random else WormSettings()
+
+
+def _head_settings(options: Mapping[str, str]) -> HeadSettings:
+    """Return a head that lacks neurons; those that are merely absent are of all kinds."""
+    absent = _share(options, "absent")
+    fillers = _share(options, "fillers")
+    if absent + fillers > MOST_ABSENT:
+        raise RecordingError(
+            f"Options absent and fillers of a simulated recording leave no animal: together they"
+            f" are {absent + fillers:g}, at most {MOST_ABSENT:g} is possible."
+        )
+    return HeadSettings(
+        n_nuclei=round(N_NUCLEI * (1 - absent)),
+        filler_share=absent + fillers,
+        keeps_listed=absent == 0,
+    )
+
+
+def _share(options: Mapping[str, str], name: str) -> float:
+    return float(_number(options, name, 0.0, float, lambda value: 0 <= value <= MOST_ABSENT))
 
 
 def _choice(options: Mapping[str, str], name: str, choices: Mapping[str, Any]) -> Any:

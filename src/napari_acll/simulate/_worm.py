@@ -17,6 +17,7 @@ from napari_acll.simulate._activity import ActivitySettings, sample_traces, trac
 from napari_acll.simulate._anatomy import Anatomy, AnimalShape
 from napari_acll.simulate._camera import Camera, CameraSettings
 from napari_acll.simulate._defects import Defects, DefectSettings, sample_defects, spoil
+from napari_acll.simulate._head import HeadSettings
 from napari_acll.simulate._kernels import draw_masks
 from napari_acll.simulate._motion import Motion, MotionSettings
 from napari_acll.simulate._optics import (
@@ -159,10 +160,16 @@ class VirtualWorm:
 
     @classmethod
     def sample(
-        cls, seed: int, *, settings: WormSettings | None = None, anatomy: Anatomy | None = None
+        cls,
+        seed: int,
+        *,
+        settings: WormSettings | None = None,
+        anatomy: Anatomy | None = None,
+        head: HeadSettings | None = None,
     ) -> "VirtualWorm":
         """Return a new animal; the same seed gives the same animal and recording."""
-        shape = (anatomy or Anatomy.load()).sample(np.random.default_rng([seed, 0]))
+        rng = np.random.default_rng([seed, 0])
+        shape = (anatomy or Anatomy.load()).sample(rng, head=head)
         return cls(shape, settings or WormSettings(), seed=seed)
 
     @cached_property

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from napari_acll.training._point_batches import NamedNuclei
     from napari_acll.training._progress import TrainProgress
     from napari_acll.training._real_animals import RealHead, read_heads
+    from napari_acll.training._simulated_dataset import SimulatedSample, SimulatedVolumes
     from napari_acll.training._train import train
     from napari_acll.training._train_default import train_default
     from napari_acll.training._unet3d_loss import voxel_loss
@@ -53,6 +54,8 @@ _MODULE_OF_LAZY_NAME = {
     "RenderedVolume": "_volumes",
     "RoiName": "_lab_table",
     "Scores": "_evaluation",
+    "SimulatedSample": "_simulated_dataset",
+    "SimulatedVolumes": "_simulated_dataset",
     "TrainProgress": "_progress",
     "VolumeScore": "_evaluation",
     "atlas_of": "_animals",
@@ -97,6 +100,8 @@ __all__ = [
     "RenderedVolume",
     "RoiName",
     "Scores",
+    "SimulatedSample",
+    "SimulatedVolumes",
     "TrainProgress",
     "TrainSettings",
     "UNet3DTrainSettings",
