@@ -1,5 +1,6 @@
 """What a labeler got right on the volumes of the benchmark, and what kept it from more."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -229,8 +230,9 @@ def _with_error(pairs: list[tuple[NDArray, NDArray]], draws: NDArray) -> dict[st
         return equal_width_bins(probability, is_right).error
 
     drawn = [error_of(rows) for rows in draws[:100]]
-    value = error_of(range(len(pairs)))
-    return {"value": round(value, 4), "error": round(float(np.nanstd(drawn)), 4)}
+    known = [error for error in drawn if not math.isnan(error)]
+    spread = float(np.std(known)) if known else float("nan")
+    return {"value": round(error_of(range(len(pairs))), 4), "error": round(spread, 4)}
 
 
 def _bins(reliability: Reliability) -> list[dict[str, float]]:

@@ -222,13 +222,16 @@ _AXES = {
     "n_missing_slices": "missing slices",
     "absent": "share of nuclei absent",
     "brightness_by_name": "brightness follows the name",
+    "blur": "width of the blur",
+    "tissue": "light of the tissue",
+    "nucleus_size": "size of the nuclei",
 }
 
 
 def _draw_robustness(curves: Result, path: Path) -> None:
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(2, 3, figsize=(8.5, 5), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(3, 3, figsize=(8.5, 7), sharey=True, layout="constrained")
     for panel, (what, label) in zip(axes.ravel(), _AXES.items(), strict=True):
         for renderer, style in (("own", "-"), ("other", "--")):
             levels = curves.get(renderer, {}).get(what, [])

@@ -38,6 +38,19 @@ from napari_acll.training import RenderedVolume, render_shape
 
 RENDERERS = ("own", "other")
 _VOXEL_UM = 0.54
+_STRENGTHS: dict[str, tuple[float, ...]] = {
+    "light": (1.0, 0.5, 0.25),
+    "motion": (1.0, 2.0, 4.0),
+    "shear": (1.0, 3.0),
+    "n_missing_slices": (0, 2, 5),
+    "absent": (0.0, 0.2, 0.4),
+}
+_STRENGTHS_OF_OTHER: dict[str, tuple[float, ...]] = {
+    "brightness_by_name": (1.0, 0.0),
+    "blur": (1.0, 1.5),
+    "tissue": (0.0, 1.0, 3.0),
+    "nucleus_size": (0.8, 1.0, 1.2),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +77,8 @@ class Case:
         Slices without light.
     absent : float
         Share of the nuclei that the animal lacks.
-    brightness_by_name : float
-        See `other_renderer.Rig`; the own renderer has brightness of its own.
+    brightness_by_name, blur, tissue, nucleus_size : float
+        See `other_renderer.Rig`; the own renderer does not heed them.
     """
 
     group: str
@@ -80,6 +93,9 @@ class Case:
     n_missing_slices: int = 0
     absent: float = 0.0
     brightness_by_name: float = 1.0
+    blur: float = 1.0
+    tissue: float = 1.0
+    nucleus_size: float = 1.0
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -262,16 +278,11 @@ def disturbed_cases(cases: Sequence[Case]) -> dict[str, list[tuple[float, list[C
     Parameters
     ----------
     cases : sequence of Case
-        Undisturbed volumes.
+        Undisturbed volumes, of one renderer.
     """
-    strengths: dict[str, tuple[float, ...]] = {
-        "light": (1.0, 0.5, 0.25),
-        "motion": (1.0, 2.0, 4.0),
-        "shear": (1.0, 3.0),
-        "n_missing_slices": (0, 2, 5),
-        "absent": (0.0, 0.2, 0.4),
-        "brightness_by_name": (1.0, 0.0),
-    }
+    strengths = dict(_STRENGTHS)
+    if all(case.renderer == "other" for case in cases):
+        strengths |= _STRENGTHS_OF_OTHER
     return {
         what: [(value, [replace(case, **{what: value}) for case in cases]) for value in values]
         for what, values in strengths.items()
@@ -287,6 +298,9 @@ def _rig(case: Case) -> Rig:
         shear=case.shear,
         n_missing_slices=case.n_missing_slices,
         brightness_by_name=case.brightness_by_name,
+        blur=case.blur,
+        tissue=case.tissue,
+        nucleus_size=case.nucleus_size,
         has_activity=False,
     )
 

@@ -110,8 +110,6 @@ def robustness_of(
         own = [case for case in cases if case.renderer == renderer]
         curves[renderer] = {}
         for what, levels in disturbed_cases(own).items():
-            if what == "brightness_by_name" and renderer == "own":
-                continue
             curves[renderer][what] = [
                 {"strength": strength, **_brief(only, bench, level)} for strength, level in levels
             ]

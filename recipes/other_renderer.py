@@ -80,6 +80,12 @@ class Rig:
         Slices that the camera exposed in the dark.
     brightness_by_name : float
         1: the mean brightness of each neuron is as measured; 0: names tell nothing about it.
+    blur : float
+        Width of the core of the blur.
+    tissue : float
+        Light of all that is no nucleus.
+    nucleus_size : float
+        Of the radii.
     has_activity : bool
         Whether the second channel is rendered; it is dark otherwise.
     """
@@ -92,6 +98,9 @@ class Rig:
     shear: float = 1.0
     n_missing_slices: int = 0
     brightness_by_name: float = 1.0
+    blur: float = 1.0
+    tissue: float = 1.0
+    nucleus_size: float = 1.0
     has_activity: bool = True
 
 
@@ -150,10 +159,10 @@ def render(head: Head, rig: Rig, rng: np.random.Generator) -> RenderedVolume:
     """Return one volume of an animal, with its truth and masks."""
     posture = draw_posture(head, rig, rng)
     center_um = place_nuclei(head.position_um, posture, rig)
-    radius = draw_radii(center_um, rng)
+    radius = draw_radii(center_um, rng) * rig.nucleus_size
     light = draw_light(head, rig, rng)
     nuclei = Nuclei.draw(center_um, radius, rng)
-    tissue = render_tissue(head, posture, rig, rng)
+    tissue = rig.tissue * render_tissue(head, posture, rig, rng)
     marker = expose(nuclei, light, tissue, posture, rig, rng)
     ratio = np.exp(rng.normal(0.0, 0.5, len(head)))
     dark = np.zeros(rig.shape, np.uint16)
@@ -334,8 +343,8 @@ def blur(image: Image, rig: Rig) -> Image:
     """Return the image through the core of the blur, which widens with depth."""
     pixel = rig.voxel_um / rig.oversampling
     near, far = (
-        ndimage.gaussian_filter(image, (z / rig.voxel_um, xy / pixel, xy / pixel), truncate=3)
-        for z, xy in ((0.65, 0.20), (1.15, 0.34))
+        ndimage.gaussian_filter(image, rig.blur * np.array([z / rig.voxel_um, xy, xy]), truncate=3)
+        for z, xy in ((0.65, 0.20 / pixel), (1.15, 0.34 / pixel))
     )
     depth = np.linspace(0, 1, image.shape[0], dtype=np.float32)[:, None, None]
     blurred: Image = near + depth * (far - near)
