@@ -53,7 +53,7 @@ class LabEntry(FrozenSettings):
         if missing:
             raise ValueError(f"beside {_KINDS[given[0]][0]} it needs {' and '.join(missing)}")
         allowed = {*_KINDS[given[0]], *(("roi_match", "timepoint") if given == ["nrrd"] else ())}
-        surplus = sorted(self.model_fields_set - allowed)
+        surplus = sorted(set(self.model_dump(exclude_none=True)) - allowed)
         if surplus:
             raise ValueError(f"{', '.join(surplus)} does not belong to {_KINDS[given[0]][0]}")
         if (self.roi_match is None) != (self.timepoint is None):

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from napari_acll.core import SettingsError
 from napari_acll.training._progress import ProgressCallback
 from napari_acll.training._settings import TrainSettings, load_train_settings
@@ -49,7 +51,7 @@ def train(
     """
     settings = load_train_settings(config_path)
     if device is not None:
-        settings = settings.model_copy(update={"device": device})
+        settings = _on_device(settings, device)
     if isinstance(settings, TrainSettings):
         return _train_points(
             settings, out, start=start, is_resumed=is_resumed, on_progress=on_progress
@@ -57,6 +59,15 @@ def train(
     return _train_unet3d(
         settings, out, start=start, is_resumed=is_resumed, on_progress=on_progress
     )
+
+
+def _on_device(
+    settings: "TrainSettings | UNet3DTrainSettings", device: str
+) -> "TrainSettings | UNet3DTrainSettings":
+    try:
+        return type(settings).model_validate(settings.model_dump() | {"device": device})
+    except ValidationError as error:
+        raise SettingsError(f"Device {device!r} is none; give auto, cpu or cuda:N.") from error
 
 
 def _train_points(
