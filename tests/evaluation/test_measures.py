@@ -316,3 +316,12 @@ def test_the_truth_of_a_virtual_worm_scores_as_told(swapped):
 def _n_listed(truths, shape, *names):
     rows = [(one, row) for one in truths for row, name in enumerate(one.names) if name in names]
     return sum(bool(one.is_listed[row] and one.is_inside(shape)[row]) for one, row in rows)
+
+
+def test_volumes_that_the_model_warned_of_are_counted_of_those_that_it_judged():
+    said, known = all_right(4)
+    novelty = np.array([0.1, 0.5, 0.9, np.nan])
+    volumes = replace(said.volumes, novelty=novelty)
+    evaluation = evaluate_session(replace(said, volumes=volumes), known)
+    assert (evaluation.value("warned"), evaluation.measures["warned"].n) == (2 / 3, 3)
+    assert math.isnan(evaluate_session(said, known).value("warned"))

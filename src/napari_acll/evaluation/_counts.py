@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from napari_acll.core import NOVELTY_LIMIT
 from napari_acll.evaluation._bins import bin_sums, per_volume
 from napari_acll.evaluation._errors_of_names import OUTCOMES, ListedNuclei, Outcome
 from napari_acll.evaluation._nuclei import Bools, Floats, Ints
@@ -32,7 +33,18 @@ def volume_counts(pairs: Pairs, *, confident: float) -> VolumeCounts:
     counts = {name: per_volume(rows, pairs.true_volume, volumes) for name, rows in nuclei.items()}
     counts |= {name: per_volume(rows, pairs.volume, volumes) for name, rows in found.items()}
     counts["n_volumes"] = np.ones(len(volumes), np.int64)
-    return counts
+    return counts | _warnings(pairs)
+
+
+def _warnings(pairs: Pairs) -> dict[str, Ints]:
+    """Return which volumes were looked at for novelty, and which were found to be odd."""
+    novelty = pairs.volumes.novelty
+    if novelty is None:
+        novelty = np.full(len(pairs.volumes.scored), np.nan)
+    return {
+        "n_looked_at": np.isfinite(novelty).astype(np.int64),
+        "n_warned": (novelty >= NOVELTY_LIMIT).astype(np.int64),
+    }
 
 
 def _nuclei(pairs: Pairs) -> dict[str, Bools]:

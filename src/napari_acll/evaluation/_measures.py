@@ -135,6 +135,7 @@ DEFINITIONS: Mapping[str, Definition] = {
     "center_error_um": _mean(
         "distance of a detection from its nucleus, um", "sum_distance_um", "n_centered"
     ),
+    "warned": _share("volumes that the model itself called odd", "n_warned", "n_looked_at"),
     "switches": _share(
         "a neuron has another name than when it was last named", "n_switches", "n_steps"
     ),

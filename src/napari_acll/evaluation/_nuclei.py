@@ -131,12 +131,16 @@ class VolumeNumbers:
         Numbers of the volumes that were labeled, ascending.
     time_s : ndarray of float64, shape (t,)
         Their times; NaN where not known.
+    novelty : ndarray of float64, shape (t,), optional
+        How unlike all that the model knows each looked, from 0 to 1; NaN where the labeler did not
+        say, None if it never does.
     n_unlabelable, n_skipped, n_lost : int
         Volumes that were judged unfit, skipped because labeling was late, or never came.
     """
 
     scored: Ints
     time_s: Floats
+    novelty: Floats | None = None
     n_unlabelable: int = 0
     n_skipped: int = 0
     n_lost: int = 0

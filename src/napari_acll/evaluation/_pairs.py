@@ -208,9 +208,12 @@ def _span(numbers: Ints) -> str:
 
 def _of_volumes(given: GivenNames, common: Ints) -> GivenNames:
     rows = np.isin(given.volume, common)
-    kept = np.isin(given.volumes.scored, common)
+    kept, all_volumes = np.isin(given.volumes.scored, common), given.volumes
     volumes = replace(
-        given.volumes, scored=given.volumes.scored[kept], time_s=given.volumes.time_s[kept]
+        all_volumes,
+        scored=all_volumes.scored[kept],
+        time_s=all_volumes.time_s[kept],
+        novelty=None if all_volumes.novelty is None else all_volumes.novelty[kept],
     )
     return replace(
         given,

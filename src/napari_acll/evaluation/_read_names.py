@@ -125,6 +125,7 @@ def _volumes(saved: SavedSession) -> VolumeNumbers:
     return VolumeNumbers(
         scored=scored,
         time_s=saved.read("time_s")[scored],
+        novelty=saved.read("novelty")[scored].astype(np.float64),
         n_unlabelable=int((status == VolumeStatus.UNLABELABLE).sum()),
         n_skipped=int((status == VolumeStatus.SKIPPED).sum()),
         n_lost=int((status == VolumeStatus.LOST).sum()),
@@ -193,16 +194,21 @@ def _table_volumes(columns: Columns, path: Path, volume: Ints) -> VolumeNumbers:
     traced = VolumeStatus.TRACED.name.lower()
     given = columns.get("volume_status", [traced] * len(volume))
     status = np.array([given[row].strip().lower() for row in first], np.str_)
-    time_s = np.full(len(numbers), np.nan)
-    if "time_s" in columns:
-        time_s = floats(columns, "time_s", path, SessionError)[first]
+    is_scored = status == traced
+
+    def told(name: str) -> Floats:
+        if name not in columns:
+            return np.full(int(is_scored.sum()), np.nan)
+        values: Floats = floats(columns, name, path, SessionError)[first][is_scored]
+        return values
 
     def count(kind: VolumeStatus) -> int:
         return int((status == kind.name.lower()).sum())
 
     return VolumeNumbers(
-        scored=numbers[status == traced],
-        time_s=time_s[status == traced],
+        scored=numbers[is_scored],
+        time_s=told("time_s"),
+        novelty=told("novelty"),
         n_unlabelable=count(VolumeStatus.UNLABELABLE),
         n_skipped=count(VolumeStatus.SKIPPED),
         n_lost=count(VolumeStatus.LOST),

@@ -46,6 +46,7 @@ ANIMAL_COLUMNS = {
     "detection_f1": "detection F1, %",
     "calibration_error": "calibration error, %",
     "confident_switches": "switches, %",
+    "warned": "warned of, %",
     "duplicates_per_volume": "duplicates per volume",
 }
 
