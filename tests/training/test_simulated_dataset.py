@@ -1,3 +1,4 @@
+import pickle
 from functools import partial
 
 import numpy as np
@@ -40,6 +41,11 @@ def test_workers_share_the_volumes_and_change_none() -> None:
     assert len(shared) == 5
     for image in alone:
         assert sum(torch.equal(image, other) for other in shared) == 1
+
+
+def test_it_can_be_sent_to_a_worker_that_is_spawned() -> None:
+    copy = pickle.loads(pickle.dumps(volumes(1)))  # noqa: S301  our own bytes
+    assert torch.equal(copy.sample(3).image, volumes(1).sample(3).image)
 
 
 def test_a_second_pass_may_go_on_where_the_first_ended() -> None:
