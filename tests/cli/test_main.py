@@ -9,7 +9,17 @@ from napari_acll import __version__
 from napari_acll.cli import _models, run
 from napari_acll.cli._options import SETTING_OF_OPTION, setting_field
 
-COMMANDS = ["demo", "run", "calibrate", "info", "export", "simulate", "train", "models"]
+COMMANDS = [
+    "demo",
+    "run",
+    "calibrate",
+    "info",
+    "export",
+    "evaluate",
+    "simulate",
+    "train",
+    "models",
+]
 
 
 def test_the_version_is_that_of_the_package(capsys):
@@ -26,7 +36,18 @@ def test_help_lists_every_command(capsys):
 
 @pytest.mark.parametrize(
     "command",
-    ["demo", "run", "calibrate", "info", "export", "simulate", "train", "models", "settings"],
+    [
+        "demo",
+        "run",
+        "calibrate",
+        "info",
+        "export",
+        "evaluate",
+        "simulate",
+        "train",
+        "models",
+        "settings",
+    ],
 )
 def test_every_command_has_help(command, capsys):
     assert run([command, "--help"]) == 0

@@ -14,44 +14,48 @@ if TYPE_CHECKING:
 Size = tuple[float, float, float]
 
 
+Sessions = Annotated[
+    list[str],
+    typer.Argument(
+        help="Session folders, one per animal, or tables of names (.csv).", metavar="SESSION..."
+    ),
+]
+Truths = Annotated[
+    list[str],
+    typer.Option(
+        "--truth",
+        help="What is true of each session, in the same order: a table (.csv), a folder of"
+        " instance masks, or 'simulated:...'. `--truth A B` and `--truth A --truth B` are the"
+        " same.",
+        metavar="TRUTH...",
+    ),
+]
+Masks = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--masks", help="True instance masks that belong to a table; as often as --truth."
+    ),
+]
+VoxelSize = Annotated[
+    str | None,
+    typer.Option(help="Voxel size as stored, for tables of names that give voxels: Z,Y,X."),
+]
+
+
 def evaluate(
-    sessions: Annotated[
-        list[str],
-        typer.Argument(
-            help="Session folders, one per animal, or tables of names (.csv).",
-            metavar="SESSION...",
-        ),
-    ],
-    truth: Annotated[
-        list[str],
-        typer.Option(
-            "--truth",
-            help="What is true of each session, in the same order: a table (.csv), a folder of"
-            " instance masks, or 'simulated:...'. `--truth A B` and `--truth A --truth B` are"
-            " the same.",
-            metavar="TRUTH...",
-        ),
-    ],
+    sessions: Sessions,
+    truth: Truths,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder for report.html and evaluation.json."),
+        Path | None, typer.Option("--out", help="Folder for report.html and evaluation.json.")
     ] = None,
-    masks: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--masks", help="True instance masks that belong to a table; as often as --truth."
-        ),
-    ] = None,
+    masks: Masks = None,
     confident: Annotated[
         float, typer.Option(help="Probability from which on a name counts as confident.")
     ] = 0.75,
     match_um: Annotated[
         float, typer.Option(help="A detection farther than this from every nucleus is none, um.")
     ] = 3.0,
-    voxel_size_um: Annotated[
-        str | None,
-        typer.Option(help="Voxel size as stored, for tables of names that give voxels: Z,Y,X."),
-    ] = None,
+    voxel_size_um: VoxelSize = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a report that is there.")
     ] = False,
