@@ -67,3 +67,12 @@ def test_a_trained_network_finds_nuclei_without_its_normalization():
     with torch.inference_mode():
         expected = network(inside[None, None])[0].permute(0, 3, 2, 1)[:, :24, :30, :41].numpy()
     np.testing.assert_allclose(np.stack(finder.logits(image)), expected, atol=1e-3)
+
+
+def test_an_untrained_network_finds_hardly_anything_anywhere():
+    torch.manual_seed(1)
+    network = DetectorNetwork(width=16).eval()
+    with torch.inference_mode():
+        chance = network(torch.rand(1, 1, 32, 32, 32)).sigmoid()
+    assert chance[:, 0].mean() < 0.03
+    assert chance[:, 1].mean() < 0.06

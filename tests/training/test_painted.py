@@ -38,10 +38,10 @@ def test_nuclei_shine_where_their_masks_are(seed):
 
 
 def test_slices_of_every_thickness_come_to_the_grid_of_the_masks():
-    volumes = [painted(seed) for seed in range(24)]
+    volumes = [painted(seed) for seed in range(16)]
     thick = [volume for volume in volumes if len(volume.marker) < len(volume.masks)]
     assert thick
-    for volume in (*thick, volumes[0]):
+    for volume in volumes:
         assert prepared(volume).shape == volume.masks.shape
 
 

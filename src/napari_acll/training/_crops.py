@@ -132,7 +132,7 @@ def target_maps(volume: PaintedVolume, rng: np.random.Generator) -> Crop:
         model_um=MODEL_VOXEL_UM,
     ).image
     image = image * np.float32(np.exp(rng.normal(0, 0.12)))
-    centroid_px, masks = _on_grid(volume, image.shape)
+    centroid_px, masks = on_grid(volume, image.shape)
     return Crop(
         image=image,
         center=center_map(centroid_px, image.shape),
@@ -140,10 +140,18 @@ def target_maps(volume: PaintedVolume, rng: np.random.Generator) -> Crop:
     )
 
 
-def _on_grid(
+def on_grid(
     volume: PaintedVolume, shape: tuple[int, ...]
 ) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
-    """Return centers and masks on the grid of the model, should it not be that of the masks."""
+    """Return centers and masks on the grid of the model, should it not be that of the masks.
+
+    Parameters
+    ----------
+    volume : PaintedVolume
+        What is true of a volume.
+    shape : tuple of int
+        Of the volume on the grid of the model.
+    """
     if volume.masks.shape == shape:
         return volume.centroid_px, volume.masks
     zoom = np.asarray(shape) / np.asarray(volume.masks.shape)

@@ -1,50 +1,109 @@
-"""The threshold of the detector."""
+"""The thresholds of the detector."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_acll.label import NucleusFinder, prepare
-from napari_acll.training._crops import MODEL_VOXEL_UM
+from napari_acll.simulate import Anatomy, WormSettings
+from napari_acll.training._crops import MODEL_VOXEL_UM, as_painted, on_grid
 from napari_acll.training._matching import match_nuclei
-from napari_acll.training._volumes import RenderedVolume
+from napari_acll.training._painted import PaintedVolume, paint_random
+from napari_acll.training._volumes import render_random, render_shape
 
-_THRESHOLDS = tuple(round(0.05 + 0.02 * step, 2) for step in range(25))
+_PEAKS = tuple(round(0.05 + 0.02 * step, 2) for step in range(25))
+_FOREGROUNDS = tuple(round(0.2 + 0.05 * step, 2) for step in range(11))
 _MATCH_UM = 2.0
 
 
-def choose_peak_threshold(finder: NucleusFinder, volumes: Iterable[RenderedVolume]) -> float:
-    """Return the threshold with the best F1 of the nuclei found.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """From which probability on something counts.
+
+    Parameters
+    ----------
+    peak : float
+        Smoothed probability of a center.
+    foreground : float
+        Probability of a voxel to belong to a nucleus.
+    """
+
+    peak: float
+    foreground: float
+
+
+def threshold_volumes(
+    anatomy: Anatomy, n: int, *, seed: tuple[int, ...]
+) -> Iterator[PaintedVolume]:
+    """Yield volumes of new animals: on the usual rig, on a random one and painted, by turns.
+
+    Thresholds that are best on one rig need not be so on another; these shall do on all.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+        Where the animals come from.
+    n : int
+        Volumes.
+    seed : tuple of int
+        Decides them.
+    """
+    rng = np.random.default_rng(seed)
+    for index in range(n):
+        if index % 3 == 0:
+            shape, number = anatomy.sample(rng), int(rng.integers(2**31))
+            yield as_painted(render_shape(shape, WormSettings(n_volumes=1), seed=number))
+        elif index % 3 == 1:
+            yield as_painted(render_random(anatomy, rng))
+        else:
+            yield paint_random(anatomy, rng)
+
+
+def choose_thresholds(finder: NucleusFinder, volumes: Iterable[PaintedVolume]) -> Thresholds:
+    """Return the thresholds with the best F1 of the nuclei and the best overlap of the foreground.
+
+    Every volume counts the same.
 
     Parameters
     ----------
     finder : NucleusFinder
-        With a threshold below all that are tried.
-    volumes : iterable of RenderedVolume
+        With a threshold of peaks below all that are tried.
+    volumes : iterable of PaintedVolume
         Volumes that the detector was not trained on.
     """
-    counts = np.zeros((len(_THRESHOLDS), 2))
-    for rendered in volumes:
-        counts += _counts(finder, rendered)
-    right, all_ = counts.T
-    return float(_THRESHOLDS[int(np.argmax(right / np.maximum(all_, 1)))])
+    scores = [_scores(finder, volume) for volume in volumes]
+    f1, overlap = (np.mean([score[part] for score in scores], axis=0) for part in (0, 1))
+    return Thresholds(
+        peak=_PEAKS[int(np.argmax(f1))], foreground=_FOREGROUNDS[int(np.argmax(overlap))]
+    )
 
 
-def _counts(finder: NucleusFinder, rendered: RenderedVolume) -> np.typing.NDArray[np.float64]:
-    """Return twice the matches, and detections plus nuclei, for each threshold."""
-    spec = rendered.volume.spec
+def _scores(
+    finder: NucleusFinder, volume: PaintedVolume
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the F1 for each threshold of peaks, the overlap for each of the foreground."""
     prepared = prepare(
-        rendered.volume.marker,
+        volume.marker,
         background=0.0,
-        voxel_um=spec.voxel_size_um,
+        voxel_um=volume.voxel_size_um,
         model_um=MODEL_VOXEL_UM,
     )
+    centroid_px, masks = on_grid(volume, prepared.image.shape)
     found = finder.find(prepared)
-    inside = rendered.truth.is_inside(spec.shape)
-    true_um = rendered.truth.centroid_px[inside] * np.asarray(spec.voxel_size_um)
-    result = np.zeros((len(_THRESHOLDS), 2))
-    for row, threshold in enumerate(_THRESHOLDS):
-        kept = found.position_um[found.height >= threshold]
-        matched = match_nuclei(kept, true_um, max_distance_um=_MATCH_UM)
-        result[row] = 2 * (matched >= 0).sum(), len(kept) + len(true_um)
-    return result
+    true_um = centroid_px * np.asarray(prepared.voxel_size_um)
+    f1 = [_f1(found.position_um[found.height >= peak], true_um) for peak in _PEAKS]
+    logit = finder.logits(prepared.image)[1]
+    overlap = [_overlap(logit >= np.log(p / (1 - p)), masks > 0) for p in _FOREGROUNDS]
+    return np.array(f1), np.array(overlap)
+
+
+def _f1(found_um: NDArray[np.float64], true_um: NDArray[np.float64]) -> float:
+    matched = match_nuclei(found_um, true_um, max_distance_um=_MATCH_UM)
+    return float(2 * (matched >= 0).sum() / max(len(found_um) + len(true_um), 1))
+
+
+def _overlap(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
+    """Return intersection over union."""
+    return float((found & true).sum() / max((found | true).sum(), 1))

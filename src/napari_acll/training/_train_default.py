@@ -30,7 +30,7 @@ from napari_acll.training._model_card import write_model_card
 from napari_acll.training._point_batches import NamedNuclei, sample_detections
 from napari_acll.training._progress import ProgressCallback, Reporter
 from napari_acll.training._settings import TrainSettings
-from napari_acll.training._thresholds import choose_peak_threshold
+from napari_acll.training._thresholds import choose_thresholds, threshold_volumes
 from napari_acll.training._train_networks import train_networks
 from napari_acll.training._volumes import RenderedVolume
 
@@ -111,9 +111,10 @@ class _Training:
 
     def _with_threshold(self, model: PointModel) -> PointModel:
         n = self._settings.n_validation_volumes
-        volumes = self._herd.typical_volumes(n, seed=self._seed(21))
-        threshold = choose_peak_threshold(self._finder(model, threshold=0.05), volumes)
-        card = model.card.model_copy(update={"peak_threshold": threshold})
+        volumes = threshold_volumes(self._herd.anatomy, n, seed=self._seed(21))
+        chosen = choose_thresholds(self._finder(model, threshold=0.05), volumes)
+        update = {"peak_threshold": chosen.peak, "foreground_threshold": chosen.foreground}
+        card = model.card.model_copy(update=update)
         return replace(model, card=card)
 
     def _finish_identifier(self, model: PointModel) -> None:
