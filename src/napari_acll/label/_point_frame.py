@@ -19,6 +19,10 @@ Floats = NDArray[np.float64]
 
 _ROLLS_DEG = (0.0, 30.0, -30.0, 180.0, 210.0, 150.0)
 """Animals lie on their side; more than 45 degrees away from it has not been seen."""
+_SOFT_UM = (7.0, 6.2, 5.5, 4.9, 4.3)
+_SHARP_UM = (3.8, 3.4, 3.0)
+"""SD of the matching, from round to round; the first are enough to see which postures to drop."""
+_N_FINALISTS = 5
 _CLUTTER_PER_UM3 = 2e-4
 """Density of points that belong to no neuron of the atlas, against 190 of them per 1e5 um3."""
 
@@ -67,13 +71,19 @@ def likeliest_poses(position_um: Floats, atlas: Atlas, *, n_best: int) -> list[P
     """
     center = np.median(position_um, axis=0)
     starts = [_start(center, turn) for turn in _turns(position_um - center)]
-    poses = [refine_rigid(position_um, atlas, start) for start in starts]
-    poses.sort(key=lambda pose: -pose.log_likelihood)
+    poses = [refine_rigid(position_um, atlas, start, sds_um=_SOFT_UM) for start in starts]
+    finalists = _apart(poses)[: max(_N_FINALISTS, n_best)]
+    poses = [refine_rigid(position_um, atlas, pose, sds_um=_SHARP_UM) for pose in finalists]
+    return _apart(poses)[:n_best]
+
+
+def _apart(poses: list[Pose]) -> list[Pose]:
+    """Return postures by their likelihood, without those that repeat a likelier one."""
     kept: list[Pose] = []
-    for pose in poses:
+    for pose in sorted(poses, key=lambda pose: -pose.log_likelihood):
         if all(_angle_deg(pose.matrix, other.matrix) > 20 for other in kept):
             kept.append(pose)
-    return kept[:n_best]
+    return kept
 
 
 def _turns(centered: Floats) -> list[Floats]:
@@ -106,10 +116,24 @@ def _angle_deg(first: Floats, second: Floats) -> float:
     return float(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))))
 
 
-def refine_rigid(position_um: Floats, atlas: Atlas, start: Pose, *, n_rounds: int = 8) -> Pose:
-    """Return the rigid posture near `start` in which the nuclei fit the atlas best."""
+def refine_rigid(
+    position_um: Floats, atlas: Atlas, start: Pose, *, sds_um: tuple[float, ...]
+) -> Pose:
+    """Return the rigid posture near `start` in which the nuclei fit the atlas best.
+
+    Parameters
+    ----------
+    position_um : ndarray of float64, shape (n, 3)
+        Nuclei as they lie in the volume.
+    atlas : Atlas
+        Where neurons lie.
+    start : Pose
+        First guess.
+    sds_um : tuple of float
+        How far from its neuron a nucleus may lie, SD in each round.
+    """
     pose = start
-    for sd_um in np.geomspace(7.0, 3.0, n_rounds):
+    for sd_um in sds_um:
         weight, target, log_likelihood = _match(pose.apply(position_um), atlas, sd_um)
         pose = _rigid_fit(position_um, target, weight, log_likelihood)
     return pose
@@ -126,14 +150,15 @@ def refine_affine(position_um: Floats, atlas: Atlas, start: Pose, *, n_rounds: i
 
 def _match(moved: Floats, atlas: Atlas, sd_um: float) -> tuple[Floats, Floats, float]:
     """Return, for each point, how surely it is a neuron, where that would be, and the fit."""
-    square = (
-        (moved**2).sum(1)[:, None] - 2 * moved @ atlas.mean_um.T + (atlas.mean_um**2).sum(1)[None]
-    )
-    density = np.exp(-0.5 * square / sd_um**2) / ((2 * np.pi) ** 1.5 * sd_um**3)
+    place = moved.astype(np.float32)
+    home = atlas.mean_um.astype(np.float32)
+    square = (place**2).sum(1)[:, None] - 2 * place @ home.T + (home**2).sum(1)[None]
+    density = np.exp(square * np.float32(-0.5 / sd_um**2))
+    density *= np.float32(1 / ((2 * np.pi) ** 1.5 * sd_um**3))
     total = density.sum(1) + _CLUTTER_PER_UM3 * 5
     share = density / total[:, None]
-    weight = share.sum(1)
-    target = share @ atlas.mean_um / np.maximum(weight, 1e-9)[:, None]
+    weight = share.sum(1).astype(np.float64)
+    target = (share @ home).astype(np.float64) / np.maximum(weight, 1e-9)[:, None]
     return weight, target, float(np.log(total).mean())
 
 

@@ -14,8 +14,10 @@ from napari_acll.label._point_model import Calibration
 
 Floats = NDArray[np.float64]
 
-N_POSES = 2
+N_POSES = 3
 """Postures that the network gets to judge; which one fits the atlas best is not always right."""
+N_FINE_ROUNDS = 2
+"""Passes after the first; each lays the animal on the atlas by the names of the one before."""
 _MIN_TRUST = 0.3
 
 
@@ -98,20 +100,23 @@ class NucleusNamer:
         """Return the logits of the likeliest posture, `(n, k + 1)`.
 
         A first pass in each likely posture finds the right one; the neurons that it is sure of
-        give an affine map to the atlas, in which the second pass looks again.
+        give an affine map to the atlas, in which the next pass looks again.
         """
+        start, logits = self._judged(nuclei)
+        features = nuclei.features(is_fine=True)[None]
+        for _ in range(N_FINE_ROUNDS):
+            fine = self._affine(nuclei.position_um, self.calibrated(logits), start)
+            logits = self._run(fine.apply(nuclei.position_um)[None], features)[0]
+        return logits
+
+    def _judged(self, nuclei: NucleusTable) -> tuple[Pose, NDArray[np.float64]]:
+        """Return the posture in which the network is surest of the names, and its logits."""
         poses = likeliest_poses(nuclei.position_um, self._atlas, n_best=N_POSES)
         features = nuclei.features(is_fine=False)
         placed = np.stack([pose.apply(nuclei.position_um) for pose in poses])
-        first = self._run(placed, np.repeat(features[None], len(poses), 0))
-        chances = [self.calibrated(logits) for logits in first]
-        best = int(np.argmax([_agreement(chance) for chance in chances]))
-        fine = self._affine(nuclei.position_um, chances[best], poses[best])
-        second = self._run(
-            fine.apply(nuclei.position_um)[None], nuclei.features(is_fine=True)[None]
-        )
-        result: NDArray[np.float64] = second[0]
-        return result
+        logits = self._run(placed, np.repeat(features[None], len(poses), 0))
+        best = int(np.argmax([_agreement(self.calibrated(part)) for part in logits]))
+        return poses[best], logits[best]
 
     def _affine(self, position_um: Floats, chance: Floats, start: Pose) -> Pose:
         neuron, trust = assign_names(chance)

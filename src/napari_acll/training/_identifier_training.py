@@ -26,7 +26,7 @@ def identifier_loss(
     home_um : Tensor of float, shape (B, n, 3)
         Where each nucleus would lie in the average animal.
     neuron : Tensor of int64, shape (B, n)
-        Class numbers, `IGNORED` where a row only fills up.
+        Class numbers, `IGNORED` where nobody knows or a row only fills up.
     atlas_mean_um : Tensor of float, shape (k, 3)
         Where neurons lie.
     """
@@ -77,7 +77,7 @@ def train_identifier(
         batch = PointBatch.of([draw(rng) for _ in range(batch_size)], atlas, rng)
         neuron = batch.neuron.to(device)
         logits, home_um = network(
-            batch.position_um.to(device), batch.features.to(device), neuron != IGNORED
+            batch.position_um.to(device), batch.features.to(device), batch.is_nucleus.to(device)
         )
         return identifier_loss(logits, home_um, neuron, network.atlas_mean_um)
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from napari_acll.core import ModelError
+from napari_acll.training._muon import Muon
 
 _LARGEST_GRADIENT = 1.0
 
@@ -33,6 +35,9 @@ class LoopPlan:
     average_decay : float
         The result is the exponential average of the weights with this decay per step; 0 takes the
         last weights.
+    matrix_learning_rate : float
+        Highest of Muon, which trains the matrices of the layers that repeat; 0 trains all with
+        AdamW.
     checkpoint : Path, optional
         File that the state is written to, and resumed from if it is there.
     checkpoint_every : int
@@ -44,6 +49,7 @@ class LoopPlan:
     weight_decay: float = 0.01
     warm_share: float = 0.1
     average_decay: float = 0.0
+    matrix_learning_rate: float = 0.0
     checkpoint: Path | None = None
     checkpoint_every: int = 100
 
@@ -91,26 +97,20 @@ class _LoopState:
 
     def __init__(self, network: nn.Module, plan: LoopPlan) -> None:
         self._network, self._plan = network, plan
-        self._optimizer = torch.optim.AdamW(
-            network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
-        )
-        self._schedule = OneCycleLR(
-            self._optimizer,
-            plan.learning_rate,
-            total_steps=plan.n_steps,
-            pct_start=plan.warm_share,
-        )
+        self._optimizers = _optimizers(network, plan)
+        self._schedules = [_schedule(optimizer, plan) for optimizer in self._optimizers]
         self._average: AveragedModel | None = None
         if plan.average_decay:
-            average = get_ema_multi_avg_fn(plan.average_decay)  # type: ignore[no-untyped-call]
-            self._average = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+            average = _running_average(plan.average_decay)
+            self._average = AveragedModel(network, avg_fn=average, use_buffers=True)
 
     def step(self, loss: Tensor) -> None:
-        self._optimizer.zero_grad(set_to_none=True)
+        self._network.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._network.parameters(), _LARGEST_GRADIENT)
-        self._optimizer.step()
-        self._schedule.step()
+        for optimizer, schedule in zip(self._optimizers, self._schedules, strict=True):
+            optimizer.step()
+            schedule.step()
         if self._average is not None:
             self._average.update_parameters(self._network)
 
@@ -138,8 +138,9 @@ class _LoopState:
             if saved["n_steps"] != self._plan.n_steps:
                 raise ValueError(f"it is of a training of {saved['n_steps']} steps")
             self._network.load_state_dict(saved["network"])
-            self._optimizer.load_state_dict(saved["optimizer"])
-            self._schedule.load_state_dict(saved["schedule"])
+            for number, optimizer in enumerate(self._optimizers):
+                optimizer.load_state_dict(saved[f"optimizer_{number}"])
+                self._schedules[number].load_state_dict(saved[f"schedule_{number}"])
             if self._average is not None:
                 self._average.load_state_dict(saved["average"])
             return int(saved["n_done"])
@@ -149,12 +150,54 @@ class _LoopState:
             raise _not_resumable(path, str(error).splitlines()[0]) from error
 
     def _parts(self) -> dict[str, Any]:
-        parts = {
-            "network": self._network.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "schedule": self._schedule.state_dict(),
-        }
+        parts: dict[str, Any] = {"network": self._network.state_dict()}
+        for number, optimizer in enumerate(self._optimizers):
+            parts[f"optimizer_{number}"] = optimizer.state_dict()
+            parts[f"schedule_{number}"] = self._schedules[number].state_dict()
         return parts | ({"average": self._average.state_dict()} if self._average else {})
+
+
+def _running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Return an exponential average over at most a tenth of the steps so far.
+
+    Without that the weights at the start would weigh down the average of a short training.
+    """
+
+    def mean(average: Tensor, new: Tensor, n_seen: Tensor | int) -> Tensor:
+        if not average.is_floating_point():  # a counter
+            return new
+        n = float(n_seen)
+        return average.lerp(new, 1 - min(decay, (1 + n) / (10 + n)))
+
+    return mean
+
+
+def _optimizers(network: nn.Module, plan: LoopPlan) -> list[Optimizer]:
+    """Return AdamW, and Muon for the matrices of a network's `layers` if the plan wants it."""
+    inner = {
+        name: weight
+        for name, weight in network.named_parameters()
+        if plan.matrix_learning_rate and name.startswith("layers.") and weight.ndim == 2
+    }
+    rest = [weight for name, weight in network.named_parameters() if name not in inner]
+    made: list[Optimizer] = [
+        torch.optim.AdamW(rest, lr=plan.learning_rate, weight_decay=plan.weight_decay)
+    ]
+    if inner:
+        rate = plan.matrix_learning_rate
+        made.append(Muon(inner.values(), lr=rate, weight_decay=plan.weight_decay))
+    return made
+
+
+def _schedule(optimizer: Optimizer, plan: LoopPlan) -> OneCycleLR:
+    is_muon = isinstance(optimizer, Muon)
+    return OneCycleLR(
+        optimizer,
+        plan.matrix_learning_rate if is_muon else plan.learning_rate,
+        total_steps=plan.n_steps,
+        pct_start=plan.warm_share,
+        cycle_momentum=not is_muon,
+    )
 
 
 def _not_resumable(path: Path, why: str) -> ModelError:

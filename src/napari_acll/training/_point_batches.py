@@ -14,7 +14,7 @@ from napari_acll.simulate import Anatomy, PointSample, PoseSettings, sample_poin
 Floats = NDArray[np.float64]
 
 IGNORED = -1
-"""Class of rows that only fill up a batch."""
+"""Class of rows that teach nothing: nobody knows what they are, or they only fill up a batch."""
 _DETECTION_RANGE_UM = 1.6
 """Two nuclei nearer than this are seen as one."""
 
@@ -28,7 +28,7 @@ class NamedNuclei:
     nuclei : NucleusTable
         As the detector reports them.
     neuron : ndarray of int64, shape (n,)
-        Class number, 0 for none of the model's neurons.
+        Class number, 0 for none of the model's neurons, `IGNORED` where nobody knows.
     """
 
     nuclei: NucleusTable
@@ -139,11 +139,19 @@ def training_places(
         chosen = rng.random(len(source)) < rng.uniform(0.2, 0.9)
         if chosen.sum() >= 8:
             pose = fit_pose(source[chosen], target[chosen], is_affine=True)
-    placed = pose.apply(position)
-    share = 0.4 if is_fine else 1.0
-    turn = _small_turn(share * np.array([8.0, 3.0, 3.0]), rng)
-    moved: Floats = placed @ turn + rng.normal(0, share * np.array([0.8, 0.8, 1.5]))
-    return moved
+    return _disturbed(pose.apply(position), rng, share=0.4 if is_fine else 1.0)
+
+
+def _disturbed(placed: Floats, rng: np.random.Generator, *, share: float) -> Floats:
+    """Turn and shift as the search for the posture errs.
+
+    Where nameless nuclei fill up a part of a head, it errs along the body by up to 16 um.
+    """
+    turn = _small_turn(share * np.array([10.0, 4.0, 4.0]), rng)
+    far = rng.choice([1.0, 4.0], p=[0.6, 0.4]) * rng.gamma(2.0, 0.5)
+    center = placed.mean(0)
+    moved: Floats = (placed - center) @ turn + center
+    return moved + rng.normal(0, share * np.array([0.8, 1.2, 2.0 * far]))
 
 
 def _small_turn(sd_deg: Floats, rng: np.random.Generator) -> Floats:
@@ -168,12 +176,15 @@ class PointBatch:
     features : Tensor of float32, shape (B, n, f)
         See `nucleus_features`.
     neuron : Tensor of int64, shape (B, n)
-        Class numbers, `IGNORED` where a row only fills up.
+        Class numbers, `IGNORED` where nobody knows or a row only fills up.
+    is_nucleus : Tensor of bool, shape (B, n)
+        False where a row only fills up.
     """
 
     position_um: Tensor
     features: Tensor
     neuron: Tensor
+    is_nucleus: Tensor
 
     @classmethod
     def of(
@@ -191,8 +202,10 @@ class PointBatch:
             look = sample.nuclei.features(is_fine=is_fine)
             features.append(np.pad(look, ((0, n - size), (0, 0))))
             neuron[row, :size] = sample.neuron
+        sizes = np.array([len(sample.neuron) for sample in samples])
         return cls(
             torch.from_numpy(places),
             torch.from_numpy(np.stack(features)),
             torch.from_numpy(neuron),
+            torch.from_numpy(np.arange(n) < sizes[:, None]),
         )

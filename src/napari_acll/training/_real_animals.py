@@ -1,15 +1,23 @@
-"""Real heads from the table of positions of named nuclei, for evaluation."""
+"""Real heads from the table of positions of named nuclei, to learn from and to evaluate on."""
 
 import csv
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_acll.core import RecordingError
+from napari_acll.label import fit_pose
 from napari_acll.simulate import Anatomy, AnimalShape
+
+_MIN_KNOWN = 20
+
+
+def _no_places() -> NDArray[np.float64]:
+    return np.zeros((0, 3))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -24,12 +32,15 @@ class RealHead:
         Names, each once.
     position_um : ndarray of float64, shape (n, 3)
         `(z, y, x)`.
+    nameless_um : ndarray of float64, shape (m, 3)
+        Rows without a name, or with one that is not certain.
     """
 
     lab: str
     animal: str
     names: tuple[str, ...]
     position_um: NDArray[np.float64]
+    nameless_um: NDArray[np.float64] = field(default_factory=_no_places)
 
     def shape(self, anatomy: Anatomy, rng: np.random.Generator) -> AnimalShape:
         """Return the animal, completed with the nuclei that its list lacks."""
@@ -50,11 +61,9 @@ def read_heads(path: Path) -> list[RealHead]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                name = _certain_name(row["ID"])
-                if name:
-                    head = places.setdefault((row["lab"], row["animal"]), {})
-                    place = [float(row[f"{axis}_um"]) for axis in "zyx"]
-                    head.setdefault(name, []).append(place)
+                head = places.setdefault((row["lab"], row["animal"]), {})
+                place = [float(row[f"{axis}_um"]) for axis in "zyx"]
+                head.setdefault(_certain_name(row["ID"]), []).append(place)
     except (OSError, KeyError, ValueError) as error:
         raise RecordingError(
             f"Expected a table of named positions with columns lab, animal, x_um, y_um, z_um and"
@@ -64,13 +73,67 @@ def read_heads(path: Path) -> list[RealHead]:
 
 
 def _head(key: tuple[str, str], named: dict[str, list[list[float]]]) -> RealHead:
-    once = {name: rows[0] for name, rows in named.items() if len(rows) == 1}
+    once = {name: rows[0] for name, rows in named.items() if name and len(rows) == 1}
+    rest = [place for name, rows in named.items() if name not in once for place in rows]
     return RealHead(
         lab=key[0],
         animal=key[1],
         names=tuple(once),
         position_um=np.array(list(once.values()), np.float64).reshape(-1, 3),
+        nameless_um=np.array(rest, np.float64).reshape(-1, 3),
     )
+
+
+def in_one_frame(heads: Sequence[RealHead], anatomy: Anatomy) -> list[RealHead]:
+    """Return animals in the anatomy's frame, what the mounts of a lab stretch taken out.
+
+    Parameters
+    ----------
+    heads : sequence of RealHead
+        Animals as they were published; those with fewer than 20 neurons that the anatomy knows
+        are left out.
+    anatomy : Anatomy
+        Whose frame it is.
+    """
+    aligned = [_aligned(head, anatomy) for head in heads if _n_known(head, anatomy) >= _MIN_KNOWN]
+    stretch = {lab: _lab_stretch(lab, aligned, anatomy) for lab in {head.lab for head in aligned}}
+    return [
+        _aligned(
+            replace(
+                head,
+                position_um=head.position_um @ stretch[head.lab],
+                nameless_um=head.nameless_um @ stretch[head.lab],
+            ),
+            anatomy,
+        )
+        for head in aligned
+    ]
+
+
+def _n_known(head: RealHead, anatomy: Anatomy) -> int:
+    return int((anatomy.numbers(head.names) >= 0).sum())
+
+
+def _aligned(head: RealHead, anatomy: Anatomy) -> RealHead:
+    names = (*head.names, *("" for _ in head.nameless_um))
+    place = anatomy.align(names, np.concatenate([head.position_um, head.nameless_um]))
+    n = len(head.names)
+    return replace(head, position_um=place[:n], nameless_um=place[n:])
+
+
+def _lab_stretch(lab: str, heads: Sequence[RealHead], anatomy: Anatomy) -> NDArray[np.float64]:
+    """Return the stretch `S` of places `place @ S` that the lab's median animal needs."""
+    logs = []
+    for head in heads:
+        if head.lab == lab:
+            row = anatomy.numbers(head.names)
+            known = row >= 0
+            fit = fit_pose(head.position_um[known], anatomy.mean_um[row[known]], is_affine=True)
+            u, scale, _ = np.linalg.svd(fit.matrix)
+            logs.append(u @ np.diag(np.log(scale)) @ u.T)
+    value, vector = np.linalg.eigh(np.median(logs, axis=0))
+    stretch: NDArray[np.float64] = vector @ np.diag(np.exp(value)) @ vector.T
+    return stretch
 
 
 def _certain_name(name: str) -> str:

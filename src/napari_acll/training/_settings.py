@@ -46,9 +46,17 @@ class IdentifierTraining(FrozenSettings):
     width: int = Field(128, ge=8, description="Width of the transformer.")
     n_layers: int = Field(4, ge=1, description="Its layers.")
     n_heads: int = Field(4, ge=1, description="Its attention heads.")
-    n_steps: int = Field(1500, ge=1, description="Steps on nuclei sampled without an image.")
-    batch_size: int = Field(16, ge=1, description="Animals per step.")
+    n_steps: int = Field(3000, ge=1, description="Steps on nuclei sampled without an image.")
+    batch_size: int = Field(8, ge=1, description="Animals per step.")
     learning_rate: float = Field(2e-3, gt=0, description="Highest of the one-cycle schedule.")
+    matrix_learning_rate: float = Field(
+        0.016,
+        ge=0,
+        description="The same for the matrices of its layers, by Muon; 0: as the rest.",
+    )
+    average_decay: float = Field(
+        0.998, ge=0, lt=1, description="Per step, of the average of the weights; 0: the last ones."
+    )
     n_volumes: int = Field(
         240, ge=0, description="Rendered volumes whose detections it learns from at the end."
     )

@@ -21,7 +21,7 @@ from napari_acll.training._crops import MODEL_VOXEL_UM, CropSampler
 from napari_acll.training._detector_training import train_detector
 from napari_acll.training._identifier_training import train_identifier
 from napari_acll.training._loop import LoopPlan
-from napari_acll.training._point_batches import sample_detections
+from napari_acll.training._point_worlds import PointWorlds
 from napari_acll.training._progress import Reporter
 from napari_acll.training._settings import TrainSettings
 
@@ -100,10 +100,13 @@ def _train(
 
 def loop_plan(part: str, settings: TrainSettings, folder: Path) -> LoopPlan:
     """Return how a network is trained; `part` is one of `PARTS`."""
-    own = settings.detector if part == "detector" else settings.identifier
+    is_detector = part == "detector"
+    own = settings.detector if is_detector else settings.identifier
     return LoopPlan(
         n_steps=own.n_steps,
         learning_rate=own.learning_rate,
+        matrix_learning_rate=0.0 if is_detector else settings.identifier.matrix_learning_rate,
+        average_decay=own.average_decay,
         checkpoint=folder / f"{part}.state",
         checkpoint_every=settings.checkpoint_every,
     )
@@ -144,7 +147,7 @@ def _train_identifier(
     train_identifier(
         network,
         home_of(herd.anatomy),
-        lambda rng: sample_detections(herd.anatomy, rng),
+        PointWorlds(herd.anatomy, herd.heads).detections,
         batch_size=settings.identifier.batch_size,
         seed=settings.seed,
         plan=plan,
