@@ -14,7 +14,7 @@ from napari_acll.evaluation._evaluation import (
     evaluate_sessions,
 )
 from napari_acll.evaluation._mask_scores import MaskOverlap, MaskScore, overlap_masks, score_masks
-from napari_acll.evaluation._matching import match_volumes
+from napari_acll.evaluation._matching import match_nuclei, match_volumes
 from napari_acll.evaluation._measures import ABOUT, Measure
 from napari_acll.evaluation._nuclei import GivenNames, MaskSeries, TrueNuclei, VolumeNumbers
 from napari_acll.evaluation._read_names import names_of_session, read_names
@@ -49,6 +49,7 @@ __all__ = [
     "equal_width_bins",
     "evaluate_session",
     "evaluate_sessions",
+    "match_nuclei",
     "match_volumes",
     "names_of_session",
     "overlap_masks",
