@@ -37,7 +37,8 @@ from napari_acll.training._lab_volume import LabVolume
 from napari_acll.training._loop import LoopPlan
 from napari_acll.training._model_card import write_model_card
 from napari_acll.training._painted import PaintedVolume
-from napari_acll.training._point_batches import NamedNuclei, sample_detections
+from napari_acll.training._point_batches import NamedNuclei
+from napari_acll.training._point_worlds import PointWorlds
 from napari_acll.training._progress import ProgressCallback, Reporter
 from napari_acll.training._settings import TrainSettings
 
@@ -212,12 +213,14 @@ class _Tuning:
     def _draw(
         self, lab: list[NamedNuclei], simulated: list[NamedNuclei]
     ) -> Callable[[np.random.Generator], NamedNuclei]:
+        worlds = PointWorlds(self._herd.anatomy, self._herd.heads)
+
         def draw(rng: np.random.Generator) -> NamedNuclei:
             if rng.random() < self._part.lab_share:
                 return lab[int(rng.integers(len(lab)))]
             if rng.random() < 0.5:
                 return simulated[int(rng.integers(len(simulated)))]
-            return sample_detections(self._herd.anatomy, rng)
+            return worlds.detections(rng)
 
         return draw
 

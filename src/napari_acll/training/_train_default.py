@@ -27,7 +27,8 @@ from napari_acll.training._evaluation import Scores, evaluate
 from napari_acll.training._identifier_training import train_identifier
 from napari_acll.training._loop import LoopPlan
 from napari_acll.training._model_card import write_model_card
-from napari_acll.training._point_batches import NamedNuclei, sample_detections
+from napari_acll.training._point_batches import NamedNuclei
+from napari_acll.training._point_worlds import PointWorlds
 from napari_acll.training._progress import ProgressCallback, Reporter
 from napari_acll.training._settings import TrainSettings
 from napari_acll.training._thresholds import choose_thresholds, threshold_volumes
@@ -125,10 +126,12 @@ class _Training:
         volumes = self._herd.learning_volumes(part.n_volumes, seed=self._seed(22))
         found = self._detected(model, volumes, "detections", part.n_volumes)
 
+        worlds = PointWorlds(self._herd.anatomy, self._herd.heads)
+
         def draw(rng: np.random.Generator) -> NamedNuclei:
             if rng.random() < _RENDERED_SHARE:
                 return found[int(rng.integers(len(found)))]
-            return sample_detections(self._herd.anatomy, rng)
+            return worlds.detections(rng)
 
         train_identifier(
             model.identifier,
