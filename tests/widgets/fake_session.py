@@ -102,6 +102,8 @@ class FakeSession:
         spec: VolumeSpec | None = None,
     ) -> None:
         self.state = SessionState.IDLE
+        self.calibrated_on = "simulation only"
+        self.novelty = float("nan")
         self.counters = SessionCounters()
         self.store = TraceStore(NeuronTable.numbered(N_NEURONS))
         self._n_volumes, self._lingers, self._error = n_volumes, lingers, error

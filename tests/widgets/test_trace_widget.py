@@ -31,7 +31,7 @@ def traces(make_napari_viewer_proxy, monkeypatch, confidence):
     store = TraceStore(NeuronTable(NAMES))
     for index in range(30):
         store.append(_sample(index, confidence))
-    session = SimpleNamespace(store=store, spec=make_spec())
+    session = SimpleNamespace(store=store, spec=make_spec(), latest=lambda: None)
     widget._engine.run = SimpleNamespace(session=session, is_over=True, stop=lambda: None)
     widget.refresh()
     return widget

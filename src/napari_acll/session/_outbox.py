@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from napari_acll.core import (
     StageTimings,
     TraceSample,
     VolumeStatus,
+    calibration_notice,
 )
 
 
@@ -72,6 +73,15 @@ class Event:
     def hand_to(self, writer: SessionWriter) -> None:
         """Give it to a writer."""
         writer.write_event(self.kind, self.message, self.details)
+
+
+def first_events(notes: Sequence[str], model: Mapping[str, object]) -> list[Event]:
+    """Return what is known before the first volume: of the recording, and of the model's names."""
+    return [
+        *(Event("source", note) for note in notes),
+        Event("calibration", calibration_notice(model)),
+        Event("ready", "The model is warm; reading begins."),
+    ]
 
 
 def last_event(

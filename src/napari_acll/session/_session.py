@@ -25,7 +25,7 @@ from napari_acll.core import (
     TraceStore,
     VolumeSource,
     VolumeSpec,
-    calibration_notice,
+    calibration_label,
 )
 from napari_acll.session._acquisition import Acquisition
 from napari_acll.session._announcer import Announcer
@@ -34,7 +34,7 @@ from napari_acll.session._computation import Computation
 from napari_acll.session._counters import Tally
 from napari_acll.session._failures import as_acll_error, close_quietly
 from napari_acll.session._latest import Latest, Mailbox
-from napari_acll.session._outbox import Event, Outbox, last_event
+from napari_acll.session._outbox import Outbox, first_events, last_event
 from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
 from napari_acll.session._volume_queue import VolumeQueue
 from napari_acll.session._writing import Writing
@@ -43,7 +43,6 @@ _log = logging.getLogger(__name__)
 
 _OUTBOX_CAPACITY = 32
 """Results that may wait for the disk: 140 MB of label maps, some seconds of a slow disk."""
-
 _ORDER = list(SessionState)
 
 
@@ -121,7 +120,8 @@ class Session:
         self.settings = settings
         self.neurons: NeuronTable = labeler.neurons
         self.spec: VolumeSpec = preprocessor.spec
-        self.calibration_notice = calibration_notice(labeler.describe())
+        self._model = labeler.describe()
+        self.calibrated_on = calibration_label(self._model)
         self.store = TraceStore(labeler.neurons)
         self._lock = threading.Lock()
         self._state = SessionState.IDLE
@@ -144,7 +144,15 @@ class Session:
             rule=alignment_rule,
             max_volumes=settings.alignment.max_wait_volumes,
         )
-        self._acquisition = self._make_acquisition(preprocessor)
+        self._acquisition = Acquisition(
+            source=source,
+            preprocessor=preprocessor,
+            queue=self._queue,
+            tally=self._tally,
+            pace=settings.run.pace,
+            ready=self._ready_event,
+            stop=self._stop_event,
+        )
         self._computation = self._make_computation(
             preprocessor, labeler, identity_filter, trace_estimator
         )
@@ -163,17 +171,6 @@ class Session:
                 ("acll-write", self._write),
             )
         ]
-
-    def _make_acquisition(self, preprocessor: Preprocessing) -> Acquisition:
-        return Acquisition(
-            source=self.source,
-            preprocessor=preprocessor,
-            queue=self._queue,
-            tally=self._tally,
-            pace=self.settings.run.pace,
-            ready=self._ready_event,
-            stop=self._stop_event,
-        )
 
     def _make_computation(
         self,
@@ -265,7 +262,7 @@ class Session:
         self._announce_state.emit(SessionState.STOPPING)
         self._request_end()
         if was_idle:
-            self._close_source()
+            close_quietly(self.source.close)
             self._finish()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -365,10 +362,8 @@ class Session:
         self._enter(state)
 
     def _tell_beginning(self) -> None:
-        for note in self.source.notes:
-            self._outbox.put(Event("source", note))
-        self._outbox.put(Event("calibration", self.calibration_notice))
-        self._outbox.put(Event("ready", "The model is warm; reading begins."))
+        for event in first_events(self.source.notes, self._model):
+            self._outbox.put(event)
 
     def _last_state(self) -> SessionState:
         return SessionState.FINISHED if self._error is None else SessionState.FAILED
@@ -402,7 +397,4 @@ class Session:
         self._stop_event.set()
         self._queue.abandon()
         if self.source.is_live:  # a replay never waits for volumes, and is being read just now
-            self._close_source()
-
-    def _close_source(self) -> None:
-        close_quietly(self.source.close)
+            close_quietly(self.source.close)

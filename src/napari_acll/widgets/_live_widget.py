@@ -9,6 +9,7 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_acll.core import AcllError, ChannelAlignment, SessionState
+from napari_acll.widgets._calibrate_names import ask_and_calibrate
 from napari_acll.widgets._dock_size import dock_width_px, fit_dock_height, loosen_dock
 from napari_acll.widgets._engine import LiveEngine, engine_of
 from napari_acll.widgets._run import Run
@@ -70,6 +71,19 @@ class LiveSessionWidget(QWidget):
         """Ask the session to end."""
         self.engine.stop()
 
+    def calibrate_names(self) -> None:
+        """Ask for checked names of the last session and calibrate its model on them."""
+        run = self.engine.run
+        if run is None or run.request.out is None:
+            return
+        try:
+            done = ask_and_calibrate(self, run.request.out)
+        except AcllError as error:
+            self._show_error(str(error))
+            return
+        if done:
+            self.status.add_note(f"calibration: {done}")
+
     def _build_layout(self) -> None:
         self.start_button = QPushButton("Start")
         self.stop_button = QPushButton("Stop")
@@ -79,6 +93,10 @@ class LiveSessionWidget(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.start_button, 1)
         buttons.addWidget(self.stop_button, 1)
+        self.calibrate_button = QPushButton("Calibrate names…")
+        self.calibrate_button.setToolTip("Make probabilities hold on this rig, by checked names")
+        self.calibrate_button.hide()
+        buttons.addWidget(self.calibrate_button)
         buttons.addWidget(self._setup_toggle)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
@@ -91,6 +109,7 @@ class LiveSessionWidget(QWidget):
     def _connect(self) -> None:
         self.start_button.clicked.connect(self.start)
         self.stop_button.clicked.connect(self.stop)
+        self.calibrate_button.clicked.connect(self.calibrate_names)
         self._setup_toggle.toggled.connect(self._show_setup)
         self.engine.state_changed.connect(self._show_state)
         self.engine.updated.connect(self._show_progress)
@@ -125,6 +144,9 @@ class LiveSessionWidget(QWidget):
         self.setup.setEnabled(not is_running)
         if state is SessionState.WARMING_UP:
             self._setup_toggle.setChecked(False)
+        run = self.engine.run
+        has_session = run is not None and run.request.out is not None
+        self.calibrate_button.setVisible(state is SessionState.FINISHED and has_session)
         if state.is_over:
             self.setup.propose_out()
 
@@ -134,6 +156,8 @@ class LiveSessionWidget(QWidget):
             return
         self.status.show_counters(run.session.counters)
         newest = run.session.latest()
+        reason = "" if newest is None else newest.labeled.why_novel
+        self.status.show_names(run.session.calibrated_on, run.session.novelty, reason)
         if newest is not None:
             period_s = newest.volume.spec.period_s
             self.status.show_speed(self._speed.add(newest.timings), period_s)

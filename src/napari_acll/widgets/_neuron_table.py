@@ -29,7 +29,7 @@ from napari_acll.widgets._colors import confidence_rgb
 _SORT_ROLE = Qt.ItemDataRole.UserRole
 _HEADERS = ("Neuron", "Now", "Seen")
 _TIPS = (
-    "Neurons of the model; select some to see their traces",
+    "Neurons of the model; select some to see their traces. AVAL? may be AVAR",
     "Confidence of the name in the newest volume",
     "Part of the volumes so far in which the neuron was found",
 )
@@ -43,6 +43,7 @@ class NeuronTableModel(QAbstractTableModel):
         self._names: tuple[str, ...] = ()
         self._now: NDArray[np.float32] = np.zeros(0, np.float32)
         self._coverage: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._has_doubt: NDArray[np.bool_] = np.zeros(0, bool)
 
     def set_names(self, names: Sequence[str]) -> None:
         """Show these neurons, none of them seen yet."""
@@ -50,6 +51,7 @@ class NeuronTableModel(QAbstractTableModel):
         self._names = tuple(names)
         self._now = np.full(len(names), np.nan, np.float32)
         self._coverage = np.zeros(len(names), np.float32)
+        self._has_doubt = np.zeros(len(names), bool)
         self.endResetModel()
 
     def set_values(self, now: NDArray[np.float32], coverage: NDArray[np.float32]) -> None:
@@ -58,6 +60,10 @@ class NeuronTableModel(QAbstractTableModel):
         if self._names:
             last = self.index(len(self._names) - 1, len(_HEADERS) - 1)
             self.dataChanged.emit(self.index(0, 1), last)
+
+    def set_side_doubt(self, has_doubt: NDArray[np.bool_]) -> None:
+        """Mark the neurons, shape `(n_neurons,)`, whose name may be that of the other side."""
+        self._has_doubt = has_doubt
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802
         """Return the number of neurons."""
@@ -100,7 +106,7 @@ class NeuronTableModel(QAbstractTableModel):
 
     def _text(self, row: int, column: int) -> str:
         if column == 0:
-            return self._names[row]
+            return f"{self._names[row]}?" if self._has_doubt[row] else self._names[row]
         if column == 1:
             return f"{self._now[row]:.2f}" if self._is_seen(row) else "-"
         return f"{self._coverage[row]:.0%}"

@@ -51,6 +51,16 @@ class LiveSession(Protocol):
         """The traces so far."""
         ...
 
+    @property
+    def calibrated_on(self) -> str:
+        """On what the probabilities were calibrated."""
+        ...
+
+    @property
+    def novelty(self) -> float:
+        """How odd the last volumes look, 0 to 1."""
+        ...
+
     def latest(self) -> Any:
         """Return the newest labeled volume, None before the first."""
         ...

@@ -1,9 +1,11 @@
 """What the running session says: state, counters, speed, alignment, notes."""
 
+import math
+
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFormLayout, QLabel, QPlainTextEdit, QSizePolicy, QWidget
 
-from napari_acll.core import ChannelAlignment, SessionCounters, SessionState
+from napari_acll.core import NOVELTY_LIMIT, ChannelAlignment, SessionCounters, SessionState
 
 GOOD, FLAGGED, BAD, QUIET = "#3fbf7f", "#f0a030", "#ff5c5c", "#9aa0aa"
 _STATE_COLORS = {
@@ -44,6 +46,30 @@ def speed_sentence(volume_s: float, period_s: float) -> tuple[str, str]:
     return f"{volume_s * 1000:.0f} ms per volume, period {period_s * 1000:.0f} ms", color
 
 
+def names_sentence(calibrated_on: str, novelty: float, reason: str) -> tuple[str, str]:
+    """Return how far names can be believed, and the light's colour.
+
+    Red: the animal looks unlike those that the model knows. Orange: calibrated on simulation only,
+    or not at all. Green: calibrated on a rig.
+
+    Parameters
+    ----------
+    calibrated_on : str
+        On what the probabilities were calibrated, empty if they never were.
+    novelty : float
+        How odd the last volumes look, 0 to 1; NaN if nobody knows.
+    reason : str
+        What is odd about the newest one.
+    """
+    text = f"calibrated on {calibrated_on}" if calibrated_on else "never calibrated"
+    if novelty >= NOVELTY_LIMIT:
+        why = f" ({reason})" if reason else ""
+        return f"unlike what the model knows{why} · {text}", BAD
+    if not math.isnan(novelty):
+        text += f" · looks as usual ({novelty:.2f})"
+    return text, GOOD if calibrated_on.startswith("rig") else FLAGGED
+
+
 class StatusPanel(QWidget):
     """Shows a session; knows nothing of how it runs."""
 
@@ -62,6 +88,8 @@ class StatusPanel(QWidget):
         form.addRow("Volumes", self.volumes)
         form.addRow("Speed", self.speed)
         form.addRow("Alignment", self.alignment)
+        self.names = _value_label()
+        form.addRow("Names", self.names)
         self.notes = QPlainTextEdit()
         self.notes.setReadOnly(True)
         self.notes.setMaximumBlockCount(_MAX_NOTES)
@@ -73,7 +101,7 @@ class StatusPanel(QWidget):
     def clear(self) -> None:
         """Show that nothing has run yet."""
         self.show_state(SessionState.IDLE)
-        for label in (self.volumes, self.speed, self.alignment):
+        for label in (self.volumes, self.speed, self.alignment, self.names):
             label.setText("-")
             label.setStyleSheet("")
         self.notes.clear()
@@ -107,6 +135,10 @@ class StatusPanel(QWidget):
         """Show the alignment, in colour whether it is trusted."""
         color = GOOD if alignment.is_trusted else FLAGGED
         _light(self.alignment, alignment_sentence(alignment), color)
+
+    def show_names(self, calibrated_on: str, novelty: float, reason: str) -> None:
+        """Show how far names can be believed."""
+        _light(self.names, *names_sentence(calibrated_on, novelty, reason))
 
     def add_note(self, sentence: str) -> None:
         """Add a line to the notes."""

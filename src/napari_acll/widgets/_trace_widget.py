@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_acll.core import TraceStore, VolumeStatus
+from napari_acll.core import SIDE_DOUBT, NeuronTable, TraceStore, VolumeStatus
 from napari_acll.widgets._confidence_legend import ConfidenceLegend
 from napari_acll.widgets._dock_size import dock_width_px
 from napari_acll.widgets._engine import engine_of
@@ -190,6 +190,7 @@ class TracePlotWidget(QWidget):
         newest = confidence[:, np.flatnonzero(is_traced)[-1]] if is_traced.any() else None
         if newest is None:
             return
+        self._table.model.set_side_doubt(self._side_doubt(store.neurons))
         self._table.model.set_values(newest, (is_seen.sum(axis=1) / n_traced).astype(np.float32))
         if self._auto.isChecked() and (now_s >= self._next_auto_s or not self._rows):
             self._next_auto_s = now_s + _AUTO_EVERY_S
@@ -198,6 +199,17 @@ class TracePlotWidget(QWidget):
             best = np.argsort(-standing, kind="stable")[:_N_AUTO]
             self._set_rows(sorted(int(row) for row in best if standing[row] > 0))
             self._table.choose(self._rows)
+
+    def _side_doubt(self, neurons: NeuronTable) -> NDArray[np.bool_]:
+        """Return which names of the newest volume may be those of the other body side."""
+        has_doubt = np.zeros(len(neurons), bool)
+        run = self._engine.run
+        newest = None if run is None or run.session is None else run.session.latest()
+        if newest is not None:
+            found = newest.labeled.detections
+            is_doubtful = found.side_swap_probability(neurons) >= SIDE_DOUBT
+            has_doubt[found.neuron[is_doubtful & (found.neuron > 0)] - 1] = True
+        return has_doubt
 
     def _choose(self, rows: Sequence[int]) -> None:
         self._auto.setChecked(False)

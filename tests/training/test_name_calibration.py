@@ -1,0 +1,95 @@
+import logging
+
+import numpy as np
+import pytest
+
+from napari_acll.core import SettingsError
+from napari_acll.label import Calibration
+from napari_acll.training._calibration import calibration_error, fit_calibration
+from napari_acll.training._name_calibration import CheckedNames, refit
+
+
+def overconfident(n, rng, *, n_volumes=20):
+    """Names whose true odds are the square root of those that are shown."""
+    shown = rng.uniform(0.05, 0.99, n)
+    odds = np.sqrt(shown / (1 - shown)) * 0.6
+    is_right = rng.random(n) < odds / (1 + odds)
+    return CheckedNames(probability=shown, is_right=is_right, volume=rng.integers(0, n_volumes, n))
+
+
+def test_many_checked_names_make_probabilities_right():
+    rng = np.random.default_rng(0)
+    result = refit(Calibration(), overconfident(6000, rng), rig="mine", about="here")
+    fresh = overconfident(20_000, rng)
+    shown = result.calibration.shown(fresh.probability)
+    assert calibration_error(fresh.probability, fresh.is_right) > 0.1
+    assert calibration_error(shown, fresh.is_right) < 0.02
+    assert result.error_after < 0.03 < result.error_before
+    assert (result.calibration.domain, result.calibration.rig) == ("rig", "mine")
+
+
+def test_few_checked_names_move_the_old_calibration_little():
+    rng = np.random.default_rng(1)
+    few = refit(Calibration(), overconfident(25, rng, n_volumes=1), rig="", about="")
+    many = refit(Calibration(), overconfident(5000, rng), rig="", about="")
+    at = np.array([0.95])
+    assert at > few.calibration.shown(at) > many.calibration.shown(at)
+
+
+def test_names_that_were_right_as_often_as_they_said_stay():
+    rng = np.random.default_rng(2)
+    p = rng.uniform(0.05, 0.95, 5000)
+    fair = CheckedNames(
+        probability=p, is_right=rng.random(5000) < p, volume=rng.integers(0, 9, 5000)
+    )
+    shown = refit(Calibration(), fair, rig="", about="").calibration.shown(p)
+    assert np.abs(shown - p).max() < 0.03
+
+
+def test_too_few_names_are_refused_with_what_to_do():
+    with pytest.raises(SettingsError, match="at least 20 checked names"):
+        refit(Calibration(), overconfident(19, np.random.default_rng(0)), rig="", about="")
+
+
+def test_a_table_of_nothing_but_corrections_is_warned_of(caplog):
+    wrong = CheckedNames(
+        probability=np.full(30, 0.8), is_right=np.zeros(30, bool), volume=np.zeros(30, np.int64)
+    )
+    with caplog.at_level(logging.WARNING):
+        refit(Calibration(), wrong, rig="", about="")
+    assert "30 checked names are wrong" in caplog.text
+
+
+def made_up(rng, n_volumes=25):
+    """Volumes whose names are drawn from odds that the logits overstate by 2.5."""
+    logits, true = [], []
+    for _ in range(n_volumes):
+        part = rng.normal(0, 2, (40, 60))
+        chance = np.exp(part) / np.exp(part).sum(1, keepdims=True)
+        true.append(np.array([rng.choice(60, p=row) for row in chance]))
+        logits.append(part * 2.5)
+    return logits, true
+
+
+def test_rows_whose_truth_nobody_knows_count_for_nothing():
+    logits, true = made_up(np.random.default_rng(1))
+    spoiled = [np.where(np.arange(40) % 2 == 0, -1, rows) for rows in true]
+    kept = [part[rows >= 0] for part, rows in zip(logits, spoiled, strict=True)]
+    known = fit_calibration(logits, true, fitted_on="")
+    half = fit_calibration(logits, spoiled, fitted_on="")
+    assert half.n_names < 0.6 * known.n_names
+    assert len(kept[0]) == 20
+    assert half.temperature == pytest.approx(known.temperature, rel=0.2)
+
+
+def test_the_error_that_is_kept_is_that_of_volumes_left_out():
+    logits, true = made_up(np.random.default_rng(4))
+    calibration = fit_calibration(logits, true, fitted_on="made up")
+    assert calibration.error is not None
+    assert 0 < calibration.error < 0.08
+    assert calibration.domain == "simulation"
+
+
+def test_without_any_truth_nothing_is_fitted():
+    nothing = fit_calibration([np.zeros((3, 4))], [np.full(3, -1)], fitted_on="nobody")
+    assert nothing == Calibration(fitted_on="nobody")
