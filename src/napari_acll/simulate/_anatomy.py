@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_acll.core import NeuronTable
 from napari_acll.simulate._geometry import push_apart, rigid_fit
 from napari_acll.simulate._head import N_NUCLEI, HeadSettings, choose_absent, place_fillers
-from napari_acll.simulate._variation import sample_modes, sample_residual
+from napari_acll.simulate._variation import exchange_some, sample_modes, sample_residual
 
 ROOM_UM = 1.33
 """Half of the distance at which nuclei that are crowded together lie in real heads, typically."""
@@ -322,7 +322,7 @@ class Anatomy:
         """Return a place for every neuron of a new animal, `(n, 3)`."""
         mode = variation * sample_modes(self.n_modes, rng)
         place: NDArray[np.float64] = self.mean_um + self.modes_um @ mode
-        return place + variation * self._residual(rng)
+        return exchange_some(place + variation * self._residual(rng), rng)
 
     def _residual(self, rng: np.random.Generator) -> NDArray[np.float64]:
         return sample_residual(self.mean_um, self.residual_sd_um, self.tail_degrees, rng)

@@ -10,9 +10,9 @@ RESIDUAL_SPREAD = 0.15
 """SD of the log of how much one animal differs from the mean one, in modes and residuals."""
 LONGEST_TAIL = 8.0
 """Times its SD that a residual is at most."""
-STRAY_SHARE = 0.05
+STRAY_SHARE = 0.04
 STRAY_SD_UM = (5.0, 5.0, 8.0)
-"""Part of the neurons that lie (or are named) elsewhere, and how far away, `(z, y, x)`."""
+"""Part of the neurons that change places with another, and how far away, `(z, y, x)`, that is."""
 REGION_UM = 6.0
 REGION_SD_UM = 0.7
 N_WAVES = 32
@@ -49,9 +49,24 @@ def sample_residual(
     tail = np.sqrt(tail_degrees / rng.chisquare(tail_degrees, (n, 1)))
     own = sd_um * rng.standard_normal((n, 3)) * np.minimum(tail, LONGEST_TAIL)
     spread = np.exp(rng.normal(0, RESIDUAL_SPREAD))
-    stray = (rng.random((n, 1)) < STRAY_SHARE) * rng.normal(0, STRAY_SD_UM, (n, 3))
-    residual: Floats = spread * (own + _regional(mean_um, rng)) + stray
+    residual: Floats = spread * (own + _regional(mean_um, rng))
     return residual
+
+
+def exchange_some(position_um: Floats, rng: np.random.Generator) -> Floats:
+    """Return the places of an animal in which some neurons lie where others usually do.
+
+    A tenth of the nuclei that people have named lies far from where that name usually is, some
+    because they wandered, some because they are named wrongly; either way at the place of a
+    nucleus, within the body.
+    """
+    place = position_um.copy()
+    for row in np.flatnonzero(rng.random(len(place)) < STRAY_SHARE):
+        goal = place[row] + rng.normal(0, STRAY_SD_UM)
+        other = int(((place - goal) ** 2).sum(1).argmin())
+        pair = np.array([row, other])
+        place[pair] = place[pair[::-1]]
+    return place
 
 
 def _regional(mean_um: Floats, rng: np.random.Generator) -> Floats:
