@@ -128,6 +128,15 @@ def test_overconfidence_shows_as_the_gap(volume: BenchmarkVolume) -> None:
     assert scores["calibration_error_all"]["value"] == pytest.approx(0.95 - share, abs=2e-3)
 
 
+def test_the_calibration_of_listed_nuclei_leaves_the_others_out(volume: BenchmarkVolume) -> None:
+    row = tally(all_right(volume), volume, Anatomy.load().neurons)
+    is_other = row.found_kind != LISTED
+    wrong = np.where(is_other, -1, row.found_true)
+    scores = summarize_tallies([replace(row, found_true=wrong)])
+    assert scores["calibration_error_listed"]["value"] == pytest.approx(0, abs=1e-6)
+    assert scores["calibration_error_all"]["value"] > 0.2
+
+
 def test_the_standard_error_is_that_over_animals(volume: BenchmarkVolume) -> None:
     neurons = Anatomy.load().neurons
     good = tally(all_right(volume), volume, neurons)
