@@ -12,6 +12,7 @@ Result = dict[str, Any]
 def markdown(result: Result) -> str:
     """Return the scores as tables of Markdown."""
     tables = [
+        _summary(result),
         _names(result),
         _others(result),
         _detection(result),
@@ -22,6 +23,37 @@ def markdown(result: Result) -> str:
     label = result["label_s"]
     tables.append(f"Label time {label['median']} s (median), {label['best']} s (best).")
     return "\n\n".join(table for table in tables if table) + "\n"
+
+
+def _summary(result: Result) -> str:
+    """Return a line per set: the first model in full, the share right of every other method."""
+    methods = list(dict.fromkeys(method for _, method, _ in _rows(result)))
+    header = (
+        "set",
+        "volumes",
+        "F1",
+        "right",
+        "first three",
+        "at 0.75: right / share",
+        "nameless at 0.75",
+        *methods[1:],
+    )
+    return _table(header, (_line(key, by, methods) for key, by in result["sets"].items()))
+
+
+def _line(key: str, by_method: Result, methods: Sequence[str]) -> list[str]:
+    first = by_method[methods[0]]
+    confident = (_percent(first[name]) for name in ("right_if_confident", "share_confident"))
+    return [
+        key,
+        str(first["n_volumes"]),
+        _percent(first["detection_f1"]),
+        _percent(first["right"]),
+        _percent(first["right_in_3"]),
+        " / ".join(confident),
+        _percent(first["nameless_confident"]),
+        *(_percent(by_method[method]["right"]) for method in methods[1:]),
+    ]
 
 
 def _names(result: Result) -> str:
@@ -111,7 +143,7 @@ def _detection(result: Result) -> str:
                 f"{scores['center_error_um']['value']:.2f}",
             ]
             for key, method, scores in _rows(result)
-            if method not in ("atlas", "oracle")
+            if not method.startswith(("atlas", "oracle"))
         ),
     )
 

@@ -171,9 +171,13 @@ def test_the_oracle_names_an_animal_that_is_the_atlas(volume: BenchmarkVolume) -
         case=volume.case, rendered=rendered, kind=np.full(len(number), LISTED, np.int8)
     )
     found = replace(all_right(made), neuron=np.zeros(len(number), np.int32))
-    named = baselines(found, made, atlas_of(anatomy), anatomy.neurons)["oracle"]
-    assert scored(named, made)["right"]["value"] > 0.97
-    assert 0 < named.probability.max() <= 1
+    named = baselines(found, made, atlas_of(anatomy), anatomy.neurons)
+    assert scored(named["oracle"], made)["right"]["value"] > 0.97
+    assert 0 < named["oracle"].probability.max() <= 1
+    some = replace(made, kind=np.where(np.arange(len(number)) % 2, LISTED, UNLISTED))
+    told = baselines(found, some, atlas_of(anatomy), anatomy.neurons)
+    given = told["oracle, told what is listed"].neuron
+    assert ((given > 0) == (some.kind == LISTED)).all()
 
 
 def test_volumes_come_back_from_the_folder_as_they_were(tmp_path: Path) -> None:
