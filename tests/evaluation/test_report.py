@@ -3,10 +3,13 @@
 import json
 import math
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from napari_acll.cli import run
 from napari_acll.core import SessionError
 from napari_acll.evaluation import evaluate_session, evaluate_sessions, write_report
 
+GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "evaluate.md"
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
 
@@ -146,6 +150,20 @@ def test_many_sessions_and_their_truths_make_one_report(tmp_path, capsys):
     assert "already" in capsys.readouterr().err
     repeated = [word for path in truths for word in ("--truth", path)]
     assert run(["evaluate", *sessions, *repeated, "--out", str(out), "--overwrite"]) == 0
+
+
+def test_what_the_guide_says_works(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b", "c"):
+        session(tmp_path / f"{name}.acll", *SAID)
+        write(tmp_path / f"{name}.csv", TRUE)
+    text = GUIDE.read_text("utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith("acll evaluate a.acll")]
+    assert run(shlex.split(line)[1:]) == 0
+    shutil.rmtree("report")
+    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    exec(compile(block, str(GUIDE), "exec"), {})  # noqa: S102
+    assert (tmp_path / "report" / "report.html").is_file()
 
 
 @pytest.mark.parametrize(
