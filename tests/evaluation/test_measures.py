@@ -325,3 +325,28 @@ def test_volumes_that_the_model_warned_of_are_counted_of_those_that_it_judged():
     evaluation = evaluate_session(replace(said, volumes=volumes), known)
     assert (evaluation.value("warned"), evaluation.measures["warned"].n) == (2 / 3, 3)
     assert math.isnan(evaluate_session(said, known).value("warned"))
+
+
+def test_an_incomplete_truth_does_not_count_where_a_complete_one_does():
+    complete = given([("AVAL", 0.9, PLACES["AVAL"]), ("ALA", 0.9, HERE)], animal="a")
+    partly = given([("AVAL", 0.9, PLACES["AVAL"]), ("ALA", 0.9, HERE)], animal="b")
+    row = (0, "AVAL", PLACES["AVAL"])
+    truths = [truth([row]), truth([row], is_complete=False)]
+    evaluation = evaluate_sessions([complete, partly], truths)
+    names = ("detection_precision", "detection_recall", "detection_f1", "false_confident")
+    assert shares(evaluation, *names) == (0.5, 1, round(2 / 3, 6), 1)
+    assert evaluation.measures["right"].n == 2
+
+
+def test_the_calibration_error_is_that_of_its_bins():
+    rng = np.random.default_rng(5)
+    said, known = all_right(200)
+    probability = rng.uniform(0, 1, len(said))
+    # too sure where it is unsure, too modest where it is sure: signed gaps would cancel
+    is_wrong = rng.random(len(said)) < np.where(probability < 0.5, 0.9, 0.1)
+    neuron = np.where(is_wrong, said.neuron % 5 + 1, said.neuron)
+    evaluation = evaluate_session(replace(said, probability=probability, neuron=neuron), known)
+    assert evaluation.value("calibration_error") == pytest.approx(evaluation.reliability.error)
+    assert evaluation.reliability.error > 0.1
+    everything = evaluation.value("calibration_error_of_all_names")
+    assert everything == pytest.approx(evaluation.reliability_of_all_names.error)
