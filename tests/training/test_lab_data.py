@@ -115,6 +115,13 @@ def test_an_hdf5_file_is_read_with_its_weights_and_the_names_beside_it(tmp_path,
     assert volume.weight.max() == 600
 
 
+def test_a_name_table_may_list_the_background_and_what_nobody_knows(tmp_path):
+    write_hdf5(tmp_path / "a.h5")
+    listed = ("BACKGROUND", *NAMES, "UNLABELED")
+    (tmp_path / "names.txt").write_text("\n".join(listed), encoding="utf-8")
+    assert only_volume(tmp_path, {"hdf5": "a.h5"}).neurons == NEURONS
+
+
 def test_a_weight_per_class_is_read_at_each_voxels_own_class(tmp_path):
     classes = class_volume(min_confidence=1)
     classes[classes > len(NAMES)] = 0

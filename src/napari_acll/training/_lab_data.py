@@ -14,6 +14,8 @@ from napari_acll.training._lab_session import session_items
 from napari_acll.training._lab_settings import LabDataSettings, LabEntry
 from napari_acll.training._lab_volume import LabVolume
 
+_NO_NEURON = ("unlabeled", "unlabelled", "unknown")
+
 
 class LabItem(Protocol):
     """A labeled volume that is read when it is needed."""
@@ -113,14 +115,14 @@ def _neurons_of(
     settings: LabDataSettings, train: Sequence[LabItem], count: Counter[str]
 ) -> NeuronTable:
     if settings.names_file is not None:
-        return read_names(Path(settings.names_file))
+        return _without_unlabeled(read_names(Path(settings.names_file)))
     for item in train:
         # another stem: the file itself is no name table
         beside = (
             find_names_file(item.path.parent / "labels") if isinstance(item, Hdf5Item) else None
         )
         if beside is not None:
-            return read_names(beside)
+            return _without_unlabeled(read_names(beside))
     if any(isinstance(item, Hdf5Item) for item in train):
         raise RecordingError(
             "HDF5 files know classes by number; give the neuron names in `names_file` (.txt, .csv"
@@ -129,3 +131,9 @@ def _neurons_of(
     if not count:
         raise RecordingError("The ID tables hold no certain name; nothing can be learned.")
     return NeuronTable.from_names(sorted(count))
+
+
+def _without_unlabeled(table: NeuronTable) -> NeuronTable:
+    """Drop a last entry that stands for nuclei without a known name, which some tables list."""
+    is_listed = len(table) > 0 and table.names[-1].lower() in _NO_NEURON
+    return NeuronTable(table.names[:-1]) if is_listed else table
