@@ -13,6 +13,7 @@ COMMANDS = [
     "demo",
     "run",
     "calibrate",
+    "calibrate-names",
     "info",
     "export",
     "evaluate",

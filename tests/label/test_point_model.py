@@ -1,5 +1,7 @@
 import json
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -7,7 +9,16 @@ import torch
 from safetensors.torch import save_file
 
 from napari_acll.core import LabelSettings, ModelError
-from napari_acll.label import Atlas, PointLabeler, PointModel, PointModelCard, load_labeler
+from napari_acll.label import (
+    Atlas,
+    Fingerprint,
+    PointLabeler,
+    PointModel,
+    PointModelCard,
+    available_models,
+    fingerprint_difference,
+    load_labeler,
+)
 
 CARD = PointModelCard(
     names=("AVAL", "AVAR", "RIML"),
@@ -124,3 +135,38 @@ def test_a_file_that_is_no_good_model_is_an_error_in_one_sentence(saved, spoil):
     message = str(caught.value)
     assert str(saved) in message
     assert "\n" not in message
+
+
+def test_weights_that_were_changed_behind_the_card_are_refused(saved):
+    content = bytearray(saved.read_bytes())
+    content[-3] ^= 1
+    saved.write_bytes(bytes(content))
+    with pytest.raises(ModelError, match="hash"):
+        PointModel.load(saved)
+
+
+def test_a_card_is_read_without_torch(saved):
+    code = (
+        "import sys, pathlib; from napari_acll.label import read_card;"
+        f" read_card(pathlib.Path({str(saved)!r})); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_models_in_the_data_folder_are_found_by_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACLL_DATA_DIR", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    small_model().save(tmp_path / "models" / "our rig.safetensors")
+    (tmp_path / "models" / "other.safetensors").write_bytes(b"nothing")
+    listed = {info.name: info for info in available_models()}
+    assert listed["our rig"].n_neurons == 3
+    assert "other" not in listed
+    labeler = load_labeler(LabelSettings(model="our rig", device="cpu"))
+    assert labeler.describe()["name"] == "our rig"
+
+
+def test_a_changed_answer_is_noticed_and_rounding_is_not():
+    kept = Fingerprint(n_nuclei=100, n_named=3, mean_probability=0.8, names=("AVAL", "RIML"))
+    assert fingerprint_difference(kept, kept.model_copy(update={"n_nuclei": 103})) == ""
+    for change in ({"n_nuclei": 120}, {"mean_probability": 0.6}, {"names": ("AVAL", "AVAR")}):
+        assert fingerprint_difference(kept, kept.model_copy(update=change))

@@ -19,7 +19,7 @@ from napari_acll.cli._options import (
     ZFirst,
 )
 from napari_acll.cli._resolve import resolve_settings
-from napari_acll.core import AcllSettings
+from napari_acll.core import AcllSettings, calibration_notice
 
 MODEL_SUFFIXES = (".pytorch", ".pt", ".pth", ".safetensors")
 
@@ -92,6 +92,7 @@ def _session_facts(path: Path) -> dict[str, Any]:
         "volumes": saved.n_timepoints,
         **counts,
         "neurons": len(saved.neurons),
+        "calibrated_on": saved.calibrated_on,
         "has_labels": saved.has_labels,
         "alignment": None if alignment is None else alignment.model_dump(mode="json"),
         **{key: saved.header.get(key) for key in ("started_at", "source", "model", "animal")},
@@ -111,7 +112,14 @@ def _model_facts(file: str, settings: AcllSettings) -> dict[str, Any]:
     wanted = settings.label.model_copy(update={"model": file, "device": "cpu"})
     labeler = load_labeler(wanted)
     names = list(labeler.neurons.names)
-    return {"kind": "model", **labeler.describe(), "n_neurons": len(names), "neurons": names}
+    described = labeler.describe()
+    return {
+        "kind": "model",
+        **described,
+        "calibration_notice": calibration_notice(described),
+        "n_neurons": len(names),
+        "neurons": names,
+    }
 
 
 def _lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:

@@ -47,7 +47,10 @@ def saturated_share(prepared: PreparedVolume) -> float:
     """Return the part of the brightest 700 um3 that has the highest count of the volume."""
     counts = prepared.counts
     n_bright = max(int(_BRIGHT_UM3 / float(np.prod(prepared.voxel_size_um))), 1)
-    n_highest = int((counts >= counts.max()).sum())
+    highest = float(counts.max())
+    if highest <= 0:  # an empty volume, all of which is background
+        return 0.0
+    n_highest = int((counts >= highest).sum())
     return min(n_highest / n_bright, 1.0)
 
 
@@ -61,13 +64,13 @@ def unfit_image(prepared: PreparedVolume, sharp: float) -> str:
     sharp : float
         Its sharpness.
     """
-    if prepared.is_flat:
-        return "Nothing in the volume stands out of the noise."
     if saturated_share(prepared) > _LARGEST_SATURATED:
         return (
             "The marker channel is saturated: most bright voxels have the highest count; use less"
             " light or exposure."
         )
+    if prepared.is_flat:
+        return "Nothing in the volume stands out of the noise."
     if sharp < LEAST_SHARPNESS:
         return "The marker channel is out of focus, or too dim to show nuclei."
     return ""
