@@ -41,6 +41,7 @@ from napari_acll.training._point_batches import NamedNuclei
 from napari_acll.training._point_worlds import PointWorlds
 from napari_acll.training._progress import ProgressCallback, Reporter
 from napari_acll.training._settings import TrainSettings
+from napari_acll.training._train_default import state_folder
 
 _LEAST_NAMED = 8
 """With fewer named nuclei a volume does not tell how the animal lies."""
@@ -88,11 +89,8 @@ def fine_tune(
         raise SettingsError("Fine-tuning needs labeled volumes; give them as `data`.")
     if settings.n_threads is not None:
         torch.set_num_threads(settings.n_threads)
-    folder = out.with_suffix(".parts")
-    if not is_resumed:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
     path = model_file(start)
+    folder = state_folder(settings, out, is_resumed=is_resumed)
     tuning = _Tuning(settings, open_lab_data(settings.data), folder, Reporter(on_progress))
     tuned = tuning.run(PointModel.load(path))
     _save(tuned, out, start=path.name)

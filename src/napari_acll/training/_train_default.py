@@ -65,14 +65,20 @@ def train_default(
     ModelError
         If there is no such device, or the state of a training cannot be resumed.
     """
-    folder = _state_folder(settings, out, is_resumed=is_resumed)
+    folder = state_folder(settings, out, is_resumed=is_resumed)
     path = _Training(settings, folder, Reporter(on_progress)).run(out)
     shutil.rmtree(folder, ignore_errors=True)
     return path
 
 
-def _state_folder(settings: TrainSettings, out: Path, *, is_resumed: bool) -> Path:
-    """Return the folder of a training's state, emptied unless it is resumed."""
+def state_folder(settings: TrainSettings, out: Path, *, is_resumed: bool) -> Path:
+    """Return the folder of a training's state, emptied unless it is resumed.
+
+    Raises
+    ------
+    ModelError
+        If the state is of a training with other settings.
+    """
     folder = out.with_suffix(".parts")
     kept = folder / "settings.json"
     if not is_resumed:
