@@ -51,6 +51,8 @@ class Tally:
         Name that the detection got, and the true one.
     found_probability : ndarray of float64, shape (m,)
         Of that name.
+    is_refused : bool
+        Whether the labeler found the volume unfit.
     """
 
     animal: str
@@ -64,6 +66,7 @@ class Tally:
     found_given: NDArray[np.int64]
     found_true: NDArray[np.int64]
     found_probability: NDArray[np.float64]
+    is_refused: bool = False
 
     @property
     def n_duplicates(self) -> int:
@@ -165,6 +168,7 @@ MEASURES: dict[str, Counts] = {
         float(((row.found_given > 0) & (row.found_probability >= CONFIDENT)).sum()),
         1.0,
     ),
+    "refused": lambda row: (float(row.is_refused), 1.0),
     "duplicates_per_volume": lambda row: (float(row.n_duplicates), 1.0),
 }
 

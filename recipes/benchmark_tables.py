@@ -35,7 +35,9 @@ def _summary(result: Result) -> str:
         "right",
         "first three",
         "at 0.75: right / share",
+        "calibration error",
         "nameless at 0.75",
+        "volumes refused",
         *methods[1:],
     )
     return _table(header, (_line(key, by, methods) for key, by in result["sets"].items()))
@@ -51,7 +53,9 @@ def _line(key: str, by_method: Result, methods: Sequence[str]) -> list[str]:
         _percent(first["right"]),
         _percent(first["right_in_3"]),
         " / ".join(confident),
+        _percent(first["calibration_error_listed"]),
         _percent(first["nameless_confident"]),
+        _percent(first["refused"]),
         *(_percent(by_method[method]["right"]) for method in methods[1:]),
     ]
 

@@ -19,6 +19,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +46,11 @@ def labeled_by(
     tallies, times_s = {}, []
     for name, labeler in labelers.items():
         start_s = time.perf_counter()
-        found[name] = labeler.label([volume.rendered.volume])[0].detections
+        (labeled,) = labeler.label([volume.rendered.volume])
         times_s.append(time.perf_counter() - start_s)
-        tallies[name] = tally(found[name], volume, labeler.neurons)
+        found[name] = labeled.detections
+        counted = tally(labeled.detections, volume, labeler.neurons)
+        tallies[name] = replace(counted, is_refused=not labeled.is_labelable)
     if has_baselines:
         first = found[next(iter(labelers))]
         named = baselines(first, volume, atlas_of(anatomy), anatomy.neurons)
