@@ -109,10 +109,12 @@ def robustness_of(
     name = next(iter(labelers))
     only = {name: labelers[name]}
     curves: dict[str, dict[str, list[dict[str, object]]]] = {}
+    logger.info("%d undisturbed volumes for the curves", len(cases))
     for renderer in sorted({case.renderer for case in cases}):
         own = [case for case in cases if case.renderer == renderer]
         curves[renderer] = {}
         for what, levels in disturbed_cases(own).items():
+            logger.info("%s renderer: %s", renderer, what)
             curves[renderer][what] = [
                 {"strength": strength, **_brief(only, bench, level)} for strength, level in levels
             ]
