@@ -79,6 +79,14 @@ def test_the_page_stands_alone_and_says_what_was_found(tmp_path):
     assert "$" not in words
 
 
+def test_a_neuron_may_be_called_anything(tmp_path):
+    evaluation = evaluate_session(*all_right())
+    odd = tuple(replace(neuron, name="<i>A&B</i>") for neuron in evaluation.neurons)
+    page = Page(write_report(replace(evaluation, neurons=odd), tmp_path).read_text("utf-8"))
+    assert "<i>A&B</i>" in " ".join(page.text)
+    assert "i" not in page.seen
+
+
 def test_the_numbers_are_json_and_those_of_the_evaluation(tmp_path):
     evaluation = mixed()
     write_report(evaluation, tmp_path)
