@@ -117,7 +117,7 @@ def test_the_corners_of_the_field_are_darker() -> None:
     assert image[10, 0, 40] == pytest.approx(0.8 * middle, rel=0.001)
 
 
-def test_a_halo_moves_light_out_of_a_nucleus_and_loses_none() -> None:
+def test_a_halo_moves_light_from_a_nucleus_to_its_surroundings() -> None:
     plain, spread = counts(), counts(optics={**SILENT, "halo": 0.3})
     assert spread.max() < 0.85 * plain.max()
     at_4_um = (slice(18, 22), slice(28, 32), 44)
