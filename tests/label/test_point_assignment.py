@@ -2,7 +2,12 @@ from itertools import permutations
 
 import numpy as np
 
-from napari_acll.label._point_assignment import assign_names, name_probabilities, top_candidates
+from napari_acll.label._point_assignment import (
+    NONE_ODDS,
+    assign_names,
+    name_probabilities,
+    top_candidates,
+)
 
 
 def random_logits(n=4, n_names=4, seed=0):
@@ -10,8 +15,9 @@ def random_logits(n=4, n_names=4, seed=0):
 
 
 def best_by_trying_all(probability):
-    """The most probable one-to-one naming, none of these being allowed for any number."""
+    """The most probable one-to-one naming, any number being none of these, at odds."""
     n, n_names = probability.shape[0], probability.shape[1] - 1
+    probability = probability / np.r_[NONE_ODDS, np.ones(n_names)]
     best, best_log = None, -np.inf
     for choice in set(permutations([*range(1, n_names + 1), *([0] * n)], n)):
         log = np.log(probability[np.arange(n), choice]).sum()
@@ -25,6 +31,13 @@ def test_the_naming_is_the_most_probable_of_all():
         probability = name_probabilities(random_logits(3, 3, seed), temperature=1.0, none_bias=0.0)
         neuron, _ = assign_names(probability)
         assert tuple(neuron) == best_by_trying_all(probability)
+
+
+def test_a_name_is_given_unless_none_is_twice_as_probable():
+    probability = np.array([[0.60, 0.38, 0.02], [0.70, 0.02, 0.28]])
+    neuron, given = assign_names(probability)
+    assert tuple(neuron) == (1, 0)
+    np.testing.assert_allclose(given, [0.38, 0.0], rtol=1e-6)
 
 
 def test_two_nuclei_never_get_one_name():

@@ -9,6 +9,9 @@ from napari_acll.core import N_CANDIDATES
 Floats = NDArray[np.float64]
 
 _SINKHORN_ROUNDS = 10
+NONE_ODDS = 2.0
+"""How much more probable than a name "none of these" must be to be preferred: a name that may
+well be right is worth more than none, and its probability says how far to trust it."""
 
 
 def name_probabilities(
@@ -49,7 +52,7 @@ def name_probabilities(
 def assign_names(
     probability: Floats,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return the most probable one-to-one naming.
+    """Return the most probable one-to-one naming; "none of these" must be twice as probable.
 
     Parameters
     ----------
@@ -71,7 +74,7 @@ def assign_names(
     log = np.log(np.maximum(probability, 1e-12))
     cost = np.full((n, n_names + n), 1e3)
     cost[:, :n_names] = -log[:, 1:]
-    cost[np.arange(n), n_names + np.arange(n)] = -log[:, 0]
+    cost[np.arange(n), n_names + np.arange(n)] = np.log(NONE_ODDS) - log[:, 0]
     rows, columns = linear_sum_assignment(cost)
     neuron = np.zeros(n, np.int32)
     neuron[rows] = np.where(columns < n_names, columns + 1, 0)
