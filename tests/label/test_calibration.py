@@ -20,7 +20,7 @@ def test_the_shown_logit_is_that_of_beta_calibration():
 
 def test_what_a_name_loses_its_rivals_get_in_proportion():
     chance = np.array([[0.1, 0.6, 0.3], [0.7, 0.2, 0.1]])
-    applied = Calibration(offset=-1.0).applied(chance, np.array([1, 0]))
+    applied = Calibration(offset=-1.0, gain_agreement=0.0).applied(chance, np.array([1, 0]))
     np.testing.assert_allclose(applied.sum(1), 1)
     assert applied[0, 1] < 0.6
     assert applied[0, 2] / applied[0, 0] == pytest.approx(3)
@@ -34,6 +34,15 @@ def test_bending_twice_is_bending_the_shown_logits():
     logit = np.log(shown / (1 - shown))
     expected = 1 / (1 + np.exp(-(0.5 * logit + 0.7)))
     np.testing.assert_allclose(calibration.bent(0.5, 0.7).shown(p), expected)
+
+
+def test_where_names_contradict_each_other_all_of_them_are_less_sure():
+    calibration = Calibration(gain_agreement=1.5)
+    p = np.array([0.3, 0.9])
+    assert (calibration.shown(p, 0.3) < calibration.shown(p, 0.5)).all()
+    np.testing.assert_allclose(calibration.shown(p, 0.5), p, atol=1e-6)
+    expected = p / (1 - p) * (0.8 / 0.2) ** 1.5
+    np.testing.assert_allclose(calibration.shown(p, 0.8), expected / (1 + expected))
 
 
 def test_a_name_that_is_certain_stays_finite():

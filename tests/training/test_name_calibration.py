@@ -5,7 +5,13 @@ import pytest
 
 from napari_acll.core import SettingsError
 from napari_acll.label import Calibration
-from napari_acll.training._calibration import calibration_error, fit_calibration
+from napari_acll.training._calibration import (
+    GivenProbabilities,
+    _bent_to,
+    calibration_error,
+    fit_calibration,
+    joined,
+)
 from napari_acll.training._name_calibration import CheckedNames, refit
 
 
@@ -69,6 +75,29 @@ def made_up(rng, n_volumes=25):
         true.append(np.array([rng.choice(60, p=row) for row in chance]))
         logits.append(part * 2.5)
     return logits, true
+
+
+def test_animals_that_are_named_worse_than_others_are_told_from_their_agreement():
+    rng = np.random.default_rng(5)
+    parts = []
+    for index in range(60):
+        agreement = 0.9 if index % 2 else 0.6
+        p = rng.uniform(0.1, 0.95, 120)
+        chance = p if index % 2 else 0.5 * p
+        parts.append(
+            GivenProbabilities(
+                probability=p,
+                agreement=np.full(120, agreement),
+                is_right=rng.random(120) < chance,
+            )
+        )
+    fitted = _bent_to(Calibration(), joined(parts))
+    for half in (parts[::2], parts[1::2]):
+        names = joined(half)
+        before = calibration_error(names.probability, names.is_right)
+        after = calibration_error(fitted.shown(names.probability, names.agreement), names.is_right)
+        assert after < 0.06
+        assert after < max(before, 0.06)
 
 
 def test_rows_whose_truth_nobody_knows_count_for_nothing():

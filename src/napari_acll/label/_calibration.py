@@ -6,10 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from napari_acll.label._novelty import agreement_of
+
 Floats = NDArray[np.float64]
 
 _LEAST = 1e-6
 """No name is surer, or less sure, than this: logarithms stay finite."""
+_LEAST_AGREEMENT = 0.02
 
 
 class Calibration(BaseModel):
@@ -19,8 +22,11 @@ class Calibration(BaseModel):
     was given is then shown as `q`, with::
 
         logit(q) = gain_sure * log(p) - gain_unsure * log(1 - p) + offset
+                   + gain_agreement * logit(agreement)
 
-    which keeps the order of names and can bend either end by itself.
+    which keeps the order of names in a volume and can bend either end by itself. The agreement is
+    how sure the surest 60 names of the volume are: where they contradict each other, all names
+    are right less often than they say.
 
     References
     ----------
@@ -35,6 +41,9 @@ class Calibration(BaseModel):
     gain_sure: float = Field(1.0, gt=0, description="Weight of log(p) in the shown logit.")
     gain_unsure: float = Field(1.0, gt=0, description="Weight of -log(1 - p) in it.")
     offset: float = Field(0.0, description="Added to the shown logit.")
+    gain_agreement: float = Field(
+        0.0, description="Weight of the logit of the volume's agreement in the shown logit."
+    )
     domain: Literal["simulation", "rig"] = Field(
         "simulation", description="Whether it was fitted on virtual worms or on a real rig."
     )
@@ -47,13 +56,15 @@ class Calibration(BaseModel):
         description="Expected calibration error on volumes left out of the fit, 0 to 1.",
     )
 
-    def shown(self, probability: NDArray[np.floating]) -> Floats:
+    def shown(self, probability: NDArray[np.floating], agreement: float | Floats = 0.5) -> Floats:
         """Return the probabilities that are shown, for names that were given.
 
         Parameters
         ----------
         probability : ndarray of float
             Of the given names, as they come out of the one-to-one assignment.
+        agreement : float or ndarray of float64
+            Of the names of their volume, 0 to 1.
 
         Returns
         -------
@@ -62,6 +73,8 @@ class Calibration(BaseModel):
         """
         p = np.clip(np.asarray(probability, np.float64), _LEAST, 1 - _LEAST)
         logit = self.gain_sure * np.log(p) - self.gain_unsure * np.log1p(-p) + self.offset
+        share = np.clip(agreement, _LEAST_AGREEMENT, 1 - _LEAST_AGREEMENT)
+        logit = logit + self.gain_agreement * (np.log(share) - np.log1p(-share))
         shown: Floats = 1 / (1 + np.exp(-logit))
         return shown
 
@@ -80,7 +93,7 @@ class Calibration(BaseModel):
         named = np.flatnonzero(neuron > 0)
         given = neuron[named]
         before = np.clip(chance[named, given], 0.0, 1.0)
-        shown = self.shown(before)
+        shown = self.shown(before, agreement_of(chance))
         result = chance.copy()
         result[named] *= ((1 - shown) / np.maximum(1 - before, _LEAST))[:, None]
         result[named, given] = shown
@@ -99,5 +112,6 @@ class Calibration(BaseModel):
                 "gain_sure": self.gain_sure * slope,
                 "gain_unsure": self.gain_unsure * slope,
                 "offset": self.offset * slope + shift,
+                "gain_agreement": self.gain_agreement * slope,
             }
         )

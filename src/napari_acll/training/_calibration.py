@@ -1,12 +1,14 @@
 """From logits to probabilities that can be believed."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from napari_acll.label import Calibration, name_probabilities
+from napari_acll.label._novelty import agreement_of
 from napari_acll.label._point_assignment import assign_names
 
 Floats = NDArray[np.float64]
@@ -17,6 +19,25 @@ N_FOLDS = 5
 _LEAST = 1e-6
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GivenProbabilities:
+    """Names that would be given and whose truth is known; one row per name.
+
+    Parameters
+    ----------
+    probability : ndarray of float64, shape (m,)
+        Of the name, before the map.
+    agreement : ndarray of float64, shape (m,)
+        Of the names of its volume.
+    is_right : ndarray of bool, shape (m,)
+        Whether it is the true one.
+    """
+
+    probability: Floats
+    agreement: Floats
+    is_right: Bools
+
+
 def fit_calibration(
     logits: Sequence[NDArray[np.floating]],
     neurons: Sequence[NDArray[np.int64]],
@@ -25,7 +46,7 @@ def fit_calibration(
 ) -> Calibration:
     """Return the calibration under which names are right as often as they say.
 
-    Temperature and the bias of "none of these" make the truth most probable; a map of three
+    Temperature and the bias of "none of these" make the truth most probable; a map of four
     numbers then bends the probabilities of the names that are given one-to-one. The error of the
     map is measured on volumes left out of its fit, in five parts.
 
@@ -49,16 +70,15 @@ def fit_calibration(
     parts = [np.asarray(part, np.float64) for part in logits]
     scaled = _with_temperature(parts, neurons, fitted_on)
     given = [given_names(scaled, part, true) for part, true in zip(parts, neurons, strict=True)]
-    error = left_out_error(given, lambda p, is_right: _bent_to(scaled, p, is_right))
-    probability, is_right = joined(given)
-    return _bent_to(scaled, probability, is_right).model_copy(
-        update={"n_names": len(probability), "error": error}
-    )
+    error = left_out_error(given, lambda names: _bent_to(scaled, names))
+    names = joined(given)
+    update = {"n_names": len(names.probability), "error": error}
+    return _bent_to(scaled, names).model_copy(update=update)
 
 
 def given_names(
     calibration: Calibration, logits: Floats, neuron: NDArray[np.integer]
-) -> tuple[Floats, Bools]:
+) -> GivenProbabilities:
     """Return the probabilities of the names that would be given, before the map, and their truth.
 
     Parameters
@@ -69,50 +89,50 @@ def given_names(
         Of one volume.
     neuron : ndarray of int, shape (n,)
         True class numbers; -1 where nobody knows.
-
-    Returns
-    -------
-    probability : ndarray of float64, shape (m,)
-        Of each name whose truth is known.
-    is_right : ndarray of bool, shape (m,)
-        Whether it is the true one.
     """
     chance = name_probabilities(
         logits, temperature=calibration.temperature, none_bias=calibration.none_bias
     )
     given, probability = assign_names(chance)
     counts = (given > 0) & (neuron >= 0)
-    return probability[counts].astype(np.float64), (given == neuron)[counts]
+    return GivenProbabilities(
+        probability=probability[counts].astype(np.float64),
+        agreement=np.full(int(counts.sum()), agreement_of(chance)),
+        is_right=(given == neuron)[counts],
+    )
 
 
-def joined(given: Sequence[tuple[Floats, Bools]]) -> tuple[Floats, Bools]:
-    """Return the names of all volumes as one table."""
-    probability = np.concatenate([part[0] for part in given]) if given else np.zeros(0)
-    is_right = np.concatenate([part[1] for part in given]) if given else np.zeros(0, bool)
-    return probability, is_right
+def joined(given: Sequence[GivenProbabilities]) -> GivenProbabilities:
+    """Return the names of all volumes, of which there is at least one, as one table."""
+    return GivenProbabilities(
+        probability=np.concatenate([part.probability for part in given]),
+        agreement=np.concatenate([part.agreement for part in given]),
+        is_right=np.concatenate([part.is_right for part in given]),
+    )
 
 
 def left_out_error(
-    given: Sequence[tuple[Floats, Bools]],
-    fit: Callable[[Floats, Bools], Calibration],
+    given: Sequence[GivenProbabilities],
+    fit: Callable[[GivenProbabilities], Calibration],
 ) -> float | None:
     """Return the calibration error on volumes that the fit did not see; None for too few.
 
     Parameters
     ----------
-    given : sequence of (probability, is_right)
+    given : sequence of GivenProbabilities
         Of each volume, before the map.
     fit : callable
         Returns the calibration of some names.
     """
     if len(given) < N_FOLDS:
         return None
-    shown = []
+    shown, is_right = [], []
     for fold in range(N_FOLDS):
         rest = joined([part for i, part in enumerate(given) if i % N_FOLDS != fold])
-        probability, is_right = joined(given[fold::N_FOLDS])
-        shown.append((fit(*rest).shown(probability), is_right))
-    return calibration_error(*joined(shown))
+        left_out = joined(given[fold::N_FOLDS])
+        shown.append(fit(rest).shown(left_out.probability, left_out.agreement))
+        is_right.append(left_out.is_right)
+    return calibration_error(np.concatenate(shown), np.concatenate(is_right))
 
 
 def _with_temperature(
@@ -135,7 +155,7 @@ def _with_temperature(
     )
 
 
-def _bent_to(start: Calibration, probability: Floats, is_right: Bools) -> Calibration:
+def _bent_to(start: Calibration, names: GivenProbabilities) -> Calibration:
     """Return the calibration whose map makes right names most probable, drawn to none a little."""
 
     def bent(parameters: Floats) -> Calibration:
@@ -145,16 +165,18 @@ def _bent_to(start: Calibration, probability: Floats, is_right: Bools) -> Calibr
                 "gain_sure": float(gains[0]),
                 "gain_unsure": float(gains[1]),
                 "offset": float(parameters[2]),
+                "gain_agreement": float(parameters[3]),
             }
         )
 
     def loss(parameters: Floats) -> float:
-        surprise = log_loss(bent(parameters).shown(probability), is_right)
+        shown = bent(parameters).shown(names.probability, names.agreement)
+        surprise = log_loss(shown, names.is_right)
         return surprise + float((parameters**2).sum())
 
-    if not len(probability):
+    if not len(names.probability):
         return start
-    best = minimize(loss, np.zeros(3), method="Nelder-Mead", options={"maxiter": 400})
+    best = minimize(loss, np.zeros(4), method="Nelder-Mead", options={"maxiter": 1000})
     return bent(best.x)
 
 
