@@ -182,8 +182,17 @@ def _animals(result: Result) -> str:
 
 
 def _curves(result: Result) -> str:
-    header = ("renderer", "disturbance", "strength", "F1", "right", "right at 0.75", "share")
-    wanted = ("detection_f1", "right", "right_if_confident", "share_confident")
+    header = (
+        "renderer",
+        "disturbance",
+        "strength",
+        "F1",
+        "right",
+        "right at 0.75",
+        "share",
+        "refused",
+    )
+    wanted = ("detection_f1", "right", "right_if_confident", "share_confident", "refused")
     lines = [
         [renderer, what, f"{level['strength']:g}", *(_percent(level[name]) for name in wanted)]
         for renderer, curves in result.get("robustness", {}).items()

@@ -135,7 +135,7 @@ def _brief(labelers: dict[str, Labeler], bench: Bench, cases: Sequence[Case]) ->
         ].values()
     ]
     scores = summarize_tallies(rows)
-    wanted = ("right", "right_if_confident", "share_confident", "detection_f1")
+    wanted = ("right", "right_if_confident", "share_confident", "detection_f1", "refused")
     return {name: scores[name] for name in wanted}
 
 
