@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -103,3 +104,21 @@ def test_what_it_does_not_have_is_an_error(writer, folder):
         saved.labels(1)
     with pytest.raises(IndexError):
         saved.detections(-1)
+
+
+def test_a_session_of_a_version_that_knew_no_novelty_is_read(writer, folder):
+    for index in range(3):
+        write_fake_volume(writer, index)
+    shutil.rmtree(folder / "novelty")
+    novelty = SavedSession.open(folder).read("novelty")
+    assert novelty.shape == (3,)
+    assert np.isnan(novelty).all()
+
+
+def test_the_probability_of_the_other_side_stands_where_a_neuron_was_named(writer, folder):
+    for index in range(3):
+        write_fake_volume(writer, index)
+    saved = SavedSession.open(folder)
+    swapped = saved.side_swap_probability()
+    np.testing.assert_array_equal(np.isfinite(swapped), np.isfinite(saved.read("confidence")))
+    np.testing.assert_array_equal(saved.side_swap_probability(1, 3), swapped[1:3])
