@@ -24,9 +24,10 @@ from pathlib import Path
 
 import numpy as np
 from benchmark_baselines import baselines
+from benchmark_cases import Case, benchmark_cases, disturbed_cases
 from benchmark_scores import Tally, errors_of, summarize_tallies, tally
 from benchmark_tables import markdown, write_figures
-from benchmark_volumes import Bench, BenchmarkVolume, Case, benchmark_cases, disturbed_cases
+from benchmark_volumes import Bench, BenchmarkVolume
 
 from napari_acll.core import Detections, Labeler, LabelSettings
 from napari_acll.label import load_labeler

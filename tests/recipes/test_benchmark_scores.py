@@ -8,9 +8,10 @@ from benchmark_animals import LISTED, NAMELESS, UNKNOWN, UNLISTED
 pytest.importorskip("skimage", reason="the second renderer draws outlines with scikit-image")
 
 from benchmark_baselines import baselines
+from benchmark_cases import Case, benchmark_cases, disturbed_cases
 from benchmark_scores import CLUTTER, errors_of, summarize_tallies, tally
 from benchmark_tables import markdown, write_figures
-from benchmark_volumes import Bench, BenchmarkVolume, Case, benchmark_cases, disturbed_cases
+from benchmark_volumes import Bench, BenchmarkVolume
 
 from napari_acll.core import N_CANDIDATES, Detections
 from napari_acll.simulate import Anatomy

@@ -9,8 +9,9 @@ pytest.importorskip("skimage", reason="the second renderer draws outlines with s
 
 import evaluate_default
 from benchmark_animals import FLAVORS
+from benchmark_cases import Case
 from benchmark_scores import MEASURES
-from benchmark_volumes import Bench, Case
+from benchmark_volumes import Bench
 
 from napari_acll.core import Detections, LabeledVolume, Volume
 from napari_acll.label import load_labeler

@@ -7,16 +7,8 @@ from scipy.ndimage import center_of_mass, shift
 
 pytest.importorskip("skimage", reason="the second renderer draws outlines with scikit-image")
 
-from other_renderer import (
-    Nuclei,
-    Rig,
-    blur,
-    draw_posture,
-    draw_shifts,
-    place_nuclei,
-    render,
-    tail,
-)
+from other_renderer import blur, render, tail
+from other_worm import Nuclei, Rig, draw_posture, draw_shifts, place_nuclei
 
 RIG = Rig(shape=(40, 60, 90))
 
