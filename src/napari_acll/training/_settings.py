@@ -68,21 +68,21 @@ class FineTuning(FrozenSettings):
     """How a point model goes on learning from labeled volumes of a lab."""
 
     lab_share: float = Field(
-        0.5,
+        0.7,
         gt=0,
         le=1,
         description="Share of the lab's volumes; the others are simulated, lest the model forgets"
         " what the lab's few animals do not show.",
     )
-    detector_steps: int = Field(150, ge=0, description="Steps of the network that finds nuclei.")
-    detector_learning_rate: float = Field(3e-4, gt=0, description="Highest rate of these steps.")
-    identifier_steps: int = Field(300, ge=0, description="Steps of the network that names nuclei.")
-    identifier_learning_rate: float = Field(2e-4, gt=0, description="Highest rate of these steps.")
+    detector_steps: int = Field(100, ge=0, description="Steps of the network that finds nuclei.")
+    detector_learning_rate: float = Field(1e-3, gt=0, description="Highest rate of these steps.")
+    identifier_steps: int = Field(150, ge=0, description="Steps of the network that names nuclei.")
+    identifier_learning_rate: float = Field(6e-4, gt=0, description="Highest rate of these steps.")
     n_views: int = Field(
         4, ge=1, description="Changed copies of each volume whose detections are learned from."
     )
     n_simulated: int = Field(
-        40, ge=1, description="Simulated volumes whose detections are learned from, too."
+        20, ge=1, description="Simulated volumes whose detections are learned from, too."
     )
 
 
