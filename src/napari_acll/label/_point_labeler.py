@@ -246,6 +246,8 @@ class PointLabeler:
             detections=_without_names(labeled.detections),
             is_labelable=False,
             why_not=f"The nuclei do not lie as those of a whole head ({reasons}).",
+            novelty=max(novelty, NOVELTY_LIMIT),
+            why_novel=reasons,
         )
 
 
