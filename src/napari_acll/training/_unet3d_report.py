@@ -72,7 +72,8 @@ def draw_prediction(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 4.2 * 3 * image.shape[1] / image.shape[2]), layout="constrained")
+    panel_height = 7 * image.shape[1] / image.shape[2] + 0.3
+    figure = Figure(figsize=(7, 3 * panel_height + 0.4), layout="constrained")
     bright = np.percentile(image, 99.9)
     panels: list[tuple[str, Any, dict[str, Any]]] = [
         ("marker", image.max(0), {"cmap": "gray", "vmin": 0, "vmax": bright}),
