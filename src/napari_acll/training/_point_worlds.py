@@ -60,7 +60,7 @@ class WorldMix:
     real_share: float = 0.65
     main_lab_share: float = 0.6
     hidden_share: float = 0.4
-    plain_brightness_share: float = 0.25
+    plain_brightness_share: float = 0.35
     cut_share: float = 0.15
     mode_sd: float = 0.35
     jitter_um: float = 0.6
