@@ -34,6 +34,36 @@ class DropPolicy(StrEnum):
     """The oldest waiting volume is skipped, and counted. For a live microscope."""
 
 
+class LiveSettings(_Settings):
+    """How a recording is followed while the microscope writes it."""
+
+    is_live: bool = Field(
+        False,
+        description="Follow the recording while it is being written, instead of replaying a"
+        " finished one.",
+    )
+    takes_existing: bool = Field(
+        False,
+        description="Also take what was there before; else the source is armed: it ignores"
+        " that and takes what appears next.",
+    )
+    poll_ms: float = Field(
+        3.0, ge=0.5, le=1000, description="Time between two looks for something new, in ms."
+    )
+    start_timeout_s: float = Field(
+        600.0,
+        gt=0,
+        description="How long the first volume is waited for, in s: an armed source starts"
+        " before the microscope does.",
+    )
+    idle_timeout_s: float = Field(
+        30.0,
+        gt=0,
+        description="Silence after which the recording is taken to be over, in s; above the"
+        " longest pause between two volumes.",
+    )
+
+
 class SourceSettings(_Settings):
     """How a recording is read."""
 
@@ -74,6 +104,9 @@ class SourceSettings(_Settings):
     )
     period_s: float | None = Field(
         None, gt=0, description="Time between volumes, in s; None: taken from the file."
+    )
+    live: LiveSettings = Field(
+        LiveSettings(), description="Following a recording while it is being written."
     )
 
     @model_validator(mode="after")
