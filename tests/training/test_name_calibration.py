@@ -8,6 +8,7 @@ from napari_acll.label import Calibration
 from napari_acll.training._calibration import (
     GivenProbabilities,
     _bent_to,
+    _with_offsets,
     calibration_error,
     fit_calibration,
     joined,
@@ -88,6 +89,7 @@ def test_animals_that_are_named_worse_than_others_are_told_from_their_agreement(
             GivenProbabilities(
                 probability=p,
                 agreement=np.full(120, agreement),
+                neuron=np.ones(120, int),
                 is_right=rng.random(120) < chance,
             )
         )
@@ -122,3 +124,34 @@ def test_the_error_that_is_kept_is_that_of_volumes_left_out():
 def test_without_any_truth_nothing_is_fitted():
     nothing = fit_calibration([np.zeros((3, 4))], [np.full(3, -1)], fitted_on="nobody")
     assert nothing == Calibration(fitted_on="nobody")
+
+
+def test_a_name_that_is_right_less_often_than_others_as_sure_is_shown_as_less_sure():
+    rng = np.random.default_rng(8)
+    neuron = rng.integers(1, 4, 3000)
+    p = rng.uniform(0.2, 0.9, 3000)
+    chance = np.where(neuron == 2, 0.5 * p, p)
+    names = GivenProbabilities(
+        probability=p,
+        agreement=np.full(3000, 0.8),
+        neuron=neuron,
+        is_right=rng.random(3000) < chance,
+    )
+    fitted = _with_offsets(Calibration(), names, 3)
+    doubtful = neuron == 2
+    for group in (doubtful, ~doubtful):
+        shown = names.shown(fitted)[group]
+        assert abs(shown.mean() - chance[group].mean()) < 0.04
+    assert fitted.name_offsets[1] < min(fitted.name_offsets[0], fitted.name_offsets[2]) - 0.5
+
+
+def test_an_offset_of_a_name_that_was_seen_once_stays_small():
+    names = GivenProbabilities(
+        probability=np.array([0.99]),
+        agreement=np.array([0.8]),
+        neuron=np.array([2]),
+        is_right=np.array([False]),
+    )
+    offsets = _with_offsets(Calibration(), names, 3).name_offsets
+    assert offsets[0] == offsets[2] == 0
+    assert -0.5 < offsets[1] < 0

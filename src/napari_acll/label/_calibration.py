@@ -22,11 +22,11 @@ class Calibration(BaseModel):
     was given is then shown as `q`, with::
 
         logit(q) = gain_sure * log(p) - gain_unsure * log(1 - p) + offset
-                   + gain_agreement * logit(agreement)
+                   + gain_agreement * logit(agreement) + name_offsets[name]
 
-    which keeps the order of names in a volume and can bend either end by itself. The agreement is
-    how sure the surest 60 names of the volume are: where they contradict each other, all names
-    are right less often than they say.
+    which can bend either end by itself. The agreement is how sure the surest 60 names of the
+    volume are: where they contradict each other, all names are right less often than they say.
+    The offsets are those of names that are more or less often right than others as sure.
 
     References
     ----------
@@ -44,6 +44,9 @@ class Calibration(BaseModel):
     gain_agreement: float = Field(
         0.0, description="Weight of the logit of the volume's agreement in the shown logit."
     )
+    name_offsets: tuple[float, ...] = Field(
+        (), description="Added to the shown logit of each name of the model; none if empty."
+    )
     domain: Literal["simulation", "rig"] = Field(
         "simulation", description="Whether it was fitted on virtual worms or on a real rig."
     )
@@ -56,7 +59,13 @@ class Calibration(BaseModel):
         description="Expected calibration error on volumes left out of the fit, 0 to 1.",
     )
 
-    def shown(self, probability: NDArray[np.floating], agreement: float | Floats = 0.5) -> Floats:
+    def shown(
+        self,
+        probability: NDArray[np.floating],
+        agreement: float | Floats = 0.5,
+        *,
+        neuron: NDArray[np.integer] | None = None,
+    ) -> Floats:
         """Return the probabilities that are shown, for names that were given.
 
         Parameters
@@ -65,16 +74,20 @@ class Calibration(BaseModel):
             Of the given names, as they come out of the one-to-one assignment.
         agreement : float or ndarray of float64
             Of the names of their volume, 0 to 1.
+        neuron : ndarray of int, optional
+            Class numbers of the names, from 1; None for names of which nothing is known.
 
         Returns
         -------
         ndarray of float64
-            Of the same shape; in the same order.
+            Of the same shape.
         """
         p = np.clip(np.asarray(probability, np.float64), _LEAST, 1 - _LEAST)
         logit = self.gain_sure * np.log(p) - self.gain_unsure * np.log1p(-p) + self.offset
         share = np.clip(agreement, _LEAST_AGREEMENT, 1 - _LEAST_AGREEMENT)
         logit = logit + self.gain_agreement * (np.log(share) - np.log1p(-share))
+        if neuron is not None and self.name_offsets:
+            logit = logit + np.asarray(self.name_offsets)[neuron - 1]
         shown: Floats = 1 / (1 + np.exp(-logit))
         return shown
 
@@ -93,7 +106,7 @@ class Calibration(BaseModel):
         named = np.flatnonzero(neuron > 0)
         given = neuron[named]
         before = np.clip(chance[named, given], 0.0, 1.0)
-        shown = self.shown(before, agreement_of(chance))
+        shown = self.shown(before, agreement_of(chance), neuron=given)
         result = chance.copy()
         result[named] *= ((1 - shown) / np.maximum(1 - before, _LEAST))[:, None]
         result[named, given] = shown
@@ -113,5 +126,6 @@ class Calibration(BaseModel):
                 "gain_unsure": self.gain_unsure * slope,
                 "offset": self.offset * slope + shift,
                 "gain_agreement": self.gain_agreement * slope,
+                "name_offsets": tuple(slope * value for value in self.name_offsets),
             }
         )

@@ -39,6 +39,7 @@ STATISTICS = tuple(_FLOORS)
 _TOLD_FROM = 2.5
 """SDs from which on a statistic is named as a reason."""
 _HANDEDNESS = STATISTICS.index("handedness")
+_AGREEMENT = STATISTICS.index("agreement")
 _N_SD_MIRRORED = 2.6
 """Alone, a handedness so many SDs too low is odd: nothing else tells of a mirrored stack."""
 _SURE = 0.3
@@ -90,6 +91,9 @@ class NoveltyReference(BaseModel):
     handedness_limit: float = Field(
         gt=0, description="Fall of the handedness of the oddest volume in 100."
     )
+    lowest_agreement: float = Field(
+        0.0, ge=0, le=1, description="Agreement of names of the volume that agreed least in 100."
+    )
     n_volumes: int = Field(ge=0, description="Volumes that it was fitted on.")
 
     @classmethod
@@ -126,6 +130,7 @@ class NoveltyReference(BaseModel):
             spread=tuple(np.sqrt(np.diag(covariance)).tolist()),
             limit=limit,
             handedness_limit=_N_SD_MIRRORED * _robust_sd(statistics[:, _HANDEDNESS]),
+            lowest_agreement=_share_of(float(np.nanquantile(statistics[:, _AGREEMENT], 0.01))),
             n_volumes=n,
         )
 
@@ -163,13 +168,22 @@ class NoveltyReference(BaseModel):
         return "; ".join(told) or "many things are a little unusual"
 
     def least_agreement(self) -> float:
-        """Return the agreement of names below which they are guesses, 0 to 1."""
-        usual = 1 / (1 + math.exp(-self.center[self.statistics.index("agreement")]))
-        return _LEAST_SHARE_OF_AGREEMENT * usual
+        """Return the agreement of names below which they are guesses, 0 to 1.
+
+        No known volume is refused: where names disagree no more than there, they are shown with
+        the low probabilities that they deserve.
+        """
+        usual = _share_of(self.center[_AGREEMENT])
+        return min(_LEAST_SHARE_OF_AGREEMENT * usual, _BELOW_ALL_KNOWN * self.lowest_agreement)
 
 
 _LEAST_SHARE_OF_AGREEMENT = 0.82
 """Names of nuclei placed at random agree by 0.77 of the usual, those of dim volumes by 0.93."""
+_BELOW_ALL_KNOWN = 0.95
+
+
+def _share_of(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
 
 
 def _moments(statistics: Floats) -> tuple[Floats, Floats]:

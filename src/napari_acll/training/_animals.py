@@ -1,8 +1,9 @@
 """The animals that the bundled model learns from, is calibrated on and is scored on."""
 
+import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -10,8 +11,8 @@ import numpy as np
 
 from napari_acll.core import SettingsError
 from napari_acll.label import Atlas
-from napari_acll.simulate import Anatomy, WormSettings, held_out_animals
-from napari_acll.training._real_animals import RealHead, read_heads
+from napari_acll.simulate import Anatomy, HeadSettings, WormSettings, held_out_animals
+from napari_acll.training._real_animals import RealHead, in_one_frame, read_heads
 from napari_acll.training._settings import TrainSettings
 from napari_acll.training._volumes import RenderedVolume, random_settings, render_shape
 
@@ -34,11 +35,20 @@ class Herd:
         Real animals to learn from.
     calibration_heads : tuple of RealHead
         Real animals that are not learned from, for the calibration.
+    hashes : dict of str
+        SHA-256 of the tables that they come from, by file name.
     """
 
     anatomy: Anatomy
     heads: tuple[RealHead, ...] = ()
     calibration_heads: tuple[RealHead, ...] = ()
+    hashes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def calibration_words(self) -> str:
+        """What the calibration is made on, in words."""
+        n = len(self.calibration_heads)
+        return f"virtual animals and {n} real geometries" if n else "virtual animals"
 
     @classmethod
     def from_settings(cls, settings: TrainSettings) -> Self:
@@ -62,7 +72,7 @@ class Herd:
         path = Path(os.path.expandvars(settings.positions_file or ""))
         held_out = {(lab, name) for lab, names in held_out_animals().items() for name in names}
         heads = {
-            f"{head.lab}/{head.animal}": head
+            _key(head): head
             for head in read_heads(path)
             if (head.lab, head.animal) not in held_out and len(head.names) >= _LEAST_NAMED
         }
@@ -73,10 +83,12 @@ class Herd:
                 f" got {', '.join(sorted(unknown))}; correct calibration_animals."
             )
         apart = set(settings.calibration_animals)
+        placed = in_one_frame(list(heads.values()), anatomy)
         return cls(
             anatomy=anatomy,
-            heads=tuple(head for key, head in heads.items() if key not in apart),
-            calibration_heads=tuple(heads[key] for key in settings.calibration_animals),
+            heads=tuple(head for head in placed if _key(head) not in apart),
+            calibration_heads=tuple(head for head in placed if _key(head) in apart),
+            hashes={path.name: hashlib.sha256(path.read_bytes()).hexdigest()},
         )
 
     def draw_head(self, rng: np.random.Generator) -> RealHead:
@@ -119,9 +131,17 @@ class Herd:
     def _render(
         self, head: RealHead | None, rng: np.random.Generator, *, is_usual: bool
     ) -> RenderedVolume:
-        shape = head.shape(self.anatomy, rng) if head else self.anatomy.sample(rng)
+        kind = HeadSettings.sample(rng)
+        if head is not None:
+            shape = head.shape(self.anatomy, rng, head=kind)
+        else:
+            shape = self.anatomy.sample(rng, head=kind)
         settings = WormSettings(n_volumes=1) if is_usual else random_settings(rng)
         return render_shape(shape, settings, seed=int(rng.integers(2**31)))
+
+
+def _key(head: RealHead) -> str:
+    return f"{head.lab}/{head.animal}"
 
 
 def simulated_volumes(

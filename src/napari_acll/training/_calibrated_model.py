@@ -23,6 +23,8 @@ from napari_acll.label._novelty import volume_statistics
 from napari_acll.label._point_assignment import assign_names
 from napari_acll.training._calibration import fit_calibration
 from napari_acll.training._matching import match_nuclei
+from napari_acll.training._point_batches import IGNORED
+from napari_acll.training._real_animals import true_classes
 from napari_acll.training._volumes import RenderedVolume
 
 _SAME_NUCLEUS_UM = 2.0
@@ -103,7 +105,7 @@ def _look(labeler: PointLabeler, rendered: RenderedVolume, model: PointModel) ->
     nuclei = nucleus_table(found)
     true_um = rendered.truth.centroid_px * np.asarray(spec.voxel_size_um)
     matched = match_nuclei(found.position_um, true_um, max_distance_um=_SAME_NUCLEUS_UM)
-    classes = rendered.truth.class_numbers(model.neurons).astype(np.int64)
+    classes = true_classes(rendered.truth, model.neurons, IGNORED)
     return _Look(
         nuclei=nuclei,
         sharp=sharpness(prepared),

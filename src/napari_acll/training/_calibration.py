@@ -17,6 +17,9 @@ Bools = NDArray[np.bool_]
 N_BINS = 10
 N_FOLDS = 5
 _LEAST = 1e-6
+_OFFSET_PRECISION = 2.0
+"""Names differ in how much surer or less sure they should be by an SD of 0.7 in the logit."""
+_NEWTON_STEPS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,13 +32,20 @@ class GivenProbabilities:
         Of the name, before the map.
     agreement : ndarray of float64, shape (m,)
         Of the names of its volume.
+    neuron : ndarray of int, shape (m,)
+        Class number of the name that was given.
     is_right : ndarray of bool, shape (m,)
         Whether it is the true one.
     """
 
     probability: Floats
     agreement: Floats
+    neuron: NDArray[np.integer]
     is_right: Bools
+
+    def shown(self, calibration: Calibration) -> Floats:
+        """Return the probabilities that a calibration shows for them."""
+        return calibration.shown(self.probability, self.agreement, neuron=self.neuron)
 
 
 def fit_calibration(
@@ -47,8 +57,9 @@ def fit_calibration(
     """Return the calibration under which names are right as often as they say.
 
     Temperature and the bias of "none of these" make the truth most probable; a map of four
-    numbers then bends the probabilities of the names that are given one-to-one. The error of the
-    map is measured on volumes left out of its fit, in five parts.
+    numbers, and an offset of each name that is drawn to zero, then bend the probabilities of the
+    names that are given one-to-one. The error of the map is measured on volumes left out of its
+    fit, in five parts.
 
     Parameters
     ----------
@@ -70,10 +81,15 @@ def fit_calibration(
     parts = [np.asarray(part, np.float64) for part in logits]
     scaled = _with_temperature(parts, neurons, fitted_on)
     given = [given_names(scaled, part, true) for part, true in zip(parts, neurons, strict=True)]
-    error = left_out_error(given, lambda names: _bent_to(scaled, names))
+    n_classes = parts[0].shape[1] - 1
+
+    def fit(names: GivenProbabilities) -> Calibration:
+        first = _with_offsets(_bent_to(scaled, names), names, n_classes)
+        return _with_offsets(_bent_to(first, names), names, n_classes)
+
     names = joined(given)
-    update = {"n_names": len(names.probability), "error": error}
-    return _bent_to(scaled, names).model_copy(update=update)
+    update = {"n_names": len(names.probability), "error": left_out_error(given, fit)}
+    return fit(names).model_copy(update=update)
 
 
 def given_names(
@@ -98,6 +114,7 @@ def given_names(
     return GivenProbabilities(
         probability=probability[counts].astype(np.float64),
         agreement=np.full(int(counts.sum()), agreement_of(chance)),
+        neuron=given[counts],
         is_right=(given == neuron)[counts],
     )
 
@@ -107,6 +124,7 @@ def joined(given: Sequence[GivenProbabilities]) -> GivenProbabilities:
     return GivenProbabilities(
         probability=np.concatenate([part.probability for part in given]),
         agreement=np.concatenate([part.agreement for part in given]),
+        neuron=np.concatenate([part.neuron for part in given]),
         is_right=np.concatenate([part.is_right for part in given]),
     )
 
@@ -130,7 +148,7 @@ def left_out_error(
     for fold in range(N_FOLDS):
         rest = joined([part for i, part in enumerate(given) if i % N_FOLDS != fold])
         left_out = joined(given[fold::N_FOLDS])
-        shown.append(fit(rest).shown(left_out.probability, left_out.agreement))
+        shown.append(left_out.shown(fit(rest)))
         is_right.append(left_out.is_right)
     return calibration_error(np.concatenate(shown), np.concatenate(is_right))
 
@@ -170,7 +188,7 @@ def _bent_to(start: Calibration, names: GivenProbabilities) -> Calibration:
         )
 
     def loss(parameters: Floats) -> float:
-        shown = bent(parameters).shown(names.probability, names.agreement)
+        shown = names.shown(bent(parameters))
         surprise = log_loss(shown, names.is_right)
         return surprise + float((parameters**2).sum())
 
@@ -178,6 +196,19 @@ def _bent_to(start: Calibration, names: GivenProbabilities) -> Calibration:
         return start
     best = minimize(loss, np.zeros(4), method="Nelder-Mead", options={"maxiter": 1000})
     return bent(best.x)
+
+
+def _with_offsets(start: Calibration, names: GivenProbabilities, n: int) -> Calibration:
+    """Return the calibration with an offset of each name, by Newton's method."""
+    shown = names.shown(start.model_copy(update={"name_offsets": ()}))
+    logit, number = np.log(shown) - np.log1p(-shown), names.neuron - 1
+    offset = np.zeros(n)
+    for _ in range(_NEWTON_STEPS):
+        p = 1 / (1 + np.exp(-(logit + offset[number])))
+        slope = np.bincount(number, p - names.is_right, n) + _OFFSET_PRECISION * offset
+        curve = np.bincount(number, p * (1 - p), n) + _OFFSET_PRECISION
+        offset -= np.clip(slope / curve, -1, 1)
+    return start.model_copy(update={"name_offsets": tuple(np.round(offset, 4).tolist())})
 
 
 def log_loss(probability: Floats, is_right: Bools) -> float:

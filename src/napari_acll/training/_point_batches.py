@@ -29,10 +29,13 @@ class NamedNuclei:
         As the detector reports them.
     neuron : ndarray of int64, shape (n,)
         Class number, 0 for none of the model's neurons, `IGNORED` where nobody knows.
+    is_listed : ndarray of bool, shape (n,), optional
+        Whether an annotator would have named it; None where that does not matter.
     """
 
     nuclei: NucleusTable
     neuron: NDArray[np.int64]
+    is_listed: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_acll.core import RecordingError
+from napari_acll.core import NeuronTable, RecordingError
 from napari_acll.label import fit_pose
-from napari_acll.simulate import Anatomy, AnimalShape
+from napari_acll.simulate import Anatomy, AnimalShape, HeadSettings, Truth
 
+UNKNOWN_NAME = "?"
+"""Stands for the name of a nucleus of which nobody knows what it is."""
 _MIN_KNOWN = 20
 
 
@@ -42,9 +44,25 @@ class RealHead:
     position_um: NDArray[np.float64]
     nameless_um: NDArray[np.float64] = field(default_factory=_no_places)
 
-    def shape(self, anatomy: Anatomy, rng: np.random.Generator) -> AnimalShape:
-        """Return the animal, completed with the nuclei that its list lacks."""
-        return AnimalShape.from_positions(self.names, self.position_um, anatomy=anatomy, rng=rng)
+    def shape(
+        self, anatomy: Anatomy, rng: np.random.Generator, *, head: HeadSettings | None = None
+    ) -> AnimalShape:
+        """Return the animal, completed with the nuclei that its list lacks.
+
+        Its nuclei without a name are called `UNKNOWN_NAME`.
+
+        Parameters
+        ----------
+        anatomy : Anatomy
+            Where the rest comes from.
+        rng : numpy.random.Generator
+            Decides what is drawn.
+        head : HeadSettings, optional
+            Which of the rest are neurons; all of them if None.
+        """
+        names = (*self.names, *(UNKNOWN_NAME for _ in self.nameless_um))
+        places = np.concatenate([self.position_um, self.nameless_um])
+        return AnimalShape.from_positions(names, places, anatomy=anatomy, rng=rng, head=head)
 
 
 def read_heads(path: Path) -> list[RealHead]:
@@ -82,6 +100,23 @@ def _head(key: tuple[str, str], named: dict[str, list[list[float]]]) -> RealHead
         position_um=np.array(list(once.values()), np.float64).reshape(-1, 3),
         nameless_um=np.array(rest, np.float64).reshape(-1, 3),
     )
+
+
+def true_classes(truth: Truth, neurons: NeuronTable, unknown: int) -> NDArray[np.int64]:
+    """Return the class number of each nucleus of a volume, 0 for none of the neurons.
+
+    Parameters
+    ----------
+    truth : Truth
+        Of the volume.
+    neurons : NeuronTable
+        Of the model.
+    unknown : int
+        Number of nuclei of which nobody knows what they are.
+    """
+    classes = truth.class_numbers(neurons).astype(np.int64)
+    classes[[name == UNKNOWN_NAME for name in truth.names]] = unknown
+    return classes
 
 
 def in_one_frame(heads: Sequence[RealHead], anatomy: Anatomy) -> list[RealHead]:

@@ -8,27 +8,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from napari_acll import __version__
 from napari_acll.core import LabelSettings, ModelError
 from napari_acll.label import (
-    Calibration,
     NucleusFinder,
-    NucleusNamer,
     PointLabeler,
     PointModel,
     choose_device,
 )
 from napari_acll.training._animals import Herd
-from napari_acll.training._calibration import fit_calibration
-from napari_acll.training._detections import detect_all
+from napari_acll.training._calibrated_model import calibrate_model
+from napari_acll.training._detections import detect_all, unlisted_hidden
 from napari_acll.training._evaluation import Scores, evaluate
 from napari_acll.training._identifier_training import train_identifier
 from napari_acll.training._loop import LoopPlan
 from napari_acll.training._model_card import write_model_card
 from napari_acll.training._point_batches import NamedNuclei
-from napari_acll.training._point_worlds import PointWorlds
+from napari_acll.training._point_worlds import PointWorlds, WorldMix
 from napari_acll.training._progress import ProgressCallback, Reporter
 from napari_acll.training._settings import TrainSettings
 from napari_acll.training._thresholds import choose_thresholds, threshold_volumes
@@ -135,9 +132,11 @@ class _Training:
         worlds = PointWorlds(self._herd.anatomy, self._herd.heads)
 
         def draw(rng: np.random.Generator) -> NamedNuclei:
-            if rng.random() < _RENDERED_SHARE:
-                return found[int(rng.integers(len(found)))]
-            return worlds.detections(rng)
+            if rng.random() >= _RENDERED_SHARE:
+                return worlds.detections(rng)
+            sample = found[int(rng.integers(len(found)))]
+            is_hidden = rng.random() < WorldMix().hidden_share
+            return unlisted_hidden(sample, rng) if is_hidden else sample
 
         train_identifier(
             model.identifier,
@@ -158,8 +157,7 @@ class _Training:
         """Calibrate and score the weights as they are stored, in half precision."""
         model.save(out)
         stored = PointModel.load(out)
-        calibration = self._calibration(stored)
-        stored = replace(stored, card=stored.card.model_copy(update={"calibration": calibration}))
+        stored = self._calibrated(stored)
         scores = self._scores(stored)
         card = stored.card.model_copy(
             update={"training": self._record(), "scores": {"simulated": scores.as_dict()}}
@@ -169,19 +167,15 @@ class _Training:
         out.with_suffix(".md").write_text(text, encoding="utf-8")
         return out
 
-    def _calibration(self, model: PointModel) -> Calibration:
+    def _calibrated(self, model: PointModel) -> PointModel:
         n = self._settings.n_calibration_volumes
-        namer = NucleusNamer(
-            model.identifier,
-            atlas=model.atlas,
-            calibration=Calibration(),
-            device=torch.device("cpu"),
+        report = self._reporter.phase("calibration", n)
+        return calibrate_model(
+            model,
+            self._herd.calibration_volumes(n, seed=self._seed(23)),
+            fitted_on=f"{n} rendered volumes of {self._herd.calibration_words}",
+            on_volume=lambda number: report(number, float("nan")),
         )
-        volumes = self._herd.calibration_volumes(n, seed=self._seed(23))
-        samples = self._detected(model, volumes, "calibration", n)
-        logits: list[NDArray[np.float64]] = [namer.logits(sample.nuclei) for sample in samples]
-        true = [sample.neuron for sample in samples]
-        return fit_calibration(logits, true, fitted_on=f"{n} simulated volumes")
 
     def _detected(
         self, model: PointModel, volumes: Iterable[RenderedVolume], phase: str, n: int
@@ -203,6 +197,7 @@ class _Training:
             "settings": self._settings.model_dump(mode="json"),
             "napari_acll": __version__,
             "torch": torch.__version__,
+            "data": self._herd.hashes,
             "duration_s": round(self._reporter.elapsed_s),
         }
 
