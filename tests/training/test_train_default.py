@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from napari_acll.core import LabelSettings, SettingsError
+from napari_acll.core import LabelSettings, ModelError, SettingsError
 from napari_acll.label import PointLabeler, PointModel
 from napari_acll.training import (
     DetectorTraining,
@@ -12,6 +13,7 @@ from napari_acll.training import (
     TrainSettings,
     load_train_settings,
     train,
+    train_default,
 )
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -19,6 +21,7 @@ TINY = TrainSettings(
     seed=5,
     n_threads=1,
     n_processes=1,
+    checkpoint_every=10,
     detector=DetectorTraining(
         width=4,
         n_steps=36,
@@ -74,7 +77,7 @@ def test_the_file_says_how_it_was_made_and_can_be_used(trained):
     model = PointModel.load(trained[0])
     assert TrainSettings.model_validate(model.card.training["settings"]) == TINY
     assert 0 <= model.card.scores["simulated"]["right"] <= 1
-    assert "simulated" in model.card.calibration.fitted_on
+    assert "virtual animals" in model.card.calibration.fitted_on
     labeler = PointLabeler(model, settings=LabelSettings(device="cpu"))
     assert len(labeler.neurons) == len(model.card.names) > 150
 
@@ -109,3 +112,36 @@ def test_wrong_settings_are_an_error_that_names_them(tmp_path, text, words):
 def test_missing_settings_are_an_error(tmp_path):
     with pytest.raises(SettingsError, match="cannot be read"):
         load_train_settings(tmp_path / "absent.yaml")
+
+
+class KillError(Exception):
+    """Stands for a kill in the middle of a training."""
+
+
+def test_a_training_that_was_killed_twice_ends_with_the_same_weights(trained, tmp_path):
+    out = tmp_path / "again.safetensors"
+    for phase, step in (("detector", 25), ("identifier", 33)):
+
+        def kill(report, phase=phase, step=step):
+            if (report.phase, report.step) == (phase, step):
+                raise KillError
+
+        with pytest.raises(KillError):
+            train_default(TINY, out, on_progress=kill, is_resumed=phase != "detector")
+    reports = []
+    train_default(TINY, out, on_progress=reports.append, is_resumed=True)
+    assert min(report.step for report in reports if report.phase == "identifier") == 31
+    assert not [report for report in reports if report.phase == "detector"]
+    whole, again = load_file(trained[0]), load_file(out)
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    assert not out.with_suffix(".parts").exists()
+
+
+def test_a_state_of_other_settings_is_not_resumed(tmp_path):
+    out = tmp_path / "other.safetensors"
+    parts = out.with_suffix(".parts")
+    parts.mkdir()
+    text = TINY.model_copy(update={"seed": 6}).model_dump_json()
+    (parts / "settings.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ModelError, match="without --resume"):
+        train_default(TINY, out, is_resumed=True)
