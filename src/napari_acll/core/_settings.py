@@ -62,6 +62,24 @@ class LiveSettings(_Settings):
         description="Silence after which the recording is taken to be over, in s; above the"
         " longest pause between two volumes.",
     )
+    settle_ms: float = Field(
+        30.0,
+        ge=0,
+        description="How long a file must stand still to be taken as complete, in ms; an ND2"
+        " file is complete when its end mark is there.",
+    )
+    reorder_ms: float = Field(
+        500.0,
+        ge=0,
+        description="How long a missing volume is waited for once a later one is complete, in"
+        " ms; then it is lost.",
+    )
+    retry_timeout_s: float = Field(
+        5.0,
+        gt=0,
+        description="How long a volume that is there but unfinished or unreadable is tried"
+        " again, in s; then it is lost.",
+    )
 
 
 class SourceSettings(_Settings):

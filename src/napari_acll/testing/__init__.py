@@ -1,6 +1,7 @@
 """Contract test suites and fakes for people who write a stage; never imported at run time."""
 
 from napari_acll.testing._labelers import LabelerContract
+from napari_acll.testing._live_sources import LiveSourceContract
 from napari_acll.testing._session import (
     SessionWriterContract,
     TraceEstimatorContract,
@@ -32,6 +33,7 @@ __all__ = [
     "FakeSource",
     "GatedLabeler",
     "LabelerContract",
+    "LiveSourceContract",
     "MemoryWriter",
     "SessionWriterContract",
     "SourceContract",
