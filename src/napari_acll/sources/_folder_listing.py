@@ -41,8 +41,22 @@ class VolumeFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
-    """A candidate and what its name says."""
+class NamedFile:
+    """A file that can be a volume, or one channel of it, and what its name says.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : str
+        `nd2`, `nrrd`, `h5`, `tif` or `npy`.
+    number : int or None
+        Number of the volume; None if the name has none.
+    is_time_number : bool
+        Whether the number stands after `_t`.
+    channel : int
+        Number of the channel; 0 if the file holds all of them.
+    """
 
     path: Path
     kind: str
@@ -77,7 +91,9 @@ def list_volume_files(folder: Path, settings: SourceSettings, notes: list[str]) 
         raise RecordingError(
             f"Cannot list {folder} ({error.strerror}); check the path and its permissions."
         ) from error
-    candidates = [named for entry in entries if (named := _named(entry)) is not None]
+    candidates = [
+        named for entry in entries if (named := named_file(entry)) is not None and entry.is_file()
+    ]
     chosen = _numbered(candidates) or _in_name_order(candidates, settings, notes)
     kinds = sorted({named.kind for named in chosen})
     if not chosen:
@@ -108,9 +124,10 @@ def drop_incomplete_pairs(files: VolumeFiles, notes: list[str]) -> VolumeFiles:
     return VolumeFiles(kind=files.kind, of_number=complete)
 
 
-def _named(path: Path) -> _Named | None:
+def named_file(path: Path) -> NamedFile | None:
+    """Return what a name says, without looking at the file; None if it is no volume's name."""
     kind = _KIND_OF_SUFFIX.get(path.suffix.casefold())
-    if kind is None or not path.is_file():
+    if kind is None:
         return None
     stem, channel = path.stem, 0
     if kind == "nrrd":
@@ -122,18 +139,18 @@ def _named(path: Path) -> _Named | None:
     is_time_number = bool(numbers)
     numbers = numbers or _ANY_NUMBER.findall(stem)
     number = int(numbers[-1]) if numbers else None
-    return _Named(path, kind, number, is_time_number, channel)
+    return NamedFile(path, kind, number, is_time_number, channel)
 
 
-def _numbered(candidates: Iterable[_Named]) -> list[_Named]:
+def _numbered(candidates: Iterable[NamedFile]) -> list[NamedFile]:
     numbered = [named for named in candidates if named.number is not None]
     timed = [named for named in numbered if named.is_time_number]
     return timed or numbered
 
 
 def _in_name_order(
-    candidates: Iterable[_Named], settings: SourceSettings, notes: list[str]
-) -> list[_Named]:
+    candidates: Iterable[NamedFile], settings: SourceSettings, notes: list[str]
+) -> list[NamedFile]:
     n_axes = len(settings.axes) if settings.axes else _DEFAULT_N_AXES
     volumes = [
         named
@@ -147,7 +164,7 @@ def _in_name_order(
             f" names, {stems[0]} first."
         )
     return [
-        _Named(
+        NamedFile(
             named.path,
             named.kind,
             stems.index(_CHANNEL.sub("", named.path.stem)),
@@ -158,7 +175,7 @@ def _in_name_order(
     ]
 
 
-def _by_number(chosen: Iterable[_Named], folder: Path) -> dict[int, dict[int, Path]]:
+def _by_number(chosen: Iterable[NamedFile], folder: Path) -> dict[int, dict[int, Path]]:
     found: dict[int, dict[int, Path]] = {}
     for named in chosen:
         paths = found.setdefault(int(named.number or 0), {})
@@ -178,5 +195,5 @@ def _note_foreign(foreign: list[Path], notes: list[str]) -> None:
         notes.append(f"{len(foreign)} files are not volumes and are left out: {shown}{more}.")
 
 
-def _example(chosen: Iterable[_Named], kind: str) -> str:
+def _example(chosen: Iterable[NamedFile], kind: str) -> str:
     return next(named.path.name for named in chosen if named.kind == kind)

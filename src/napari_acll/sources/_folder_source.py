@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Any, Self
 
-from napari_acll.core import RecordingError, SourceSettings, Volume, VolumeSpec, VoxelGrid
+from napari_acll.core import RecordingError, SourceSettings, Volume
 from napari_acll.sources._array_files import is_zarr
 from napari_acll.sources._folder_listing import (
     VolumeFiles,
     drop_incomplete_pairs,
     list_volume_files,
 )
-from napari_acll.sources._geometry import even_slice_times, resolve_period, resolve_voxel_size
+from napari_acll.sources._folder_spec import check_geometry, folder_spec
+from napari_acll.sources._geometry import even_slice_times, resolve_period
 from napari_acll.sources._replay import ReplaySource
 from napari_acll.sources._volume_files import READERS, FileVolume
 
@@ -60,7 +61,7 @@ class FolderSource(ReplaySource):
         self._start_day = first.start_julian_day
         found_period_s = self._found_period(first, last, indices[-1])
         self._is_timed = found_period_s is not None and settings.period_s is None
-        spec = _spec(
+        spec = folder_spec(
             first,
             settings,
             notes,
@@ -146,7 +147,8 @@ class FolderSource(ReplaySource):
     def _load(self, index: int) -> Volume:
         number = index + self._first_number
         stored = self._read_number(self._files, number)
-        self._check_geometry(stored, number)
+        name = next(iter(self._files.of_number[number].values()))
+        check_geometry(stored, self._spec, self._dtype, recording=str(name))
         n_z, period_s = self._spec.shape[0], self._spec.period_s
         slice_times_s = even_slice_times(index * period_s, n_z, period_s)
         if self._is_timed and stored.slice_times_s is not None:
@@ -161,41 +163,8 @@ class FolderSource(ReplaySource):
             missing_z=stored.missing_z,
         )
 
-    def _check_geometry(self, stored: FileVolume, number: int) -> None:
-        if stored.marker.shape != self._spec.shape or stored.marker.dtype != self._dtype:
-            name = next(iter(self._files.of_number[number].values()))
-            raise RecordingError(
-                f"{name} holds {stored.marker.shape} voxels of type {stored.marker.dtype}, but"
-                f" the recording began with {self._spec.shape} of type {self._dtype}; keep the"
-                " volumes of one recording in a folder of their own."
-            )
-
     def _release(self) -> None:
         """Nothing is open between volumes."""
-
-
-def _spec(
-    first: FileVolume,
-    settings: SourceSettings,
-    notes: list[str],
-    *,
-    period_s: float,
-    n_volumes: int,
-) -> VolumeSpec:
-    n_z, n_y, n_x = first.marker.shape
-    grid = VoxelGrid(
-        shape=(n_z, n_y, n_x),
-        voxel_size_um=resolve_voxel_size(first.voxel_size_um, settings, notes),
-        stored_shape=(n_z + first.n_z_discarded, n_y, n_x),
-        start_px=(first.n_z_discarded, 0, 0),
-    )
-    return VolumeSpec(
-        grid=grid,
-        period_s=period_s,
-        marker_name=first.marker_name,
-        activity_name=first.activity_name,
-        n_volumes=n_volumes,
-    )
 
 
 def _note_gaps(indices: list[int], notes: list[str]) -> None:
