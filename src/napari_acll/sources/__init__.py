@@ -4,5 +4,14 @@ from napari_acll.sources._array_source import ArraySource
 from napari_acll.sources._folder_source import FolderSource
 from napari_acll.sources._nd2_source import Nd2Source
 from napari_acll.sources._open import open_source
+from napari_acll.sources._shared_memory import SharedMemorySource
+from napari_acll.sources._volume_ring import VolumeRingWriter
 
-__all__ = ["ArraySource", "FolderSource", "Nd2Source", "open_source"]
+__all__ = [
+    "ArraySource",
+    "FolderSource",
+    "Nd2Source",
+    "SharedMemorySource",
+    "VolumeRingWriter",
+    "open_source",
+]
