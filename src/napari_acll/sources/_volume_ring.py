@@ -19,6 +19,7 @@ as it was before has a whole one.
 import json
 import os
 import secrets
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ VERSION = 1
 PAGE = 4096
 TEXT_AT = 512
 TIMES_AT = 64
+_LINUX_MEMORY = "/dev/shm"  # noqa: S108
 
 
 class Word(IntEnum):
@@ -207,6 +209,7 @@ class VolumeRingWriter:
         if TEXT_AT + len(text) > PAGE:
             raise ValueError(f"The names of the channels are too long ({len(text)} bytes).")
         n_bytes = PAGE + self._n_slots * self._slot_bytes
+        _require_space(n_bytes)
         self._ring = open_segment(session_name(self._name, self._session), n_bytes)
         ring = buffer_of(self._ring)
         ring[TEXT_AT : TEXT_AT + len(text)] = text
@@ -319,6 +322,19 @@ class VolumeRingWriter:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def _require_space(n_bytes: int) -> None:
+    # Linux gives more than it has, and ends the process that uses it
+    try:
+        free = shutil.disk_usage(_LINUX_MEMORY).free
+    except OSError:  # another system
+        return
+    if free < n_bytes:
+        raise MemoryError(
+            f"{n_bytes / 1e6:.0f} MB of shared memory are needed and {free / 1e6:.0f} MB are free;"
+            " use fewer slots, or make /dev/shm larger."
+        )
 
 
 def _fill_slot(
