@@ -2,6 +2,7 @@
 
 from napari_acll.sources._array_source import ArraySource
 from napari_acll.sources._folder_source import FolderSource
+from napari_acll.sources._growing_folder import GrowingFolderSource
 from napari_acll.sources._nd2_source import Nd2Source
 from napari_acll.sources._open import open_source
 from napari_acll.sources._shared_memory import SharedMemorySource
@@ -10,6 +11,7 @@ from napari_acll.sources._volume_ring import VolumeRingWriter
 __all__ = [
     "ArraySource",
     "FolderSource",
+    "GrowingFolderSource",
     "Nd2Source",
     "SharedMemorySource",
     "VolumeRingWriter",

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,19 +73,36 @@ class NpyArray:
 
     def _mapped(self) -> NDArray[Any]:
         # mapping fails, with an error, where the file is shorter than its header says
-        try:
-            mapped: NDArray[Any] = np.load(self._path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError, SyntaxError, MemoryError, TokenError) as error:
-            raise RecordingError(
-                f"{self._path} is empty, truncated or not a NumPy array ({reason_of(error)});"
-                " copy or save it again."
-            ) from error
-        except OSError as error:
-            raise RecordingError(
-                f"Cannot read {self._path} ({reason_of(error)}); check the path and its"
-                " permissions."
-            ) from error
-        return mapped
+        return load_npy(self._path, mmap_mode="r")
+
+
+def load_npy(path: Path, *, mmap_mode: Literal["r"] | None = None) -> NDArray[Any]:
+    """Return the array of a `.npy` file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    mmap_mode : str, optional
+        "r" maps it, which must not be done while another program may shorten it; None reads it.
+
+    Raises
+    ------
+    RecordingError
+        If it is missing, truncated or not a plain array.
+    """
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+    except (ValueError, EOFError, SyntaxError, MemoryError, TokenError) as error:
+        raise RecordingError(
+            f"{path} is empty, truncated or not a NumPy array ({reason_of(error)});"
+            " copy or save it again."
+        ) from error
+    except OSError as error:
+        raise RecordingError(
+            f"Cannot read {path} ({reason_of(error)}); check the path and its permissions."
+        ) from error
+    return array
 
 
 def is_zarr(path: Path) -> bool:

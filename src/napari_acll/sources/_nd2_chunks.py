@@ -4,6 +4,7 @@ A mapped file that another program shortens kills the process that reads it; a p
 reports an error instead.
 """
 
+import io
 import math
 import struct
 import zlib
@@ -53,21 +54,19 @@ class PixelFormat:
         return used.view(self.dtype).reshape(self.height, self.width, self.n_components)
 
 
-def is_finished_nd2(path: Path) -> bool:
-    """Return whether a file ends as a finished ND2 file does.
+def is_finished_nd2(file: io.FileIO) -> bool:
+    """Return whether an open file ends as a finished ND2 file does.
 
     Raises
     ------
     OSError
         If it cannot be read.
     """
-    with path.open("rb") as file:
-        n_bytes = file.seek(0, 2)
-        if n_bytes < _FOOTER.size:
-            return False
-        file.seek(n_bytes - _FOOTER.size)
-        signature, _ = _FOOTER.unpack(file.read(_FOOTER.size))
-    return bool(signature == _MAP_SIGNATURE)
+    n_bytes = file.seek(0, 2)
+    if n_bytes < _FOOTER.size:
+        return False
+    file.seek(n_bytes - _FOOTER.size)
+    return bool(file.read(len(_MAP_SIGNATURE)) == _MAP_SIGNATURE)
 
 
 class Nd2Chunks:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_acll.core import RecordingError, SourceSettings
-from napari_acll.sources._array_files import NpyArray
+from napari_acll.sources._array_files import load_npy
 from napari_acll.sources._axes import ArrayLike, read_channel, resolve_axes, size_along, to_counts
 from napari_acll.sources._channels import ChannelInfo, choose_channels, require_two_channels
 from napari_acll.sources._errors import reason_of
@@ -236,7 +236,7 @@ def read_npy_volume(paths: Sequence[Path], settings: SourceSettings) -> FileVolu
         If the file is damaged or not one two-channel volume.
     """
     (path,) = paths
-    array = NpyArray(path)
+    array = load_npy(path)
     axes = resolve_axes(array.shape, settings.axes, None, recording=str(path))
     names = [ChannelInfo(f"channel {number}") for number in range(size_along(array, axes, "C"))]
     return _from_array(array, axes, names, settings, path, (None, None, None))
