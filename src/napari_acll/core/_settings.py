@@ -80,6 +80,11 @@ class LiveSettings(_Settings):
         description="How long a volume that is there but unfinished or unreadable is tried"
         " again, in s; then it is lost.",
     )
+    frame_size_px: tuple[int, int] | None = Field(
+        None,
+        description="(Y, X) rows and columns of a frame of a growing ND2 file, which tells them"
+        " at its end only; None: as the camera was set, if the length of a frame agrees.",
+    )
 
 
 class SourceSettings(_Settings):

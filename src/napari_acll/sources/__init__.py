@@ -3,6 +3,7 @@
 from napari_acll.sources._array_source import ArraySource
 from napari_acll.sources._folder_source import FolderSource
 from napari_acll.sources._growing_folder import GrowingFolderSource
+from napari_acll.sources._nd2_live import GrowingNd2Source
 from napari_acll.sources._nd2_source import Nd2Source
 from napari_acll.sources._open import open_source
 from napari_acll.sources._shared_memory import SharedMemorySource
@@ -12,6 +13,7 @@ __all__ = [
     "ArraySource",
     "FolderSource",
     "GrowingFolderSource",
+    "GrowingNd2Source",
     "Nd2Source",
     "SharedMemorySource",
     "VolumeRingWriter",

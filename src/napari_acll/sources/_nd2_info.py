@@ -16,7 +16,7 @@ from napari_acll.sources._errors import reason_of
 from napari_acll.sources._nd2_chunks import PixelFormat
 
 # what the nd2 package raises on metadata that it does not expect
-_METADATA_ERRORS = (
+METADATA_ERRORS = (
     OSError,
     ValueError,
     LookupError,
@@ -109,17 +109,31 @@ def read_nd2_info(path: Path) -> Nd2Info:
         file = _UnmappedFile(path)
         try:
             with warnings.catch_warnings(action="ignore"):
-                return _info(nd2.ND2File(file), path)
+                return nd2_info(nd2.ND2File(file), str(path))
         finally:
             file.close()
-    except _METADATA_ERRORS as error:
+    except METADATA_ERRORS as error:
         raise RecordingError(
             f"The metadata of {path} cannot be understood ({reason_of(error)}); open it in"
             " NIS-Elements, save it again, and try the new file."
         ) from error
 
 
-def _info(file: Any, path: Path) -> Nd2Info:
+def nd2_info(file: Any, recording: str) -> Nd2Info:
+    """Return what a file that the nd2 package has opened says about itself.
+
+    Parameters
+    ----------
+    file : nd2.ND2File
+        The open file.
+    recording : str
+        Stands in errors.
+
+    Raises
+    ------
+    RecordingError
+        If it holds RGB or floating-point pixels, or is compressed with loss.
+    """
     metadata = file.metadata
     channels = tuple(
         ChannelInfo(entry.channel.name or f"channel {number}", entry.channel.emissionLambdaNm)
@@ -131,7 +145,7 @@ def _info(file: Any, path: Path) -> Nd2Info:
         for size, is_calibrated in zip(volume.axesCalibration, volume.axesCalibrated, strict=True)
     ]
     return Nd2Info(
-        pixels=_pixels(file.attributes, len(channels), path),
+        pixels=_pixels(file.attributes, len(channels), recording),
         channels=channels,
         loops=tuple(
             Nd2Loop(_AXIS_OF_LOOP.get(loop.type, "?"), loop.count) for loop in file.experiment
@@ -142,21 +156,21 @@ def _info(file: Any, path: Path) -> Nd2Info:
     )
 
 
-def _pixels(attributes: Any, n_channels: int, path: Path) -> PixelFormat:
+def _pixels(attributes: Any, n_channels: int, recording: str) -> PixelFormat:
     if attributes.componentCount != n_channels:
         raise RecordingError(
-            f"{path} holds color (RGB) pictures; record each channel by itself, as unsigned"
+            f"{recording} holds color (RGB) pictures; record each channel by itself, as unsigned"
             " integers of 8 or 16 bits."
         )
     bits = attributes.bitsPerComponentInMemory
     if bits not in _INTEGER_BITS or attributes.pixelDataType != "unsigned":
         raise RecordingError(
-            f"{path} holds {bits}-bit {attributes.pixelDataType} pixels; unsigned integers of"
+            f"{recording} holds {bits}-bit {attributes.pixelDataType} pixels; unsigned integers of"
             " 8 or 16 bits are needed: export it from NIS-Elements without processing."
         )
     if attributes.compressionType == "lossy":
         raise RecordingError(
-            f"{path} is compressed with loss, which cannot be read; record it without."
+            f"{recording} is compressed with loss, which cannot be read; record it without."
         )
     n_bytes = bits // 8
     return PixelFormat(
