@@ -661,6 +661,23 @@ def test_the_notes_of_the_source_are_events():
     assert heard["event"][-1][0] == "finished"
 
 
+def test_what_a_source_has_to_say_while_it_runs_is_told_once_and_before_the_end():
+    class Talkative(FakeSource):
+        def __iter__(self):
+            for volume in super().__iter__():
+                self.notes = (*self.notes, f"Volume {volume.index} came.")
+                yield volume
+            self.notes = (*self.notes, "Nothing came for a while.")
+
+    session = make_session(Talkative(range(3)))
+    heard = listen(session)
+    run(session)
+    told = [message for kind, message in heard["event"] if kind == "source"]
+    came = [f"Volume {index} came." for index in range(3)]
+    assert told == ["These volumes are fake.", *came, "Nothing came for a while."]
+    assert heard["event"][-1][0] == "finished"
+
+
 def test_an_identity_filter_sees_every_volume_in_order():
     class Filter:
         def __init__(self):

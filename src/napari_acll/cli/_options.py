@@ -17,6 +17,8 @@ SETTING_OF_OPTION = {
     "z_first": "source.z_first",
     "z_discard": "source.z_discard",
     "axes": "source.axes",
+    "live": "source.live.is_live",
+    "takes_existing": "source.live.takes_existing",
     "calibration_volumes": "alignment.n_volumes",
     "alignment": "alignment.file",
     "model": "label.model",
@@ -75,6 +77,8 @@ NZ = Annotated[int | None, _option("n_z")]
 ZFirst = Annotated[int | None, _option("z_first")]
 ZDiscard = Annotated[int | None, _option("z_discard")]
 Axes = Annotated[str | None, _option("axes")]
+Live = Annotated[bool | None, _option("live")]
+TakesExisting = Annotated[bool | None, _option("takes_existing")]
 CalibrationVolumes = Annotated[int | None, _option("calibration_volumes")]
 AlignmentFile = Annotated[str | None, _option("alignment", metavar="FILE")]
 Model = Annotated[str | None, _option("model", metavar="NAME|FILE")]

@@ -17,6 +17,7 @@ from napari_acll.cli._options import (
     Config,
     Device,
     DropPolicyOption,
+    Live,
     MarkerChannel,
     Model,
     Names,
@@ -26,6 +27,7 @@ from napari_acll.cli._options import (
     Recording,
     Set,
     Strain,
+    TakesExisting,
     ZDiscard,
     ZFirst,
 )
@@ -44,6 +46,8 @@ def run(
     config: Config = None,
     profile: Profile = None,
     device: Device = None,
+    live: Live = None,
+    takes_existing: TakesExisting = None,
     pace: PaceOption = None,
     drop_policy: DropPolicyOption = None,
     marker_channel: MarkerChannel = None,
@@ -62,7 +66,8 @@ def run(
 ) -> None:
     """Label and trace a recording; leaves a session folder.
 
-    Channels and volumes are counted from 0. After Ctrl+C the session is closed and keeps what
+    Channels and volumes are counted from 0. With --live the recording is followed while the
+    microscope writes it, and ends by itself. After Ctrl+C the session is closed and keeps what
     was traced.
     """
     settings = resolve_settings(locals())
@@ -74,6 +79,9 @@ def run_session(recording: str, *, settings: AcllSettings, out: Path) -> bool:
     """Run a session to its end and say what came of it; False if it was interrupted."""
     from napari_acll.session import build_session
 
+    if settings.source.live.is_live:
+        wait_s = settings.source.live.start_timeout_s
+        typer.echo(f"Waiting up to {wait_s:g} s for {recording} to begin.", err=True)
     session = build_session(recording, settings=settings, out=out)
     begun_s = time.perf_counter()
 

@@ -1,7 +1,7 @@
 """The thread that labels and traces: the only one that calls the model."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, takewhile
 
@@ -27,7 +27,15 @@ from napari_acll.session._calibration import Calibration
 from napari_acll.session._counters import Tally
 from napari_acll.session._latest import Latest, Mailbox
 from napari_acll.session._novelty_monitor import NoveltyMonitor
-from napari_acll.session._outbox import Aligned, Event, Outbox, Skipped, Traced
+from napari_acll.session._outbox import (
+    Aligned,
+    Event,
+    Outbox,
+    Skipped,
+    SourceNotes,
+    Traced,
+    first_events,
+)
 from napari_acll.session._stages import Preprocessing
 from napari_acll.session._volume_queue import Arrival, Gap, VolumeQueue
 
@@ -67,6 +75,8 @@ class Computation:
         Used once, to warm up.
     stored_spec : VolumeSpec
         The recording as stored.
+    source_notes : SourceNotes
+        What the source has to say.
     queue, outbox : VolumeQueue, Outbox
         Where volumes come from and where results go.
     store, mailbox, tally : TraceStore, Mailbox, Tally
@@ -85,6 +95,7 @@ class Computation:
     calibration: Calibration
     preprocessor: Preprocessing
     stored_spec: VolumeSpec
+    source_notes: SourceNotes
     queue: VolumeQueue
     outbox: Outbox
     store: TraceStore
@@ -117,6 +128,12 @@ class Computation:
         )
         self.trace_estimator.estimate(blank, nothing, ChannelAlignment.identity())
 
+    def tell_beginning(self, model: Mapping[str, object]) -> None:
+        """Tell what is known before the first volume."""
+        self.source_notes.tell()
+        for event in first_events(model):
+            self.outbox.put(event)
+
     def run(self) -> None:
         """Label and trace until no more volumes come.
 
@@ -129,6 +146,7 @@ class Computation:
         self.enter(SessionState.RUNNING if self._is_aligned else SessionState.CALIBRATING)
         while arrivals := self.queue.take(self.batch_size):
             self._process(arrivals)
+            self.source_notes.tell()
 
     def wind_up(self) -> None:
         """Trace what is still held and record the timepoints that never got values."""
@@ -141,6 +159,7 @@ class Computation:
             gaps = [_as_gap(item) for item in self._pending]
             self._pending.clear()
             self._record_gaps([*gaps, *self.queue.wait_for_last_gaps()])
+            self.source_notes.tell()
 
     def _process(self, arrivals: list[Arrival]) -> None:
         n_before = len(self._pending)

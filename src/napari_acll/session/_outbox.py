@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from napari_acll.core import (
     SessionWriter,
     StageTimings,
     TraceSample,
+    VolumeSource,
     VolumeStatus,
     calibration_notice,
 )
@@ -75,10 +76,9 @@ class Event:
         writer.write_event(self.kind, self.message, self.details)
 
 
-def first_events(notes: Sequence[str], model: Mapping[str, object]) -> list[Event]:
-    """Return what is known before the first volume: of the recording, and of the model's names."""
+def first_events(model: Mapping[str, object]) -> list[Event]:
+    """Return what is known before the first volume: whether the model's names can be trusted."""
     return [
-        *(Event("source", note) for note in notes),
         Event("calibration", calibration_notice(model)),
         Event("ready", "The model is warm; reading begins."),
     ]
@@ -137,3 +137,27 @@ class Outbox:
             item = self._waiting.popleft() if self._waiting else None
             self._changed.notify_all()
             return item
+
+
+class SourceNotes:
+    """Hands on what a source has to say, each sentence once; a live one says more as it goes.
+
+    Parameters
+    ----------
+    source : VolumeSource
+        Has the notes.
+    outbox : Outbox
+        Gets them as events.
+    """
+
+    def __init__(self, source: VolumeSource, outbox: Outbox) -> None:
+        self._source = source
+        self._outbox = outbox
+        self._n_told = 0
+
+    def tell(self) -> None:
+        """Hand on what is new."""
+        new = list(self._source.notes[self._n_told :])
+        self._n_told += len(new)
+        for note in new:
+            self._outbox.put(Event("source", note))

@@ -34,7 +34,7 @@ from napari_acll.session._computation import Computation
 from napari_acll.session._counters import Tally
 from napari_acll.session._failures import as_acll_error, close_quietly
 from napari_acll.session._latest import Latest, Mailbox
-from napari_acll.session._outbox import Outbox, first_events, last_event
+from napari_acll.session._outbox import Outbox, SourceNotes, last_event
 from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
 from napari_acll.session._volume_queue import VolumeQueue
 from napari_acll.session._writing import Writing
@@ -186,6 +186,7 @@ class Session:
             calibration=self._calibration,
             preprocessor=preprocessor,
             stored_spec=self.source.spec,
+            source_notes=SourceNotes(self.source, self._outbox),
             queue=self._queue,
             outbox=self._outbox,
             store=self.store,
@@ -327,7 +328,7 @@ class Session:
     def _compute(self) -> None:
         try:
             self._computation.warm_up()
-            self._tell_beginning()
+            self._computation.tell_beginning(self._model)
             self._ready_event.set()
             self._computation.run()
         except Exception as error:  # noqa: BLE001  the edge of the thread: kept for join()
@@ -360,10 +361,6 @@ class Session:
         if self._error is not None:
             self._announce_failure.emit(self._error)
         self._enter(state)
-
-    def _tell_beginning(self) -> None:
-        for event in first_events(self.source.notes, self._model):
-            self._outbox.put(event)
 
     def _last_state(self) -> SessionState:
         return SessionState.FINISHED if self._error is None else SessionState.FAILED

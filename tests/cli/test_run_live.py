@@ -1,0 +1,96 @@
+"""Following a recording on the command line, from a folder that another process fills."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tests.session.test_build import SizeLabeler
+
+from napari_acll.cli import run
+from napari_acll.core import VolumeStatus
+from napari_acll.export import SavedSession
+
+LOST = 4
+WRITER = f"""
+import sys
+from pathlib import Path
+from napari_acll.core import SourceSettings
+from napari_acll.simulate import SimulatedSource, write_nd2_folder
+
+class WithoutOne:
+    def __init__(self, source):
+        self.source, self.spec = source, source.spec
+    def __iter__(self):
+        return (volume for volume in self.source if volume.index != {LOST})
+
+recording = "simulated:geometry=small,volumes=8,seed=3"
+source = SimulatedSource.from_recording(recording, SourceSettings())
+write_nd2_folder(WithoutOne(source), Path(sys.argv[1]), 8)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _quick_model(monkeypatch):
+    monkeypatch.setattr("napari_acll.label.load_labeler", lambda _: SizeLabeler())
+
+
+@pytest.fixture
+def microscope(tmp_path):
+    """Fill the folder `worm` from another process, from when it is called."""
+    processes = []
+
+    def start():
+        process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "worm")])
+        processes.append(process)
+
+    yield start
+    for process in processes:
+        assert process.wait(60) == 0
+
+
+def follow(folder, out, *options):
+    settings = ["live.idle_timeout_s=4", "live.reorder_ms=200", "live.start_timeout_s=60"]
+    assignments = [word for text in settings for word in ("--set", f"source.{text}")]
+    return run(["run", str(folder), "--live", "--out", str(out), *assignments, *options])
+
+
+def test_a_folder_is_followed_from_its_making_to_its_end(tmp_path, microscope, capsys):
+    microscope()
+    out = tmp_path / "worm.acll"
+    assert follow(tmp_path / "worm", out, "--drop-policy", "block") == 0
+    shown = capsys.readouterr()
+    assert "Waiting up to 60 s" in shown.err
+    assert "for 4 s; the recording is taken to be over" in shown.err
+    assert "7 volumes traced, 1 lost" in shown.out
+    saved = SavedSession.open(out)
+    expected = [VolumeStatus.TRACED] * 8
+    expected[LOST] = VolumeStatus.LOST
+    assert saved.state == "finished"
+    assert list(saved.status) == expected
+
+
+def test_a_session_that_followed_has_the_values_of_one_that_replayed(tmp_path, microscope):
+    microscope()
+    assert follow(tmp_path / "worm", tmp_path / "live.acll", "--drop-policy", "block") == 0
+    assert run(["run", str(tmp_path / "worm"), "--out", str(tmp_path / "replay.acll")]) == 0
+    live, replay = (SavedSession.open(tmp_path / f"{name}.acll") for name in ("live", "replay"))
+    assert np.isfinite(live.read("ratio")).sum() > 20
+    for name in ("ratio", "activity_sum", "marker_sum", "centroid_px"):
+        np.testing.assert_array_equal(live.read(name), replay.read(name))
+    times_s = [session.read("time_s") for session in (live, replay)]
+    np.testing.assert_allclose(*times_s, atol=1e-3)
+
+
+def test_an_armed_session_leaves_out_the_animal_before(tmp_path, microscope, capsys):
+    microscope()
+    assert follow(tmp_path / "worm", tmp_path / "a.acll", "--drop-policy", "block") == 0
+    code = follow(tmp_path / "worm", tmp_path / "b.acll", "--set", "source.live.start_timeout_s=1")
+    assert code == 3
+    assert "No volume came into" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "b.acll").exists()
+    assert follow(tmp_path / "worm", tmp_path / "c.acll", "--takes-existing") == 0
+    header = json.loads((tmp_path / "c.acll" / "session.json").read_text())
+    assert header["settings"]["run"]["drop_policy"] == "drop_oldest"
+    assert header["source"]["first_number"] == 1
