@@ -71,6 +71,39 @@ def live(path, *, takes_existing=True, idle_timeout_s=PATIENCE_S, frame_size_px=
     )
 
 
+def test_a_split_recording_is_followed_over_all_its_files(tmp_path, grow):
+    counts = random_counts(n_volumes=6)
+    (tmp_path / "made").mkdir()
+    source = GrowingNd2Source(
+        tmp_path / "worm009.nd2",
+        SourceSettings(
+            live=LiveSettings(
+                is_live=True, poll_ms=0.5, start_timeout_s=PATIENCE_S, next_file_timeout_s=0.5
+            )
+        ),
+    )
+    for part in range(3):
+        name = f"worm{9 + part:03}.nd2"
+        path = write_nd2(tmp_path / "made" / name, counts[2 * part : 2 * part + 2])
+        grow(path, tmp_path / name, largest=500)
+    with source:
+        volumes = list(source)
+    assert [volume.index for volume in volumes] == list(range(6))
+    np.testing.assert_array_equal(stacked(volumes), counts)
+    starts_s = [volume.timestamp_s for volume in volumes]
+    np.testing.assert_allclose(starts_s, PERIOD_S * np.arange(6))
+    assert all(volume.spec is source.spec for volume in volumes)
+
+
+def test_a_next_file_of_another_geometry_is_an_error(tmp_path):
+    write_nd2(tmp_path / "worm1.nd2", random_counts())
+    write_nd2(tmp_path / "worm2.nd2", random_counts(n_y=8))
+    settings = LiveSettings(is_live=True, takes_existing=True, next_file_timeout_s=PATIENCE_S)
+    source = GrowingNd2Source(tmp_path / "worm1.nd2", SourceSettings(live=settings))
+    with source, pytest.raises(RecordingError, match="does not continue"):
+        list(source)
+
+
 def stacked(volumes):
     """Return counts (T, C, Z, Y, X), activity first."""
     return np.stack([np.stack((volume.activity, volume.marker)) for volume in volumes])

@@ -85,6 +85,12 @@ class LiveSettings(_Settings):
         description="(Y, X) rows and columns of a frame of a growing ND2 file, which tells them"
         " at its end only; None: as the camera was set, if the length of a frame agrees.",
     )
+    next_file_timeout_s: float = Field(
+        0.0,
+        ge=0,
+        description="How long after the end of an ND2 file the next one of a split recording is"
+        " waited for (worm001.nd2, worm002.nd2), in s; 0: the recording is one file.",
+    )
 
 
 class SourceSettings(_Settings):

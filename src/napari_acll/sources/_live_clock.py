@@ -31,8 +31,14 @@ class LiveClock:
         self._is_given = settings.period_s is not None
         self._period_s = period_s
         self._last: tuple[int, float] | None = None
+        self._offset_s = 0.0
         self.n_untimed = 0
         self.n_constant = 0
+
+    def go_on_after(self, before: "LiveClock", index: int) -> None:
+        """Let time 0 of this file be when the volume of this index was due in the file before."""
+        self._last = before._last
+        self._offset_s = before._next_start_s(index)
 
     def slice_times_s(self, index: int, found_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the times of the slices of a volume, shape `(Z,)`, in s.
@@ -44,7 +50,7 @@ class LiveClock:
         found_s : ndarray of float64, shape (Z,)
             What the file says; NaN where a slice is missing.
         """
-        times_s = self._times_s(index, found_s)
+        times_s = self._times_s(index, found_s + self._offset_s)
         self._last = index, float(times_s[0])
         return times_s
 

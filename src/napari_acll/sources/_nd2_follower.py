@@ -42,8 +42,10 @@ class Nd2Follower:
 
     Attributes
     ----------
+    has_begun : bool
+        Whether the first frame is there; then there is the rest, too.
     info : Nd2Info
-        What the head tells; there once `begin` has returned True, as are the others.
+        What the head tells.
     pixels : PixelFormat
         How a frame lies in the file.
     layout : FrameLayout
@@ -72,6 +74,7 @@ class Nd2Follower:
         self._buffer = bytearray()
         self._buffered_offset = -1
         self.notes: list[str] = []
+        self.has_begun = False
         self.tail = Nd2Tail(path)
 
     def begin(self) -> bool:
@@ -87,6 +90,7 @@ class Nd2Follower:
             if chunk.frame is not None:
                 self._understand(chunk)
                 self.tail.put_back(chunk)
+                self.has_begun = True
                 return True
             if chunk.name in HEAD_CHUNKS and chunk.n_bytes <= _LARGEST_HEAD_CHUNK:
                 self._head[chunk.name] = self.tail.payload(chunk)

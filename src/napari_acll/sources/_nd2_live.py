@@ -1,31 +1,22 @@
 """Follows an ND2 file while the microscope writes it."""
 
+import re
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from napari_acll.core import RecordingError, SourceSettings, Volume, VolumeSpec, VoxelGrid
+from napari_acll.core import RecordingError, SourceSettings, Volume, VolumeSpec
 from napari_acll.sources._errors import reason_of
-from napari_acll.sources._frame_order import (
-    ClockedSlots,
-    FrameNumbers,
-    NumberedSlots,
-    TimedFrame,
-)
-from napari_acll.sources._geometry import resolve_period, resolve_voxel_size
-from napari_acll.sources._live_clock import LiveClock
-from napari_acll.sources._nd2_follower import Nd2Follower
 from napari_acll.sources._nd2_tail import Nd2Tail
-from napari_acll.sources._volume_assembly import AssembledVolume, VolumeAssembly
+from napari_acll.sources._nd2_volumes import Nd2Volumes
 
 _SUFFIX = ".nd2"
 _LONGEST_WAIT_S = 0.02  # so that `close` never has to wait for longer
-_IDENTITY_CHECK_S = 0.5
 _SHARING_VIOLATION = 32
+_LAST_NUMBER = re.compile(r"(\d+)$")
 _EXPERIMENTAL = (
     "Following an ND2 file while NIS-Elements writes it is experimental; run `acll probe` on a"
     " test recording of this rig once."
@@ -37,12 +28,13 @@ class GrowingNd2Source:
 
     The file may not exist yet. Frames are put into volumes as they become complete; a volume
     whose slices did not all come is given with zeros there and a list of them. The iteration ends
-    when the microscope has finished the file, or with silence.
+    when the microscope has finished the file, or with silence. A recording that is split over
+    files whose names count up is followed over all of them, if the settings say so.
 
     Parameters
     ----------
     path : Path
-        The file.
+        The file, the first one of a split recording.
     settings : SourceSettings
         Channels, slices, what overrides the file's own calibration, and how to wait (`live`).
 
@@ -60,16 +52,15 @@ class GrowingNd2Source:
         self._lock = threading.RLock()
         self._closed = threading.Event()
         self._notes: list[str] = []
-        self._follower: Nd2Follower | None = None
+        self._last_notes: list[str] = []
+        self._part = path
+        self._volumes: Nd2Volumes | None = None
+        self._following: Nd2Volumes | None = None
+        self._following_until_s: float | None = None
         self._spec: VolumeSpec | None = None
-        self._waiting: deque[TimedFrame] = deque()
-        self._ready: deque[Volume] = deque()
-        self._numbers = FrameNumbers()
-        self._slots: NumberedSlots | ClockedSlots = NumberedSlots(0)
-        self._n_damaged = 0
+        self._n_bytes = 0
+        self._silent_since_s = 0.0
         self._is_over = False
-        self._is_walked = False
-        self._checked_s = 0.0
         self._refusal = ""
         if not settings.live.takes_existing and _is_finished(path):
             raise RecordingError(
@@ -118,25 +109,15 @@ class GrowingNd2Source:
     def notes(self) -> Sequence[str]:
         """What the user should know about how the recording is read, one sentence each."""
         with self._lock:
-            return (*self._notes, *self._counted())
+            current = [] if self._volumes is None else list(self._volumes.notes())
+            if self._spec is not None:
+                current.append(_EXPERIMENTAL)
+            return tuple(dict.fromkeys([*self._notes, *current, *self._last_notes]))
 
     def describe(self) -> Mapping[str, object]:
         """Return what identifies the recording, as JSON values."""
-        description: dict[str, object] = {
-            "kind": "growing nd2",
-            "path": str(self._path.absolute()),
-        }
-        follower = self._follower
-        if follower is not None and self._spec is not None:
-            description |= {
-                "loops": [f"{loop.axis}{loop.count}" for loop in follower.info.loops],
-                "n_z": follower.layout.n_z,
-                "channels": [channel.name for channel in follower.info.channels],
-                "marker_channel": follower.marker,
-                "activity_channel": follower.activity,
-                "start_julian_day": follower.info.start_julian_day,
-            }
-        return description
+        known = {} if self._volumes is None else self._volumes.describe()
+        return {"kind": "growing nd2", "path": str(self._path.absolute()), **known}
 
     def __iter__(self) -> Iterator[Volume]:
         """Yield the volumes in acquisition order, from where an iteration before this ended.
@@ -156,8 +137,9 @@ class GrowingNd2Source:
         """Release the file; a waiting iteration ends."""
         self._closed.set()
         with self._lock:
-            if self._follower is not None:
-                self._follower.close()
+            for volumes in (self._volumes, self._following):
+                if volumes is not None:
+                    volumes.close()
 
     def __enter__(self) -> Self:
         return self
@@ -173,58 +155,34 @@ class GrowingNd2Source:
     def _wait_for_spec(self) -> VolumeSpec | None:
         """Return the spec; None if the source was closed before."""
         began_s = time.monotonic()
+        live = self._settings.live
         while True:
             with self._lock:
                 if self._spec is not None:
                     return self._spec
                 if self._closed.is_set():
                     return None
-                patience_s = self._patience_s()
-                if time.monotonic() - began_s > patience_s and not self._give_up(patience_s):
-                    continue
-                is_moving = self._begin()
+                has_frames = self._volumes is not None and self._volumes.has_frames
+                patience_s = live.idle_timeout_s if has_frames else live.start_timeout_s
+                is_late = time.monotonic() - began_s > patience_s
+                if is_late and not has_frames:
+                    raise self._never_began(patience_s)
+                is_moving = self._begin(is_late=is_late)
             if not is_moving:
                 self._pause()
 
-    def _patience_s(self) -> float:
-        live = self._settings.live
-        return live.idle_timeout_s if self._waiting else live.start_timeout_s
-
-    def _give_up(self, patience_s: float) -> bool:
-        """Make do with the frames that came; without any it is an error."""
-        if self._waiting:
-            self._is_walked = True
-            return True
-        reason = f" ({self._refusal})" if self._refusal else ""
-        raise RecordingError(
-            f"{self._path} did not begin within {patience_s:g} s{reason}; check the path and that"
-            " the microscope records, or wait longer (source.live.start_timeout_s)."
-        )
-
-    def _begin(self) -> bool:
+    def _begin(self, *, is_late: bool) -> bool:
         """Take a step towards the spec; return whether there may be more to do at once."""
-        if self._follower is None:
-            self._follower = self._opened()
-            return self._follower is not None
-        if not hasattr(self._follower, "layout"):
-            return self._follower.begin()
-        period_s = self._planned_period_s(self._follower)
-        if period_s is None and not self._is_walked:
-            frame = self._walk()
-            if frame is None:
-                return self._is_walked
-            self._waiting.append(frame)
-            if len(self._waiting) <= self._follower.layout.n_z_stored:
-                return True
-            period_s = self._measured_period_s()
-        elif period_s is None:
-            period_s = self._measured_period_s()
-        self._settle(self._follower, period_s)
-        return True
+        if self._volumes is None:
+            self._volumes = self._opened(self._path)
+            return self._volumes is not None
+        is_moving = self._volumes.begin(is_over=is_late)
+        self._spec = self._volumes.spec
+        return is_moving
 
-    def _opened(self) -> Nd2Follower | None:
+    def _opened(self, path: Path) -> Nd2Volumes | None:
         try:
-            return Nd2Follower(self._path, self._settings)
+            return Nd2Volumes(path, self._settings, self._volumes)
         except OSError as error:
             is_refused = getattr(error, "winerror", None) == _SHARING_VIOLATION
             self._refusal = (
@@ -235,192 +193,100 @@ class GrowingNd2Source:
             )
             return None
 
-    def _planned_period_s(self, follower: Nd2Follower) -> float | None:
-        if self._settings.period_s is not None:
-            return self._settings.period_s
-        planned_s = follower.info.loop_period_s
-        if planned_s is None:
-            return None
-        layout = follower.layout
-        return planned_s * layout.volume_stride / layout.frames_per_turn
-
-    def _measured_period_s(self) -> float | None:
-        """Return the time from the first frame to the same slice of the next volume."""
-        if self._follower is None or len(self._waiting) < 2:
-            return None
-        first, last = self._waiting[0], self._waiting[-1]
-        n_steps = last.number - first.number
-        if n_steps < 1 or not last.time_s > first.time_s:
-            return None
-        return (last.time_s - first.time_s) * self._follower.layout.n_z_stored / n_steps
-
-    def _settle(self, follower: Nd2Follower, period_s: float | None) -> None:
-        layout, pixels = follower.layout, follower.pixels
-        n_discarded = layout.n_z_stored - layout.n_z
-        first = layout.first - n_discarded
-        self._notes += [*follower.notes, _EXPERIMENTAL]
-        if layout.frames_per_turn == 1 and layout.n_z_stored > 1:
-            self._slots = ClockedSlots(first, layout.n_z_stored)
-        else:
-            self._slots = NumberedSlots(first)
-        size_um = resolve_voxel_size(follower.info.voxel_size_um, self._settings, self._notes)
-        spec = VolumeSpec(
-            grid=VoxelGrid(
-                shape=(layout.n_z, pixels.height, pixels.width),
-                voxel_size_um=size_um,
-                stored_shape=(layout.n_z_stored, pixels.height, pixels.width),
-                start_px=(n_discarded, 0, 0),
-            ),
-            period_s=resolve_period(period_s, self._settings, self._notes, n_volumes=2),
-            marker_name=follower.info.channels[follower.marker].name,
-            activity_name=follower.info.channels[follower.activity].name,
+    def _never_began(self, patience_s: float) -> RecordingError:
+        reason = f" ({self._refusal})" if self._refusal else ""
+        return RecordingError(
+            f"{self._path} did not begin within {patience_s:g} s{reason}; check the path and that"
+            " the microscope records, or wait longer (source.live.start_timeout_s)."
         )
-        self._clock = LiveClock(self._settings, spec.period_s)
-        self._assembly = VolumeAssembly(
-            layout,
-            (pixels.height, pixels.width),
-            pixels.dtype,
-            (follower.marker, follower.activity),
-        )
-        self._spec = spec
 
     def _next(self) -> Volume | None:
         """Return the next volume, None at the end."""
-        idle_s = self._settings.live.idle_timeout_s
-        until_s, n_bytes = time.monotonic() + idle_s, 0
+        self._silent_since_s = time.monotonic()
         while not self._closed.is_set():
             with self._lock:
-                if self._closed.is_set():
+                volumes = self._volumes
+                if self._closed.is_set() or volumes is None:
                     return None
-                if self._ready:
-                    return self._ready.popleft()
+                if volumes.ready:
+                    return volumes.ready.popleft()
                 if self._is_over:
                     return None
-                is_moving = self._advance()
-                if not is_moving and (self._is_walked or time.monotonic() > until_s):
-                    self._finish()
-                    continue
-                is_growing, n_bytes = n_bytes != (size := self._size()), size
-            if is_moving or is_growing:
-                until_s = time.monotonic() + idle_s
+                is_moving = self._step(volumes)
             if not is_moving:
                 self._pause()
         return None
 
-    def _size(self) -> int:
-        return 0 if self._follower is None else self._follower.tail.size()
+    def _step(self, volumes: Nd2Volumes) -> bool:
+        """Do one thing if there is one to do; return whether there was."""
+        if self._following_until_s is not None:
+            return self._go_on(volumes, self._following_until_s)
+        is_moving = volumes.advance()
+        now_s = time.monotonic()
+        if is_moving or volumes.size != self._n_bytes:
+            self._silent_since_s, self._n_bytes = now_s, volumes.size
+        is_silent = now_s - self._silent_since_s > self._settings.live.idle_timeout_s
+        if not is_moving and (volumes.is_walked or is_silent):
+            self._end(volumes)
+            return True
+        return is_moving
 
-    def _advance(self) -> bool:
-        """Take one frame; return whether there was one."""
-        frame = self._waiting.popleft() if self._waiting else self._walk()
-        if frame is None:
-            return False
-        for numbered in self._numbers.add(frame):
-            for placed in self._slots.add(numbered):
-                self._place(placed)
-        return True
-
-    def _walk(self, *, is_over: bool = False) -> TimedFrame | None:
-        follower = self._follower
-        if follower is None:
-            return None
-        try:
-            frame = follower.next_frame(is_over=is_over)
-        except OSError:  # a share that is away for a moment; for longer, it is silence
-            return None
-        if frame is None:
-            self._is_walked = self._is_walked or follower.tail.is_finished
-            if not self._is_walked and time.monotonic() - self._checked_s > _IDENTITY_CHECK_S:
-                self._checked_s = time.monotonic()
-                follower.tail.check_identity()
-        return frame
-
-    def _place(self, frame: TimedFrame) -> None:
-        place = self._assembly.place_of(frame.slot)
-        if place is None or self._follower is None:
-            return
-        index, z = place
-        self._give(self._assembly.close_before(index))
-        pixels = self._follower.read_pixels(frame)
-        if pixels is None:
-            self._n_damaged += 1
-            return
-        self._give(self._assembly.add(index, z, pixels, frame.time_s))
-
-    def _give(self, volume: AssembledVolume | None) -> None:
-        if volume is None or self._spec is None:
-            return
-        slice_times_s = self._clock.slice_times_s(volume.index, volume.times_s)
-        missing_z = (~volume.is_present).nonzero()[0]
-        self._ready.append(
-            Volume(
-                index=volume.index,
-                timestamp_s=float(slice_times_s[0]),
-                marker=volume.marker,
-                activity=volume.activity,
-                spec=self._spec,
-                slice_times_s=slice_times_s,
-                missing_z=tuple(missing_z.tolist()),
+    def _end(self, volumes: Nd2Volumes) -> None:
+        """Take the rest of a file; another one may follow."""
+        volumes.finish()
+        live = self._settings.live
+        if not volumes.is_finished:
+            self._last_notes.append(
+                f"Nothing came for {live.idle_timeout_s:g} s, so the recording was taken to be"
+                " over."
             )
-        )
-
-    def _finish(self) -> None:
-        """Take what can be taken of the rest; called once."""
-        while (frame := self._walk(is_over=True)) is not None:
-            for numbered in self._numbers.add(frame):
-                for placed in self._slots.add(numbered):
-                    self._place(placed)
-        for numbered in self._numbers.flush():
-            for placed in self._slots.add(numbered):
-                self._place(placed)
-        for placed in self._slots.flush():
-            self._place(placed)
+        elif live.next_file_timeout_s and next_part(self._part) is not None:
+            self._following_until_s = time.monotonic() + live.next_file_timeout_s
+            return
         self._is_over = True
-        if not (self._follower is not None and self._follower.tail.is_finished):
-            self._notes.append(
-                f"Nothing came for {self._settings.live.idle_timeout_s:g} s, so the recording was"
-                " taken to be over."
-            )
-        n_slices = self._assembly.n_open_slices()
-        if n_slices:
-            self._notes.append(
-                f"The recording ends within a volume: its last {n_slices} slices are left out."
-            )
 
-    def _counted(self) -> Iterator[str]:
-        """Yield a sentence for everything of which there was at least one."""
-        if self._spec is None or self._follower is None:
-            return
-        tail = self._follower.tail
-        counted = (
-            (tail.n_resyncs, f"places of the file ({tail.n_skipped_bytes} bytes) were damaged"),
-            (self._numbers.n_duplicates, "frames came twice or late and are left out"),
-            (self._numbers.n_renumbered, "frames had a damaged number, which was put right"),
-            (self._numbers.n_foreign, "frames fitted nowhere and are left out"),
-            (self._n_damaged, "compressed frames are damaged and are left out"),
-            (self._assembly.n_late, "slices came after the next volume and are left out"),
-            (self._slots.n_dropped, "frames were dropped by the camera, as their times tell"),
-            (self._clock.n_untimed, "volumes have no times that can be true; a period is used"),
-            (self._clock.n_constant, "volumes carry one time for all slices; it is spread"),
-        )
-        for count, what in counted:
-            if count:
-                yield f"{count} {what}."
-        yield from _flyback_notes(self._slots)
+    def _go_on(self, volumes: Nd2Volumes, until_s: float) -> bool:
+        """Look for the next file of a split recording; return whether something happened."""
+        following, part = self._following, next_part(self._part)
+        if following is None:
+            self._following = None if part is None else self._opened(part)
+        is_moving = following is not None and following.begin()
+        if following is not None and following.spec is not None and part is not None:
+            self._notes += volumes.notes()
+            volumes.close()
+            _check_same(following.spec, volumes.spec, part)
+            self._volumes, self._following = following, None
+            self._part, self._following_until_s = part, None
+        elif not is_moving and time.monotonic() > until_s:
+            self._is_over = True
+        return is_moving
 
     def _pause(self) -> None:
         self._closed.wait(min(self._settings.live.poll_ms / 1000, _LONGEST_WAIT_S))
 
 
-def _flyback_notes(slots: NumberedSlots | ClockedSlots) -> Iterator[str]:
-    if not isinstance(slots, ClockedSlots):
-        return
-    if slots.is_irregular:
-        yield "The times of the frames are too irregular to tell whether the camera dropped any."
-    if slots.flyback_z:
-        yield (
-            f"The longest pause lies before slice {slots.flyback_z}, not before the first one;"
-            " check the frames before the first slice (z_first)."
+def next_part(path: Path) -> Path | None:
+    """Return the name of the next file of a split recording; None if names do not count.
+
+    Examples
+    --------
+    >>> next_part(Path("worm009.nd2")).name
+    'worm010.nd2'
+    """
+    number = _LAST_NUMBER.search(path.stem)
+    if number is None:
+        return None
+    digits = number.group()
+    counted = str(int(digits) + 1).zfill(len(digits))
+    return path.with_name(path.stem[: number.start()] + counted + path.suffix)
+
+
+def _check_same(spec: VolumeSpec, before: VolumeSpec | None, path: Path) -> None:
+    if spec != before:
+        raise RecordingError(
+            f"{path} has volumes of {spec.shape} voxels, but the file before it has others"
+            f" ({before.shape if before else 'none'}, or other channels or voxel sizes); it does"
+            " not continue that recording: follow it by itself."
         )
 
 

@@ -49,6 +49,8 @@ class VolumeAssembly:
 
     Attributes
     ----------
+    next_index : int
+        Number of the volume after the last one that was closed.
     n_late : int
         Slices that came after a later volume had begun; they are left out.
     """
@@ -66,7 +68,7 @@ class VolumeAssembly:
         self._pool = BufferPool((layout.n_z, *frame_shape), dtype)
         self._channels = channels
         self._open: AssembledVolume | None = None
-        self._next_index = 0
+        self.next_index = 0
         self.n_late = 0
 
     def place_of(self, slot: int) -> tuple[int, int] | None:
@@ -100,7 +102,7 @@ class VolumeAssembly:
         time_s : float
             When the slice was taken.
         """
-        if index < self._next_index:
+        if index < self.next_index:
             self.n_late += 1
             return None
         if self._open is None:
@@ -129,7 +131,7 @@ class VolumeAssembly:
     def _closed(self) -> AssembledVolume | None:
         volume, self._open = self._open, None
         if volume is not None:
-            self._next_index = volume.index + 1
+            self.next_index = volume.index + 1
             lacking = ~volume.is_present
             volume.marker[lacking] = 0
             volume.activity[lacking] = 0
