@@ -429,3 +429,38 @@ def test_memory_is_used_again_only_when_nobody_holds_the_volume(tmp_path):
                 kept.append(volume)
         assert len(places) < 12
         np.testing.assert_array_equal(stacked(kept), counts[:3])
+
+
+def test_no_damage_of_a_file_hangs_the_source_or_raises_what_is_not_ours(tmp_path):
+    content = write_nd2(tmp_path / "whole.nd2", random_counts()).read_bytes()
+    rng = np.random.default_rng(11)
+    until_s = time.monotonic() + 4.0
+    n_read = n_refused = 0
+    while time.monotonic() < until_s:
+        damaged = bytearray(content)
+        for _ in range(int(rng.integers(1, 8))):
+            at = int(rng.integers(len(damaged)))
+            if rng.random() < 0.5:
+                at = at // 4096 * 4096 + int(rng.integers(48))  # a header
+            damaged[at] ^= 1 << int(rng.integers(8))
+        if rng.random() < 0.5:
+            del damaged[int(rng.integers(1, len(damaged))) :]
+        path = tmp_path / "damaged.nd2"
+        path.write_bytes(damaged)
+        settings = LiveSettings(
+            is_live=True,
+            takes_existing=True,
+            poll_ms=0.5,
+            start_timeout_s=0.05,
+            idle_timeout_s=0.05,
+        )
+        with GrowingNd2Source(path, SourceSettings(live=settings)) as source:
+            try:
+                indices = [volume.index for volume in source]
+                assert indices == sorted(set(indices))
+                n_read += 1
+            except RecordingError as error:
+                assert "damaged.nd2" in str(error)  # noqa: PT017
+                n_refused += 1
+    assert n_read > 5
+    assert n_refused > 5

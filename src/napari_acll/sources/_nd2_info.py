@@ -80,13 +80,15 @@ class _UnmappedFile:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
+        self._n_bytes = path.stat().st_size
 
     @property
     def closed(self) -> bool:
         return self._file.closed
 
     def read(self, size: int | None = -1, /) -> bytes:
-        return self._file.read(size)
+        # memory is taken before it turns out that the file is shorter than a damaged length
+        return self._file.read(self._n_bytes if size is None else min(size, self._n_bytes))
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         return self._file.seek(offset, whence)
