@@ -1,5 +1,6 @@
 """What an ND2 file says about itself, through the nd2 package."""
 
+import math
 import struct
 import warnings
 import zlib
@@ -25,6 +26,9 @@ METADATA_ERRORS = (
     NameError,
     ArithmeticError,
     NotImplementedError,
+    RecursionError,
+    MemoryError,
+    SyntaxError,  # of the XML that old files hold
     struct.error,
     zlib.error,
 )
@@ -34,8 +38,8 @@ _AXIS_OF_LOOP: dict[str, Literal["T", "Z", "P"]] = {
     "ZStackLoop": "Z",
     "XYPosLoop": "P",
 }
+_PICTURES = ("ImageMetadataSeqLV|0", "ImageMetadataSeq|0")
 _MS_PER_S = 1000.0
-_MS_PER_DAY = 86_400_000.0
 _INTEGER_BITS = (8, 16)
 
 
@@ -194,9 +198,10 @@ def _loop_period(experiment: Sequence[Any]) -> float | None:
 
 
 def _start_julian_day(file: Any) -> float | None:
-    try:
-        time = file.frame_metadata(0).channels[0].time
-    except LookupError:  # a file without frame times
-        return None
-    start = time.absoluteJulianDayNumber - time.relativeTimeMs / _MS_PER_DAY
-    return float(start) if start >= 1 else None
+    # asking the package for the first frame would list all frames of the plan, however many
+    for name, content in file.unstructured_metadata(include=_PICTURES).items():
+        picture = content.get("SLxPictureMetadata", content) if name in _PICTURES else {}
+        start = picture.get("TimeAbsolute", 0.0)
+        if math.isfinite(start) and start >= 1:
+            return float(start)
+    return None
