@@ -11,6 +11,7 @@ from napari_acll.cli._evaluate import evaluate
 from napari_acll.cli._export import export
 from napari_acll.cli._info import info
 from napari_acll.cli._models import models
+from napari_acll.cli._probe import probe
 from napari_acll.cli._run import calibrate, run
 from napari_acll.cli._settings import settings
 from napari_acll.cli._simulate import simulate
@@ -56,6 +57,7 @@ _COMMANDS = (
     calibrate,
     calibrate_names,
     info,
+    probe,
     export,
     evaluate,
     simulate,

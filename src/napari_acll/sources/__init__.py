@@ -4,6 +4,7 @@ from napari_acll.sources._array_source import ArraySource
 from napari_acll.sources._folder_source import FolderSource
 from napari_acll.sources._growing_folder import GrowingFolderSource
 from napari_acll.sources._nd2_live import GrowingNd2Source
+from napari_acll.sources._nd2_probe import Nd2Probe
 from napari_acll.sources._nd2_source import Nd2Source
 from napari_acll.sources._open import open_source
 from napari_acll.sources._shared_memory import SharedMemorySource
@@ -14,6 +15,7 @@ __all__ = [
     "FolderSource",
     "GrowingFolderSource",
     "GrowingNd2Source",
+    "Nd2Probe",
     "Nd2Source",
     "SharedMemorySource",
     "VolumeRingWriter",
