@@ -1,6 +1,7 @@
 import csv
 import errno
 import json
+import threading
 import time
 
 import numpy as np
@@ -150,6 +151,29 @@ def test_a_recording_too_short_to_calibrate_is_flagged(tmp_path):
     with (tmp_path / "a.csv").open(newline="") as file:
         row = next(csv.DictReader(file))
     assert (row["alignment"], row["alignment_is_trusted"]) == ("identity", "false")
+
+
+def test_the_model_is_loaded_while_a_live_recording_has_not_begun(monkeypatch, labeler):
+    loaded = threading.Event()
+
+    class Later(FakeSource):
+        @property
+        def spec(self):
+            assert loaded.is_set()
+            return self._spec
+
+        @spec.setter
+        def spec(self, spec):
+            self._spec = spec
+
+    def load(_):
+        loaded.set()
+        return labeler
+
+    monkeypatch.setattr("napari_acll.label.load_labeler", load)
+    source = Later([0], is_live=True)
+    build_session(source, settings=AcllSettings(), out=None)
+    source.close()
 
 
 @pytest.mark.parametrize("is_live", [False, True])

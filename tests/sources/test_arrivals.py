@@ -153,6 +153,19 @@ def test_an_unfinished_volume_is_waited_for_longer_than_a_missing_one(folder):
     assert folder.told == ["worm_t0001.npy was never completed."]
 
 
+def test_many_unfinished_volumes_do_not_hide_the_complete_ones_behind_them(folder):
+    folder.begin()
+    for number in range(1, 30):
+        (folder.path / f"worm_t{number:04d}.npy").touch()
+    folder.write(30, 31)
+    for _ in range(3):
+        folder.look(0.3)
+        assert folder.ready() is None
+    folder.look(RETRY_S)
+    assert [folder.take(), folder.take()] == [30, 31]
+    assert len(folder.told) == 29
+
+
 def test_a_volume_that_still_grows_is_not_given_up(folder):
     folder.begin()
     folder.write(2)

@@ -80,10 +80,10 @@ def _assemble(source: VolumeSource, settings: AcllSettings, out: str | Path | No
     from napari_acll.label import load_labeler
     from napari_acll.preprocess import Preprocessor, rig_name
 
+    labeler = load_labeler(settings.label)  # first: the spec of a live source has to be waited for
     preprocessor = Preprocessor(source.spec, settings.preprocess)
     rig = rig_name(source.spec)
     alignment = _given_alignment(settings, rig)
-    labeler = load_labeler(settings.label)
     estimator = _trace_estimator(labeler, settings)
     return Session(
         source=source,

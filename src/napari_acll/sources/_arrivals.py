@@ -11,6 +11,7 @@ from napari_acll.sources._volume_arrival import VolumeArrival
 
 _DIGITS = re.compile(r"\d+")
 _N_EXAMINED = 8
+_EXAMINE_ALL_EVERY_S = 0.25
 _MS_PER_S = 1000.0
 
 LARGEST_JUMP = 10_000
@@ -57,13 +58,15 @@ class Arrivals:
         self._first: int | None = None
         self._next: int | None = None
         self._lost: set[int] = set()
+        self._examine_all_at_s = 0.0
 
     def update(self, found: Sequence[NamedFile], now_s: float) -> bool:
         """Take note of what is in the folder; return whether anything is new or has changed."""
         self._forget_missing({named.path for named in found})
         is_new = [self._add(named, now_s) for named in found]
-        first_few = sorted(self._pending.values(), key=_number)[:_N_EXAMINED]
-        has_changed = [arrival.examine(now_s, settle_s=self._settle_s) for arrival in first_few]
+        has_changed = [
+            arrival.examine(now_s, settle_s=self._settle_s) for arrival in self._to_examine(now_s)
+        ]
         return any(is_new) or any(has_changed)
 
     def ready(self, now_s: float, *, is_over: bool) -> VolumeArrival | None:
@@ -129,6 +132,14 @@ class Arrivals:
             self._drop(named, f"has the number of {paths[named.channel].name}")
             return True
         return False
+
+    def _to_examine(self, now_s: float) -> list[VolumeArrival]:
+        """Return the volumes whose turn it is; all of them now and then, else the first few."""
+        in_order = sorted(self._pending.values(), key=_number)
+        if now_s < self._examine_all_at_s:
+            return in_order[:_N_EXAMINED]
+        self._examine_all_at_s = now_s + _EXAMINE_ALL_EVERY_S
+        return in_order
 
     def _misfit(self, number: int, pattern: _Pattern) -> str:
         """Return why a file cannot be a volume that is still to come; empty if it can."""
