@@ -9,6 +9,8 @@ from napari_acll.sources._nd2_source import Nd2Source
 from napari_acll.sources._open import open_source
 from napari_acll.sources._shared_memory import SharedMemorySource
 from napari_acll.sources._volume_ring import VolumeRingWriter
+from napari_acll.sources._zmq_sender import VolumeSender
+from napari_acll.sources._zmq_source import ZmqSource
 
 __all__ = [
     "ArraySource",
@@ -19,5 +21,7 @@ __all__ = [
     "Nd2Source",
     "SharedMemorySource",
     "VolumeRingWriter",
+    "VolumeSender",
+    "ZmqSource",
     "open_source",
 ]
