@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_MOST_FREE = 6
+_MOST_FREE = 4
 
 
 class BufferPool:

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from napari_acll.sources._nd2_tail import TailChunk
 
-_N_LEARNED_VOLUMES = 2
-_N_CONFIRMING = 4
-_SUSPICIOUS_STEPS = 0.5
-_LONG_STEPS = 1.5
+_N_LEARNED_VOLUMES = 5
+_N_CONFIRMING = 10
+_LATE_STEPS, _EARLY_STEPS = 0.5, -2.0
+_LONG_STEPS = 1.2
 _TOO_IRREGULAR_STEPS = 0.35
 _REGULAR_SHARE = 0.75
-_SMOOTHING = 0.2
+_LATE_GAIN, _EARLY_GAIN = 0.1, 0.5  # stamps come late by chance, but never early
 _LONGEST_GAP_VOLUMES = 10
 
 
@@ -150,19 +150,17 @@ class ClockedSlots:
         if self._steps_s is None:
             yield self._learn(frame)
             return
-        if not math.isfinite(frame.time_s):
+        if self._held or self._is_suspicious(frame):
+            self._held.append(frame)
+            if len(self._held) == _N_CONFIRMING:
+                yield from self._release()
+        else:
             yield self._placed(frame, 0)
-            return
-        self._held.append(frame)
-        if len(self._held) == 1 and self._lag_s(frame, 0) <= _SUSPICIOUS_STEPS * self._step_s:
-            yield from self._release(0)
-        elif len(self._held) == _N_CONFIRMING:
-            yield from self._release(self._n_lacking())
 
     def flush(self) -> Iterator[TimedFrame]:
         """Yield the frames that still wait to be understood, at the end of the recording."""
         if self._held:
-            yield from self._release(self._n_lacking())
+            yield from self._release()
 
     def _learn(self, frame: TimedFrame) -> TimedFrame:
         placed = replace(frame, slot=frame.number - self._first)
@@ -188,8 +186,9 @@ class ClockedSlots:
         per_phase = np.full(self._n_z, step_s)
         for phase in range(self._n_z):
             of_phase = steps_s[single & (slots[1:] % self._n_z == phase)]
-            if len(of_phase) > 1 and of_phase.min() > _LONG_STEPS * step_s:
-                per_phase[phase] = of_phase.min()
+            usual_s = float(np.median(of_phase)) if len(of_phase) > 2 else step_s
+            if usual_s > _LONG_STEPS * step_s:
+                per_phase[phase] = usual_s
         rest_s = np.abs(steps_s[single] - per_phase[slots[1:][single] % self._n_z])
         if np.quantile(rest_s, _REGULAR_SHARE) > _TOO_IRREGULAR_STEPS * step_s:
             self.is_irregular = True
@@ -210,33 +209,49 @@ class ClockedSlots:
         slot = self._last_slot + frame.number - self._last_number + n_lacking
         return frame.time_s - self._clock_s - self._elapsed_s(slot)
 
-    def _n_lacking(self) -> int:
-        """Return how many frames must be lacking before the held ones.
+    def _is_suspicious(self, frame: TimedFrame) -> bool:
+        lag_s = self._lag_s(frame, 0)
+        is_usual = _EARLY_STEPS * self._step_s < lag_s <= _LATE_STEPS * self._step_s
+        return math.isfinite(lag_s) and not is_usual
 
-        Times can be stamped late, never early, so the least delay counts.
-        """
-        least_s = min(self._lag_s(frame, 0) for frame in self._held)
-        most = math.ceil(max(0.0, least_s) / self._step_s)
-        if most > _LONGEST_GAP_VOLUMES * self._n_z:  # a pause of the microscope
-            self._clock_s += least_s
-            return 0
-        delays_s = [
-            abs(min(self._lag_s(frame, n_lacking) for frame in self._held))
-            for n_lacking in range(most + 1)
-        ]
-        return int(np.argmin(delays_s))
-
-    def _release(self, n_lacking: int) -> Iterator[TimedFrame]:
+    def _release(self) -> Iterator[TimedFrame]:
+        n_lacking = self._n_lacking()
         self.n_dropped += n_lacking
         held, self._held = self._held, []
         for frame in held:
             yield self._placed(frame, n_lacking)
             n_lacking = 0
 
+    def _n_lacking(self) -> int:
+        """Return how many frames must be lacking before the held ones.
+
+        Times can be stamped late, never early, so the least delay counts.
+        """
+        held = [frame for frame in self._held if math.isfinite(frame.time_s)]
+        lags_s = [self._lag_s(frame, 0) for frame in held]
+        least_s = min(lags_s)
+        most = math.ceil(max(0.0, least_s) / self._step_s)
+        is_pause = most > _LONGEST_GAP_VOLUMES * self._n_z
+        if is_pause or max(lags_s) < _EARLY_STEPS * self._step_s:
+            self._clock_s += least_s if is_pause else max(lags_s)
+            return 0
+        delays_s = [
+            abs(min(self._lag_s(frame, n_lacking) for frame in held))
+            for n_lacking in range(most + 1)
+        ]
+        return int(np.argmin(delays_s))
+
     def _placed(self, frame: TimedFrame, n_lacking: int) -> TimedFrame:
         lag_s = self._lag_s(frame, n_lacking)
         slot = self._last_slot + frame.number - self._last_number + n_lacking
-        late_s = _SMOOTHING * lag_s if math.isfinite(lag_s) else 0.0
-        self._clock_s += self._elapsed_s(slot) + late_s
+        self._clock_s += self._elapsed_s(slot) + self._correction_s(lag_s)
         self._last_slot, self._last_number = slot, frame.number
         return replace(frame, slot=slot)
+
+    def _correction_s(self, lag_s: float) -> float:
+        """Return by how much the clock follows a frame, which may be stamped absurdly."""
+        if not math.isfinite(lag_s):
+            return 0.0
+        most_s = _LATE_STEPS * self._step_s
+        gain = _EARLY_GAIN if lag_s < 0 else _LATE_GAIN
+        return gain * min(max(lag_s, -most_s), most_s)
