@@ -94,3 +94,29 @@ def test_an_armed_session_leaves_out_the_animal_before(tmp_path, microscope, cap
     header = json.loads((tmp_path / "c.acll" / "session.json").read_text())
     assert header["settings"]["run"]["drop_policy"] == "drop_oldest"
     assert header["source"]["first_number"] == 1
+
+
+def test_a_session_is_armed_again_for_each_animal(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "worm"
+    folder.mkdir()
+    animals = iter([(1, 2), (101, 102, 103), ()])
+
+    def load(_):  # when the source is armed and no volume was waited for yet
+        counts = np.random.default_rng(1).integers(0, 4096, (2, 4, 20, 30), np.uint16)
+        for number in next(animals):
+            np.save(folder / f"worm_t{number:04d}.npy", counts)
+        return SizeLabeler()
+
+    monkeypatch.setattr("napari_acll.label.load_labeler", load)
+    short = ["--set", "source.live.idle_timeout_s=1", "--set", "source.live.start_timeout_s=2"]
+    assert follow(folder, tmp_path / "worm.acll", "--rearm", *short) == 0
+    assert "No further recording: No volume came" in capsys.readouterr().out
+    sessions = [SavedSession.open(tmp_path / name) for name in ("worm.acll", "worm-2.acll")]
+    assert [session.n_timepoints for session in sessions] == [2, 3]
+    assert [session.header["source"]["first_number"] for session in sessions] == [1, 101]
+    assert not (tmp_path / "worm-3.acll").exists()
+
+
+def test_arming_again_without_following_is_refused(tmp_path, capsys):
+    assert run(["run", "simulated", "--rearm", "--out", str(tmp_path / "worm.acll")]) == 5
+    assert "give --live" in capsys.readouterr().err

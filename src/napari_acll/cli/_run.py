@@ -1,6 +1,7 @@
 """`acll run` and `acll calibrate`."""
 
 import time
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +34,14 @@ from napari_acll.cli._options import (
 )
 from napari_acll.cli._progress import display, losses, watch
 from napari_acll.cli._resolve import resolve_settings
-from napari_acll.core import AcllSettings, AlignmentError, ChannelAlignment, SessionCounters
+from napari_acll.core import (
+    AcllSettings,
+    AlignmentError,
+    ChannelAlignment,
+    NotBegunError,
+    SessionCounters,
+    SettingsError,
+)
 
 INTERRUPTED = 130
 
@@ -48,6 +56,13 @@ def run(
     device: Device = None,
     live: Live = None,
     takes_existing: TakesExisting = None,
+    rearm: Annotated[
+        bool,
+        typer.Option(
+            "--rearm",
+            help="With --live: when a recording is over, wait for the next; OUT-2 and so on.",
+        ),
+    ] = False,
     pace: PaceOption = None,
     drop_policy: DropPolicyOption = None,
     marker_channel: MarkerChannel = None,
@@ -71,8 +86,42 @@ def run(
     was traced.
     """
     settings = resolve_settings(locals())
-    if not run_session(recording, settings=settings, out=out):
+    run_it = run_sessions if rearm else run_session
+    if not run_it(recording, settings=settings, out=out):
         raise typer.Exit(INTERRUPTED)
+
+
+def run_sessions(recording: str, *, settings: AcllSettings, out: Path) -> bool:
+    """Run a session for each recording that begins; False if the user interrupted one.
+
+    Raises
+    ------
+    SettingsError
+        If recordings are not to be followed live.
+    NotBegunError
+        If not even a first one begins.
+    """
+    live = settings.source.live
+    if not live.is_live:
+        raise SettingsError("--rearm waits for recordings to come; give --live, too.")
+    if not run_session(recording, settings=settings, out=out):
+        return False
+    armed = live.model_copy(update={"takes_existing": False})
+    source = settings.source.model_copy(update={"live": armed})
+    settings = settings.model_copy(update={"source": source})
+    try:
+        while run_session(recording, settings=settings, out=_free(out)):
+            pass
+    except NotBegunError as error:
+        typer.echo(f"No further recording: {error}")
+        return True
+    return False
+
+
+def _free(out: Path) -> Path:
+    """Return the name of the next session, which nothing has yet."""
+    names = (out.with_name(f"{out.stem}-{number}{out.suffix}") for number in count(2))
+    return next(path for path in names if not path.exists())
 
 
 def run_session(recording: str, *, settings: AcllSettings, out: Path) -> bool:

@@ -19,6 +19,10 @@ class RecordingError(AcllError):
     exit_code = 3
 
 
+class NotBegunError(RecordingError):
+    """A recording that was to be followed did not begin in the time given to it."""
+
+
 class ModelError(AcllError):
     """A checkpoint, weights file or name table cannot be used."""
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from napari_acll.core import RecordingError, SourceSettings, Volume, VolumeSpec
+from napari_acll.core import NotBegunError, RecordingError, SourceSettings, Volume, VolumeSpec
 from napari_acll.sources._array_files import is_zarr
 from napari_acll.sources._arrivals import Arrivals
 from napari_acll.sources._folder_spec import check_geometry, folder_spec
@@ -73,9 +73,10 @@ class GrowingFolderSource:
 
         Raises
         ------
+        NotBegunError
+            If none comes within `live.start_timeout_s`.
         RecordingError
-            If none comes within `live.start_timeout_s`, the first one cannot be read, or the
-            source is closed meanwhile.
+            If the first one cannot be read, or the source is closed meanwhile.
         """
         if self._spec is None:
             with self._lock:  # which an iteration holds while it waits
@@ -118,9 +119,11 @@ class GrowingFolderSource:
 
         Raises
         ------
+        NotBegunError
+            If no volume comes within `live.start_timeout_s`.
         RecordingError
-            If no volume comes within `live.start_timeout_s`, the first one cannot be read, or
-            the folder cannot be reached for `live.idle_timeout_s`.
+            If the first one cannot be read, or the folder cannot be reached for
+            `live.idle_timeout_s`.
         """
         while (volume := self._next()) is not None:
             yield volume
@@ -182,7 +185,7 @@ class GrowingFolderSource:
         silence_s = self._outage.clock_s() - (self._active_s or 0.0)
         if self._spec is None:
             if silence_s >= self._live.start_timeout_s:
-                raise RecordingError(self._why_nothing())
+                raise NotBegunError(self._why_nothing())
         elif silence_s >= self._live.idle_timeout_s:
             self._is_over = True
 
@@ -192,7 +195,8 @@ class GrowingFolderSource:
         return (
             f"No volume came into {self._folder} within {self._live.start_timeout_s:g} s.{seen}"
             " Start the microscope, check that it saves one file per volume there (.nd2, .h5,"
-            " .tif, .npy or .nrrd pairs, numbered), or wait longer (live.start_timeout_s)."
+            " .tif, .npy or .nrrd pairs, numbered), or wait longer"
+            " (source.live.start_timeout_s)."
         )
 
     def _read_ready(self) -> Volume | None:

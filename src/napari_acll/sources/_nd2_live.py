@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from napari_acll.core import RecordingError, SourceSettings, Volume, VolumeSpec
+from napari_acll.core import NotBegunError, RecordingError, SourceSettings, Volume, VolumeSpec
 from napari_acll.sources._errors import reason_of
 from napari_acll.sources._nd2_tail import Nd2Tail
 from napari_acll.sources._nd2_volumes import Nd2Volumes
@@ -193,9 +193,9 @@ class GrowingNd2Source:
             )
             return None
 
-    def _never_began(self, patience_s: float) -> RecordingError:
+    def _never_began(self, patience_s: float) -> NotBegunError:
         reason = f" ({self._refusal})" if self._refusal else ""
-        return RecordingError(
+        return NotBegunError(
             f"{self._path} did not begin within {patience_s:g} s{reason}; check the path and that"
             " the microscope records, or wait longer (source.live.start_timeout_s)."
         )

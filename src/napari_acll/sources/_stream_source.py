@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from napari_acll.core import RecordingError, SourceSettings, Volume, VolumeSpec
+from napari_acll.core import NotBegunError, RecordingError, SourceSettings, Volume, VolumeSpec
 
 _LONGEST_WAIT_S = 0.02  # so that `close` never has to wait for longer
 
@@ -152,8 +152,8 @@ class StreamSource(ABC):
             " taken to be over."
         )
 
-    def _nothing_came(self) -> RecordingError:
-        return RecordingError(
+    def _nothing_came(self) -> NotBegunError:
+        return NotBegunError(
             f"No volume came from {self._address} within"
             f" {self._settings.live.start_timeout_s:g} s; check that the sender runs and uses"
             " this address, or wait longer (source.live.start_timeout_s)."

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_acll.core import LiveSettings, RecordingError, SourceSettings, Volume, VolumeSource
+from napari_acll.core import LiveSettings, NotBegunError, SourceSettings, Volume, VolumeSource
 
 Counts = NDArray[np.uint16]
 
@@ -153,7 +153,7 @@ class LiveSourceContract(ABC):
         source = self._make(start_timeout_s=_SHORT_S)
         try:
             shape = source.spec.shape
-        except RecordingError:
+        except NotBegunError:
             return
         finally:
             source.close()
