@@ -102,13 +102,11 @@ class SharedMemorySource(StreamSource):
         """Return what identifies the recording, as JSON values."""
         return {"kind": "shared memory", "path": self._address}
 
-    def _counted(self) -> list[str]:
-        if not self._n_overwritten:
-            return []
-        return [
-            f"{self._n_overwritten} volumes were overwritten in shared memory before they could be"
-            " read; give the sender more slots."
-        ]
+    def _counts(self) -> dict[str, int]:
+        return {
+            **super()._counts(),
+            "Volumes that were overwritten before they could be read": self._n_overwritten,
+        }
 
     def _ignore_existing(self) -> None:
         ring = _open_newest(self._name, self._address)
@@ -149,13 +147,21 @@ class SharedMemorySource(StreamSource):
             volume = self._read(self._ring, number)
             if volume is not None:
                 return volume
-            self._n_overwritten += 1
+            self._skip(1)
         return None
 
     def _pass_over(self, oldest: int) -> None:
-        n_gone = max(0, oldest - self._next_number)
-        self._n_overwritten += n_gone
-        self._next_number += n_gone
+        n_gone = oldest - self._next_number
+        if n_gone > 0:
+            self._skip(n_gone)
+            self._next_number += n_gone
+
+    def _skip(self, n_volumes: int) -> None:
+        self._n_overwritten += n_volumes
+        self._note(
+            "The sender overwrites volumes in shared memory before they can be read; give it more"
+            " slots."
+        )
 
     def _read(self, ring: "_Ring", number: int) -> Volume | None:
         if self._choice is None or self._spec is None:
@@ -164,6 +170,8 @@ class SharedMemorySource(StreamSource):
         if slot is None:
             return None
         start_s = float(slot.times_s[0])
+        if not np.isfinite(start_s):
+            start_s = slot.index * self._spec.period_s
         return Volume(
             index=slot.index,
             timestamp_s=start_s,

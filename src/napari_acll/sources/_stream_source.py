@@ -57,14 +57,8 @@ class StreamSource(ABC):
 
     @property
     def notes(self) -> Sequence[str]:
-        """What the user should know about how the recording is read, one sentence each."""
-        notes = list(self._notes)
-        if self._n_out_of_order:
-            notes.append(
-                f"{self._n_out_of_order} volumes came late or twice and are left out; check how"
-                " the sender counts."
-            )
-        return notes + self._counted()
+        """What the user should know about how the recording is read; grows while it is read."""
+        return tuple(self._notes)
 
     @abstractmethod
     def describe(self) -> Mapping[str, object]:
@@ -82,6 +76,7 @@ class StreamSource(ABC):
             return
         while (volume := self._next()) is not None:
             yield volume
+        self._tell_counts()
 
     def close(self) -> None:
         """Release all; a waiting iteration ends."""
@@ -140,6 +135,7 @@ class StreamSource(ABC):
     def _is_next(self, volume: Volume) -> bool:
         if self._last_index is not None and volume.index <= self._last_index:
             self._n_out_of_order += 1
+            self._note("A volume came late or twice and is left out; check how the sender counts.")
             return False
         self._last_index = volume.index
         return True
@@ -163,12 +159,18 @@ class StreamSource(ABC):
         self._closed.wait(min(self._settings.live.poll_ms / 1000, _LONGEST_WAIT_S))
 
     def _note(self, sentence: str) -> None:
+        """Add a sentence, the same one only once."""
         if sentence not in self._notes:
             self._notes.append(sentence)
 
-    def _counted(self) -> list[str]:
-        """Return notes that say how many of something there were."""
-        return []
+    def _tell_counts(self) -> None:
+        for sentence, count in self._counts().items():
+            if count:
+                self._note(f"{sentence}: {count}.")
+
+    def _counts(self) -> dict[str, int]:
+        """Return what is told at the end: of what there was how much."""
+        return {"Volumes that came late or twice": self._n_out_of_order}
 
     @abstractmethod
     def _look(self) -> VolumeSpec | None:

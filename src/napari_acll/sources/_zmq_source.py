@@ -98,16 +98,12 @@ class ZmqSource(StreamSource):
         """Return what identifies the recording, as JSON values."""
         return {"kind": "network stream", "path": self._address}
 
-    def _counted(self) -> list[str]:
-        notes = []
-        if self._n_dropped:
-            notes.append(
-                f"{self._n_dropped} volumes were sent and did not come; the network or this"
-                " computer is too slow for them: bin them before they are sent."
-            )
-        if self._n_malformed:
-            notes.append(f"{self._n_malformed} messages could not be read and are left out.")
-        return notes
+    def _counts(self) -> dict[str, int]:
+        return {
+            **super()._counts(),
+            "Volumes that were sent and did not come": self._n_dropped,
+            "Messages that could not be read": self._n_malformed,
+        }
 
     def _look(self) -> VolumeSpec | None:
         while (message := self._receive()) is not None:
@@ -168,7 +164,13 @@ class ZmqSource(StreamSource):
 
     def _count_dropped(self, number: int) -> None:
         if self._expected_number is not None:
-            self._n_dropped += max(0, number - self._expected_number)
+            n_dropped = max(0, number - self._expected_number)
+            self._n_dropped += n_dropped
+            if n_dropped:
+                self._note(
+                    "Not all volumes that are sent come: the network or this computer is too slow;"
+                    " bin them before they are sent."
+                )
         self._expected_number = number + 1
 
     def _make_volume(self, header: MessageHeader, frames: Sequence[bytes]) -> Volume | None:
@@ -197,6 +199,7 @@ class ZmqSource(StreamSource):
                 return unpack(frames, address=self._address), frames
             except MalformedMessageError:
                 self._n_malformed += 1
+                self._note("A message could not be read and is left out.")
         return None
 
     def _is_over(self) -> bool:
