@@ -1,5 +1,6 @@
 """ND2 files followed while somebody writes them."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -367,6 +368,22 @@ def test_a_finished_file_is_not_followed_unless_asked_for(tmp_path):
     path = write_nd2(tmp_path / "a.nd2", random_counts())
     with pytest.raises(RecordingError, match="finished already"):
         live(path, takes_existing=False)
+
+
+@pytest.mark.parametrize("takes_existing", [False, True])
+def test_a_pattern_is_the_next_file_that_appears_or_else_the_newest(tmp_path, takes_existing):
+    counts = random_counts(n_volumes=4)
+    for number in (2, 1):
+        path = write_nd2(tmp_path / f"worm{number}.nd2", counts[number : number + 1])
+        os.utime(path, (number, number))
+    source = live(tmp_path / "worm*.nd2", takes_existing=takes_existing)
+    (tmp_path / "no worm.nd2").touch()
+    if not takes_existing:
+        write_nd2(tmp_path / "worm0.nd2", counts[3:])
+    with source:
+        np.testing.assert_array_equal(
+            stacked(source), counts[2:3] if takes_existing else counts[3:]
+        )
 
 
 def test_slices_outermost_cannot_be_followed(tmp_path):

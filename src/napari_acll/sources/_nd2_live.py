@@ -1,6 +1,5 @@
 """Follows an ND2 file while the microscope writes it."""
 
-import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,13 +9,13 @@ from typing import Self
 
 from napari_acll.core import NotBegunError, RecordingError, SourceSettings, Volume, VolumeSpec
 from napari_acll.sources._errors import reason_of
+from napari_acll.sources._nd2_names import ExpectedFile, next_part
 from napari_acll.sources._nd2_tail import Nd2Tail
 from napari_acll.sources._nd2_volumes import Nd2Volumes
 
 _SUFFIX = ".nd2"
 _LONGEST_WAIT_S = 0.02  # so that `close` never has to wait for longer
 _SHARING_VIOLATION = 32
-_LAST_NUMBER = re.compile(r"(\d+)$")
 _EXPERIMENTAL = (
     "Following an ND2 file while NIS-Elements writes it is experimental; run `acll probe` on a"
     " test recording of this rig once."
@@ -34,7 +33,8 @@ class GrowingNd2Source:
     Parameters
     ----------
     path : Path
-        The file, the first one of a split recording.
+        The file, the first one of a split recording; or a pattern such as `D:/worms/*.nd2`,
+        which is the next file that appears.
     settings : SourceSettings
         Channels, slices, what overrides the file's own calibration, and how to wait (`live`).
 
@@ -62,6 +62,7 @@ class GrowingNd2Source:
         self._silent_since_s = 0.0
         self._is_over = False
         self._refusal = ""
+        self._expected = ExpectedFile(path, takes_existing=settings.live.takes_existing)
         if not settings.live.takes_existing and _is_finished(path):
             raise RecordingError(
                 f"{path} is finished already; replay it without following it (source.live), or"
@@ -174,7 +175,10 @@ class GrowingNd2Source:
     def _begin(self, *, is_late: bool) -> bool:
         """Take a step towards the spec; return whether there may be more to do at once."""
         if self._volumes is None:
-            self._volumes = self._opened(self._path)
+            found = self._expected.find()
+            self._volumes = None if found is None else self._opened(found)
+            if found is not None and self._volumes is not None:
+                self._path = self._part = found
             return self._volumes is not None
         is_moving = self._volumes.begin(is_over=is_late)
         self._spec = self._volumes.spec
@@ -263,22 +267,6 @@ class GrowingNd2Source:
 
     def _pause(self) -> None:
         self._closed.wait(min(self._settings.live.poll_ms / 1000, _LONGEST_WAIT_S))
-
-
-def next_part(path: Path) -> Path | None:
-    """Return the name of the next file of a split recording; None if names do not count.
-
-    Examples
-    --------
-    >>> next_part(Path("worm009.nd2")).name
-    'worm010.nd2'
-    """
-    number = _LAST_NUMBER.search(path.stem)
-    if number is None:
-        return None
-    digits = number.group()
-    counted = str(int(digits) + 1).zfill(len(digits))
-    return path.with_name(path.stem[: number.start()] + counted + path.suffix)
 
 
 def _check_same(spec: VolumeSpec, before: VolumeSpec | None, path: Path) -> None:
