@@ -286,3 +286,39 @@ def test_a_folder_that_comes_later_holds_nothing_that_was_there_before(tmp_path)
     (tmp_path / "later").mkdir()
     write_npy_files(tmp_path / "later", random_counts(n_volumes=1), (0,))
     assert [named.number for named in watch.look()] == [0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_comes_in_whatever_order_is_taken_in_order_or_told(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    folder = Folder(tmp_path)
+    n_volumes = 25
+    fates = rng.choice(["whole", "empty", "absent"], n_volumes, p=[0.8, 0.1, 0.1])
+    fates[0] = "whole"
+    delays_s = rng.exponential(0.4, n_volumes) * (rng.random(n_volumes) < 0.3)
+    delays_s[0] = 0
+    comes_s = np.arange(n_volumes) * 0.2 + delays_s
+    taken, due = [], np.argsort(comes_s).tolist()
+    for now_s in np.arange(0, comes_s.max() + 2 * RETRY_S, 0.05):
+        while due and comes_s[due[0]] <= now_s:
+            number = due.pop(0)
+            if fates[number] != "absent":
+                content = b"0123456789" if fates[number] == "whole" else b""
+                (tmp_path / f"worm_t{number:04d}.npy").write_bytes(content)
+        folder.now_s = 100 + now_s
+        folder.look()
+        while (arrival := folder.ready()) is not None:
+            folder.arrivals.take(arrival)
+            taken.append(arrival.number)
+            (tmp_path / arrival.name).unlink()
+    folder.arrivals.give_up_rest()
+    assert taken == sorted(set(taken))
+    told = {int(sentence[6:10]): sentence[15:] for sentence in folder.told}
+    whole = set(np.flatnonzero(fates == "whole").tolist())
+    empty = set(np.flatnonzero(fates == "empty").tolist())
+    too_late = whole & told.keys()
+    assert whole == set(taken) | too_late
+    assert all("came too late" in told[number] for number in too_late)
+    assert all(delays_s[number] > REORDER_S - 0.25 for number in too_late)
+    assert empty <= told.keys()
+    assert not set(taken) & told.keys()
