@@ -218,6 +218,20 @@ def test_a_real_recording_cut_in_its_middle_says_that_it_needs_the_size(test_dat
         list(source)
 
 
+def test_the_size_that_a_recording_confirmed_serves_the_next_one(test_data, tmp_path, grow):
+    path = test_data / "nd2" / "pims_nd2__cluster.nd2"
+    expected = nd2.imread(path).swapaxes(1, 2)
+    for name, size in (("a.nd2", (38, 31)), ("b.nd2", None)):
+        grow(path, tmp_path / name)
+        with live(tmp_path / name, frame_size_px=size) as source:
+            counts = stacked(source)
+        if size is not None:  # as many bytes, but the wrong shape
+            assert counts.shape != expected.shape
+            assert any("WRONG" in note and "31 and 38" in note for note in source.notes)
+    np.testing.assert_array_equal(counts, expected)
+    assert not any("WRONG" in note for note in source.notes)
+
+
 def test_a_real_recording_cut_in_its_middle_keeps_its_whole_volumes(test_data, tmp_path):
     path = test_data / "nd2" / "pims_nd2__cluster.nd2"
     content = path.read_bytes()

@@ -83,7 +83,8 @@ class LiveSettings(_Settings):
     frame_size_px: tuple[int, int] | None = Field(
         None,
         description="(Y, X) rows and columns of a frame of a growing ND2 file, which tells them"
-        " at its end only; None: as the camera was set, if the length of a frame agrees.",
+        " at its end only; None: as the camera was set, or had in recordings before, if the"
+        " length of a frame agrees.",
     )
     next_file_timeout_s: float = Field(
         0.0,

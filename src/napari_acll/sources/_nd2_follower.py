@@ -19,9 +19,11 @@ from napari_acll.sources._nd2_head import (
     Nd2Head,
     fitting_pixels,
     read_head,
+    told_size,
 )
 from napari_acll.sources._nd2_info import Nd2Info, read_nd2_info
 from napari_acll.sources._nd2_layout import FrameLayout, plan_layout
+from napari_acll.sources._nd2_rig import remember_size, remembered_sizes
 from napari_acll.sources._nd2_tail import ALIGNMENT, FRAME_TIME, Nd2Tail, TailChunk
 
 _S_PER_MS = 1e-3
@@ -74,6 +76,7 @@ class Nd2Follower:
         self._buffer = bytearray()
         self._buffered_offset = -1
         self.notes: list[str] = []
+        self._measured: Nd2Head | None = None
         self.has_begun = False
         self.tail = Nd2Tail(path)
 
@@ -113,6 +116,8 @@ class Nd2Follower:
         """
         while (chunk := self.tail.next_chunk(is_over=is_over)) is not None:
             if chunk.frame is None:
+                if chunk.name == ATTRIBUTES and chunk.n_bytes <= _LARGEST_HEAD_CHUNK:
+                    self._confirm(self.tail.payload(chunk))
                 continue
             time_s = self._read(chunk)
             if not chunk.is_followed and self._has_hole():
@@ -142,6 +147,19 @@ class Nd2Follower:
     def close(self) -> None:
         """Close the file."""
         self.tail.close()
+
+    def _confirm(self, attributes: bytes) -> None:
+        """Compare the size that was used with the one that the file tells at its end."""
+        size, used = told_size(attributes), self.pixels
+        if size is None or self._measured is None:
+            return
+        remember_size(self._measured, size)
+        if (size.height, size.width) != (used.height, used.width):
+            self.notes.append(
+                f"Frames were read as {used.height} rows and {used.width} columns, but at its end"
+                f" the file tells {size.height} and {size.width}: the volumes are WRONG. Replay"
+                " the file; the right size is used from now on."
+            )
 
     def _read(self, chunk: TailChunk) -> float:
         if len(self._buffer) < chunk.n_bytes:
@@ -186,7 +204,8 @@ class Nd2Follower:
 
     def _measure(self, head: Nd2Head, chunk: TailChunk) -> PixelFormat:
         """Return the size of a frame that its length agrees with."""
-        sizes = head.sizes
+        self._measured = head
+        sizes = (*head.sizes, *remembered_sizes(head))
         given = self._settings.live.frame_size_px
         if given is not None:
             sizes = (FrameSize(*given),) if min(given) > 0 else ()
@@ -199,7 +218,7 @@ class Nd2Follower:
         if ATTRIBUTES not in self._head and given is None:
             self.notes.append(
                 f"Frames are taken to have {pixels.height} rows and {pixels.width} columns, as"
-                " the camera was set; their length agrees."
+                " the camera was set or had before; their length agrees."
             )
         return pixels
 
@@ -228,12 +247,12 @@ class Nd2Follower:
     def _unknown_size(
         self, head: Nd2Head, sizes: tuple[FrameSize, ...], n_bytes: int, *, is_given: bool
     ) -> RecordingError:
-        tried = " or ".join(f"{size.height} x {size.width}" for size in sizes) or "no size"
+        tried = " or ".join(dict.fromkeys(f"{size.height} x {size.width}" for size in sizes))
         origin = "was given" if is_given else "is told by its head"
         return RecordingError(
             f"The frames of {self._path} have {n_bytes} bytes for {head.n_components} channels,"
-            f" but {tried} {origin}, which does not agree; give the rows and columns of a frame"
-            " (source.live.frame_size_px)."
+            f" but {tried or 'no size'} {origin}, which does not agree; give the rows and columns"
+            " of a frame (source.live.frame_size_px)."
         )
 
 

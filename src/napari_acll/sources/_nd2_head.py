@@ -130,6 +130,14 @@ def fitting_pixels(
     return None
 
 
+def told_size(attributes: bytes) -> FrameSize | None:
+    """Return the size that the attributes at the end of a file tell; None if damaged."""
+    try:
+        return next(_told_sizes(decode_record(attributes)), None)
+    except ValueError:
+        return None
+
+
 def pixel_format(size: FrameSize, bits: int, n_components: int) -> PixelFormat:
     """Return how a frame of this size lies in the file, its rows padded to four bytes."""
     used = size.width * n_components * bits // 8

@@ -140,6 +140,8 @@ class Nd2Volumes:
 
     def notes(self) -> Iterator[str]:
         """Yield what the user should know, one sentence each."""
+        if self.spec is not None:
+            yield from self._follower.notes
         yield from self._notes
         if self.spec is not None:
             yield from what_was_lacking(
@@ -193,7 +195,6 @@ class Nd2Volumes:
     def _settle(self, period_s: float | None) -> None:
         follower, layout = self._follower, self._follower.layout
         first = layout.first - (layout.n_z_stored - layout.n_z)
-        self._notes += follower.notes
         if layout.frames_per_turn == 1 and layout.n_z_stored > 1:
             self._slots = ClockedSlots(first, layout.n_z_stored)
         else:
