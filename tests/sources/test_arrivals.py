@@ -89,6 +89,18 @@ def test_an_nd2_file_is_complete_when_its_end_mark_is_there_and_not_before(folde
     assert folder.ready().number == 0
 
 
+def test_files_of_real_microscopes_are_complete_with_their_last_byte(folder, test_data):
+    real = sorted((test_data / "nd2").glob("*.nd2"))
+    assert len(real) > 3
+    for number, path in enumerate(real):
+        whole = path.read_bytes()
+        copy = folder.path / f"worm_t{number:04d}.nd2"
+        copy.write_bytes(whole[:-1])
+        assert folder.settle() is None
+        copy.write_bytes(whole)
+        assert folder.take() == number
+
+
 def test_a_pair_is_complete_when_both_channels_are(folder):
     values = np.zeros((2, 3, 4), np.uint16)
     nrrd.write(str(folder.path / "worm_t0000_ch1.nrrd"), values)
