@@ -1,6 +1,8 @@
 """Following a recording on the command line, from a folder that another process fills."""
 
+import _thread
 import json
+import signal
 import subprocess
 import sys
 
@@ -11,6 +13,7 @@ from tests.session.test_build import SizeLabeler
 from napari_acll.cli import run
 from napari_acll.core import VolumeStatus
 from napari_acll.export import SavedSession
+from napari_acll.sources._folder_watch import FolderWatch
 
 LOST = 4
 WRITER = f"""
@@ -120,3 +123,21 @@ def test_a_session_is_armed_again_for_each_animal(tmp_path, monkeypatch, capsys)
 def test_arming_again_without_following_is_refused(tmp_path, capsys):
     assert run(["run", "simulated", "--rearm", "--out", str(tmp_path / "worm.acll")]) == 5
     assert "give --live" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_the_wait_for_a_recording(tmp_path, monkeypatch, capsys):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    look = FolderWatch.look
+
+    def interrupted_look(watch):
+        _thread.interrupt_main()
+        return look(watch)
+
+    monkeypatch.setattr(FolderWatch, "look", interrupted_look)
+    try:
+        code = follow(tmp_path / "worm", tmp_path / "worm.acll")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert code == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "acll: error: interrupted."
+    assert not (tmp_path / "worm.acll").exists()
