@@ -173,7 +173,7 @@ def test_a_time_that_is_none_is_counted_from_the_index(name):
 
 
 def test_no_volume_is_mixed_from_two_while_a_fast_sender_overwrites_them(name):
-    n_volumes, shape = 3000, (8, 32, 32, 2)
+    n_volumes, shape = 1500, (8, 128, 128, 2)
     code = (
         "import sys, numpy as np; from napari_acll.sources import VolumeRingWriter\n"
         f"writer = VolumeRingWriter(sys.argv[1], shape={shape}, channel_names={CHANNELS},"

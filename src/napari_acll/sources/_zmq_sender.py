@@ -13,14 +13,16 @@ from napari_acll.sources._errors import reason_of
 from napari_acll.sources._stream_header import StreamHeader
 from napari_acll.sources._zmq_message import TOPIC, VERSION, MessageHeader, load_zmq, pack
 
-_MOST_WAITING = 4
+_WAITING_BYTES = 1 << 28
+_WAITING = (4, 64)
 _LINGER_MS = 1000
 
 
 class VolumeSender:
     """Offers the volumes of one recording to everybody who connects; waits for nobody.
 
-    A reader that is too slow, or not there, misses volumes, and sees by their numbers which.
+    For a reader that is late, 256 MB of volumes are kept, from 4 to 64; one that is later, or not
+    there, misses volumes, and sees by their numbers which.
 
     Parameters
     ----------
@@ -92,7 +94,7 @@ class VolumeSender:
         self._context = self._zmq.Context()
         self._socket = self._context.socket(self._zmq.XPUB)
         self._socket.set(self._zmq.LINGER, _LINGER_MS)
-        self._socket.set(self._zmq.SNDHWM, _MOST_WAITING)
+        self._socket.set(self._zmq.SNDHWM, _most_waiting(self._about))
         self._is_finished = False
         try:
             self._socket.bind(address)
@@ -215,3 +217,9 @@ class VolumeSender:
                     f"Expected {self._about.shape} {self._about.dtype}, got {counts.shape}"
                     f" {counts.dtype}."
                 )
+
+
+def _most_waiting(about: StreamHeader) -> int:
+    lowest, highest = _WAITING
+    n_bytes = about.n_channel_bytes * len(about.channel_names)
+    return min(highest, max(lowest, _WAITING_BYTES // n_bytes))
