@@ -493,5 +493,5 @@ def test_no_damage_of_a_file_hangs_the_source_or_raises_what_is_not_ours(tmp_pat
             except RecordingError as error:
                 assert "damaged.nd2" in str(error)  # noqa: PT017
                 n_refused += 1
-    assert n_read > 5
-    assert n_refused > 5
+    assert n_read
+    assert n_refused

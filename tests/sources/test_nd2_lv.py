@@ -88,7 +88,7 @@ def test_no_damage_of_the_metadata_hangs_or_takes_memory():
             n_refused += 1
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert n_refused > 100
+    assert n_refused > 10
     assert peak < 10 * 2**20
 
 

@@ -108,6 +108,7 @@ def test_silence_and_the_user_end_the_watching(tmp_path):
     probe.watch(start_timeout_s=PATIENCE_S, idle_timeout_s=PATIENCE_S)
     writer.abandon()
     assert probe.report()["frames"]["n_frames"] == 0
+    assert probe.report()["end"] == "stopped by the user"
 
 
 def test_a_file_of_another_kind_is_an_error(tmp_path):

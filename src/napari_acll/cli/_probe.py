@@ -10,6 +10,7 @@ import typer
 from napari_acll.core import LiveSettings, RecordingError
 
 _DEFAULTS = LiveSettings()
+_NOT_THERE_YET = "FileNotFoundError"
 
 
 def probe(
@@ -64,8 +65,10 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     frames, size, geometry = report["frames"], report["size"], report["geometry"]
     yield f"End: {report['end']}"
     yield f"Frames: {frames['n_frames']}; {_spread(frames['interval_by_file_ms'])} ms by the file"
+    for what, n_times in report["refusals"].items():
+        if not what.startswith(_NOT_THERE_YET):
+            yield f"Refused: {what} ({n_times} times)"
     if not frames["n_frames"]:
-        yield from (f"Refused: {what} ({n} times)" for what, n in report["refusals"].items())
         return
     yield f"Seen later than the earliest by: {_spread(frames['delay_beyond_the_least_ms'])} ms"
     yield f"Reserved ahead of what was written: {size['most_bytes_ahead_of_chunks']} bytes"

@@ -66,7 +66,8 @@ class GrowingFile:
             ) from error
         except OSError:  # a share that is away for a moment
             return
-        if (found.st_ino, found.st_dev) != (opened.st_ino, opened.st_dev):
+        is_told = bool(found.st_ino and opened.st_ino)  # some shares do not number their files
+        if is_told and (found.st_ino, found.st_dev) != (opened.st_ino, opened.st_dev):
             raise RecordingError(
                 f"{self._path} was replaced by another file while it was followed; what was read"
                 " before is kept. Start again on the new file."

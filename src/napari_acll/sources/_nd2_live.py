@@ -193,7 +193,7 @@ class GrowingNd2Source:
                 "the microscope's software lets nobody read it while it writes; record one file"
                 " per volume instead"
                 if is_refused
-                else reason_of(error)
+                else error.strerror or reason_of(error)
             )
             return None
 

@@ -78,9 +78,11 @@ class Nd2Probe:
         RecordingError
             If the file is no ND2 file.
         """
+        self._end = "stopped by the user"
         tail = self._wait_for_file(start_timeout_s)
         if tail is None:
-            self._end = "nothing came"
+            if not self._closed.is_set():
+                self._end = "nothing came"
             return self._end
         try:
             self._end = self._follow(tail, idle_timeout_s)

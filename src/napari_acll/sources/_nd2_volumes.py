@@ -236,12 +236,15 @@ class Nd2Volumes:
             frame = self._follower.next_frame(is_over=is_over)
         except OSError:  # a share that is away for a moment; for longer, it is silence
             return None
-        if frame is None:
-            self.is_walked = self.is_walked or tail.is_finished
-            if not self.is_walked and time.monotonic() - self._checked_s > _IDENTITY_CHECK_S:
-                self._checked_s = time.monotonic()
-                tail.check_identity()
-        return frame
+        now_s = time.monotonic()
+        if frame is not None:
+            self._checked_s = now_s  # as long as it grows, its name does not matter
+            return frame
+        self.is_walked = self.is_walked or tail.is_finished
+        if not self.is_walked and now_s - self._checked_s > _IDENTITY_CHECK_S:
+            self._checked_s = now_s
+            tail.check_identity()
+        return None
 
     def _take(self, frame: TimedFrame) -> None:
         for numbered in self._numbers.add(frame):
