@@ -1,6 +1,7 @@
 import json
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -267,6 +268,32 @@ def test_two_readers_get_every_volume(sender, source):
                 found = next(volumes[1])
                 break
         require_same(found, found.index)
+
+
+def test_a_reader_that_is_late_misses_volumes_and_counts_them():
+    shape = (8, 128, 128)
+    volume = np.ones((2, *shape), np.uint16)
+    with (
+        make_sender(shape=shape) as sender,
+        ZmqSource(sender.address, live_settings()) as source,
+    ):
+        assert sender.wait_for_reader(PATIENCE_S)
+        for _ in range(200):
+            sender.send(volume)
+        n_sent, found = 200, []
+        thread = threading.Thread(target=lambda: found.extend(source))
+        thread.start()
+        until_s = time.monotonic() + PATIENCE_S
+        while not (found and found[-1].index >= 200) and time.monotonic() < until_s:
+            sender.send(volume)
+            n_sent += 1
+            thread.join(0.01)
+        sender.finish()
+        thread.join(PATIENCE_S)
+    indices = [volume.index for volume in found]
+    assert indices == sorted(set(indices))
+    assert source.n_dropped > 0
+    assert len(indices) + source.n_dropped == n_sent
 
 
 def test_a_sender_that_was_killed_and_comes_back_is_read_again():
