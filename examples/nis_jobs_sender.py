@@ -334,7 +334,7 @@ class VolumeRingWriter:
             self._ring = None
             remove_segment(session_name(self._name, self._session))
         if self._control is not None:
-            is_ours = _announced(self._control) == self._session
+            is_ours = _announced(self._control) in (0, self._session)
             self._control.close()
             self._control = None
             if is_ours:

@@ -471,6 +471,13 @@ def test_a_volume_unlike_the_first_is_refused_and_does_no_harm(name, stack, reas
         require_same(next(iter(source)), 0)
 
 
+def test_a_writer_that_gets_no_memory_leaves_nothing_behind(name):
+    with pytest.raises((MemoryError, OSError)):
+        make_writer(name, n_slots=10**12)
+    with pytest.raises(FileNotFoundError):
+        open_segment(name)
+
+
 def test_a_writer_needs_a_name_for_each_channel(name):
     with pytest.raises(ValueError, match="C channel names"):
         make_writer(name, channel_names=("one",))
