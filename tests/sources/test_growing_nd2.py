@@ -31,23 +31,24 @@ PATIENCE_S = 20.0
 GROW = """
 import sys, random
 from pathlib import Path
-source, target, seed, largest = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-pieces = random.Random(seed)
-content = Path(source).read_bytes()
-at = 0
-with open(target, "wb", buffering=0) as file:
-    while at < len(content):
-        at += file.write(content[at : at + pieces.randint(1, largest)])
+seed, largest, *paths = sys.argv[1:]
+pieces = random.Random(int(seed))
+for source, target in zip(paths[::2], paths[1::2]):
+    content = Path(source).read_bytes()
+    at = 0
+    with open(target, "wb", buffering=0) as file:
+        while at < len(content):
+            at += file.write(content[at : at + pieces.randint(1, int(largest))])
 """
 
 
 @pytest.fixture
 def grow():
-    """Return a function that starts another process which grows a copy of a file."""
+    """Return a function that starts another process which grows copies, one after the other."""
     processes = []
 
-    def start(path, target, *, seed=0, largest=16):
-        command = [sys.executable, "-c", GROW, str(path), str(target), str(seed), str(largest)]
+    def start(*paths, seed=0, largest=16):
+        command = [sys.executable, "-c", GROW, str(seed), str(largest), *map(str, paths)]
         processes.append(subprocess.Popen(command))
 
     yield start
@@ -79,14 +80,16 @@ def test_a_split_recording_is_followed_over_all_its_files(tmp_path, grow):
         tmp_path / "worm009.nd2",
         SourceSettings(
             live=LiveSettings(
-                is_live=True, poll_ms=0.5, start_timeout_s=PATIENCE_S, next_file_timeout_s=0.5
+                is_live=True, poll_ms=0.5, start_timeout_s=PATIENCE_S, next_file_timeout_s=3.0
             )
         ),
     )
+    paths = []
     for part in range(3):
         name = f"worm{9 + part:03}.nd2"
-        path = write_nd2(tmp_path / "made" / name, counts[2 * part : 2 * part + 2])
-        grow(path, tmp_path / name, largest=500)
+        made = write_nd2(tmp_path / "made" / name, counts[2 * part : 2 * part + 2])
+        paths += [made, tmp_path / name]
+    grow(*paths, largest=500)
     with source:
         volumes = list(source)
     assert [volume.index for volume in volumes] == list(range(6))
