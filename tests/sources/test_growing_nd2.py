@@ -322,12 +322,18 @@ def test_a_frame_that_the_camera_dropped_shifts_no_slice(tmp_path, dropped):
             for z in range(4):
                 if (t, z) != dropped:  # its number is given to the next frame
                     writer.append_frame(counts[t, :, z], even_time_s(t, z))
+    told = []
     with live(path, n_z=4) as source:
-        volumes = list(source)
+        volumes = []
+        for volume in source:
+            volumes.append(volume)
+            assert list(source.notes[: len(told)]) == told  # a session asks for what is new
+            told = list(source.notes)
     counts[t_dropped, :, z_dropped] = 0
     assert [volume.index for volume in volumes] == list(range(24))
     np.testing.assert_array_equal(stacked(volumes), counts)
     assert volumes[t_dropped].missing_z == (z_dropped,)
+    assert any(note.startswith("Frames were dropped") for note in told)
     assert any(note.startswith("1 frames were dropped") for note in source.notes)
 
 

@@ -52,7 +52,6 @@ class GrowingNd2Source:
         self._lock = threading.RLock()
         self._closed = threading.Event()
         self._notes: list[str] = []
-        self._last_notes: list[str] = []
         self._part = path
         self._volumes: Nd2Volumes | None = None
         self._following: Nd2Volumes | None = None
@@ -108,12 +107,8 @@ class GrowingNd2Source:
 
     @property
     def notes(self) -> Sequence[str]:
-        """What the user should know about how the recording is read, one sentence each."""
-        with self._lock:
-            current = [] if self._volumes is None else list(self._volumes.notes())
-            if self._spec is not None:
-                current.append(_EXPERIMENTAL)
-            return tuple(dict.fromkeys([*self._notes, *current, *self._last_notes]))
+        """What the user should know about how the recording is read; grows while it is read."""
+        return tuple(self._notes)
 
     def describe(self) -> Mapping[str, object]:
         """Return what identifies the recording, as JSON values."""
@@ -182,6 +177,8 @@ class GrowingNd2Source:
             return self._volumes is not None
         is_moving = self._volumes.begin(is_over=is_late)
         self._spec = self._volumes.spec
+        if self._spec is not None:
+            self._tell(*self._volumes.notes(), _EXPERIMENTAL)
         return is_moving
 
     def _opened(self, path: Path) -> Nd2Volumes | None:
@@ -213,6 +210,7 @@ class GrowingNd2Source:
                 if self._closed.is_set() or volumes is None:
                     return None
                 if volumes.ready:
+                    self._tell(*volumes.notes())
                     return volumes.ready.popleft()
                 if self._is_over:
                     return None
@@ -238,9 +236,10 @@ class GrowingNd2Source:
     def _end(self, volumes: Nd2Volumes) -> None:
         """Take the rest of a file; another one may follow."""
         volumes.finish()
+        self._tell(*volumes.notes())
         live = self._settings.live
         if not volumes.is_finished:
-            self._last_notes.append(
+            self._tell(
                 f"Nothing came for {live.idle_timeout_s:g} s, so the recording was taken to be"
                 " over."
             )
@@ -256,7 +255,6 @@ class GrowingNd2Source:
             self._following = None if part is None else self._opened(part)
         is_moving = following is not None and following.begin()
         if following is not None and following.spec is not None and part is not None:
-            self._notes += volumes.notes()
             volumes.close()
             _check_same(following.spec, volumes.spec, part)
             self._volumes, self._following = following, None
@@ -264,6 +262,10 @@ class GrowingNd2Source:
         elif not is_moving and time.monotonic() > until_s:
             self._is_over = True
         return is_moving
+
+    def _tell(self, *sentences: str) -> None:
+        """Add the sentences that are new: what was told once keeps its place."""
+        self._notes += [sentence for sentence in sentences if sentence not in self._notes]
 
     def _pause(self) -> None:
         self._closed.wait(min(self._settings.live.poll_ms / 1000, _LONGEST_WAIT_S))

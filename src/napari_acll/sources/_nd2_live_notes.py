@@ -16,8 +16,11 @@ def what_was_lacking(
     clock: LiveClock,
     *,
     n_damaged: int,
+    is_over: bool,
 ) -> Iterator[str]:
     """Yield a sentence for everything of which there was at least one.
+
+    While the recording runs a sentence does not change; how many there were is told at its end.
 
     Parameters
     ----------
@@ -25,9 +28,11 @@ def what_was_lacking(
         What the frames went through, with its counts.
     n_damaged : int
         Compressed frames that could not be unpacked.
+    is_over : bool
+        Whether the recording is over.
     """
     counted = (
-        (tail.n_resyncs, f"places of the file ({tail.n_skipped_bytes} bytes) were damaged"),
+        (tail.n_resyncs, "places of the file were damaged and are passed"),
         (numbers.n_duplicates, "frames came twice or late and are left out"),
         (numbers.n_renumbered, "frames had a damaged number, which was put right"),
         (numbers.n_foreign, "frames fitted nowhere and are left out"),
@@ -39,6 +44,8 @@ def what_was_lacking(
     )
     for count, what in counted:
         if count:
+            yield f"{what[0].upper()}{what[1:]}; how many is told at the end."
+        if count and is_over:
             yield f"{count} {what}."
     if isinstance(slots, ClockedSlots):
         yield from _clock_notes(slots)

@@ -59,6 +59,7 @@ class Nd2Volumes:
         self._waiting: deque[TimedFrame] = deque()
         self._notes: list[str] = []
         self._n_damaged = 0
+        self._is_over = False
         self._checked_s = time.monotonic()
         self._first_index = 0
         self.spec: VolumeSpec | None = None
@@ -132,6 +133,7 @@ class Nd2Volumes:
         for numbered in self._numbers.flush():
             self._place_all(self._slots.add(numbered))
         self._place_all(self._slots.flush())
+        self._is_over = True
         n_slices = self._assembly.n_open_slices()
         if n_slices:
             self._notes.append(
@@ -139,7 +141,7 @@ class Nd2Volumes:
             )
 
     def notes(self) -> Iterator[str]:
-        """Yield what the user should know, one sentence each."""
+        """Yield what the user should know, one sentence each; with counts once it is over."""
         if self.spec is not None:
             yield from self._follower.notes
         yield from self._notes
@@ -151,6 +153,7 @@ class Nd2Volumes:
                 self._assembly,
                 self._clock,
                 n_damaged=self._n_damaged,
+                is_over=self._is_over,
             )
 
     def describe(self) -> dict[str, object]:
