@@ -171,7 +171,7 @@ def test_the_default_model_is_listed_and_says_that_it_knows_simulated_worms_only
     assert listed["default"].kind == "points"
     assert listed["default"].n_neurons > 150
     described = load_labeler(SETTINGS).describe()
-    assert "simulated" in described["calibrated_on"]
+    assert "rendered volumes" in described["calibrated_on"]
     assert described["sha256"] == listed["default"].sha256
 
 

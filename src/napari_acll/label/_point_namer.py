@@ -14,10 +14,12 @@ from napari_acll.label._point_model import Calibration
 
 Floats = NDArray[np.float64]
 
-N_POSES = 3
-"""Postures that the network gets to judge; which one fits the atlas best is not always right."""
-N_FINE_ROUNDS = 2
-"""Passes after the first; each lays the animal on the atlas by the names of the one before."""
+N_POSES = 12
+"""Postures that the network gets to judge: all of them. Which one fits the atlas best tells little
+where half of the nuclei are none of the atlas's neurons."""
+_KEPT_POSES = (3, 1)
+"""How many of them go on to each further pass, which lays the animal on the atlas by the names of
+the one before."""
 _MIN_TRUST = 0.3
 
 
@@ -99,24 +101,36 @@ class NucleusNamer:
     def logits(self, nuclei: NucleusTable) -> NDArray[np.float64]:
         """Return the logits of the likeliest posture, `(n, k + 1)`.
 
-        A first pass in each likely posture finds the right one; the neurons that it is sure of
-        give an affine map to the atlas, in which the next pass looks again.
+        A first pass looks at the volume in each posture. In the few whose names agree best, the
+        neurons that it is sure of give an affine map to the atlas, in which the next pass looks
+        again; the last one looks in the best of these.
         """
-        start, logits = self._judged(nuclei)
-        features = nuclei.features(is_fine=True)[None]
-        for _ in range(N_FINE_ROUNDS):
-            fine = self._affine(nuclei.position_um, self.calibrated(logits), start)
-            logits = self._run(fine.apply(nuclei.position_um)[None], features)[0]
-        return logits
+        starts, logits = self._judged(nuclei)
+        features = nuclei.features(is_fine=True)
+        for n_kept in _KEPT_POSES:
+            order = self._by_agreement(logits)[:n_kept]
+            starts = [starts[number] for number in order]
+            placed = [
+                self._affine(nuclei.position_um, self.calibrated(logits[number]), start).apply(
+                    nuclei.position_um
+                )
+                for number, start in zip(order, starts, strict=True)
+            ]
+            logits = self._run(np.stack(placed), np.repeat(features[None], len(placed), 0))
+        best: NDArray[np.float64] = logits[0]
+        return best
 
-    def _judged(self, nuclei: NucleusTable) -> tuple[Pose, NDArray[np.float64]]:
-        """Return the posture in which the network is surest of the names, and its logits."""
+    def _judged(self, nuclei: NucleusTable) -> tuple[list[Pose], NDArray[np.float64]]:
+        """Return all postures, and the logits of names in each."""
         poses = likeliest_poses(nuclei.position_um, self._atlas, n_best=N_POSES)
         features = nuclei.features(is_fine=False)
         placed = np.stack([pose.apply(nuclei.position_um) for pose in poses])
-        logits = self._run(placed, np.repeat(features[None], len(poses), 0))
-        best = int(np.argmax([_agreement(self.calibrated(part)) for part in logits]))
-        return poses[best], logits[best]
+        return poses, self._run(placed, np.repeat(features[None], len(poses), 0))
+
+    def _by_agreement(self, logits: NDArray[np.float64]) -> list[int]:
+        """Return the numbers of postures, the one whose names are surest first."""
+        sure = [_agreement(self.calibrated(part)) for part in logits]
+        return [int(number) for number in np.argsort(sure)[::-1]]
 
     def _affine(self, position_um: Floats, chance: Floats, start: Pose) -> Pose:
         neuron, trust = assign_names(chance)
