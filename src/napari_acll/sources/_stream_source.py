@@ -123,7 +123,8 @@ class StreamSource(ABC):
                     return volume
                 patience.renew(self._pulse())
             if patience.is_over:
-                return self._end_of_patience()
+                self._end_of_patience()
+                return None
             self._pause()
 
     def _take_next(self) -> Volume | None:
