@@ -78,6 +78,8 @@ def team(device: str) -> Iterator[Team]:
     distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield Team(rank=distributed.get_rank(), n_ranks=n_ranks, device=chosen)
+        # one that leaves while another still writes takes the threads of both down with it
+        distributed.barrier()
     finally:
         distributed.destroy_process_group()
 
