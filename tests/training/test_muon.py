@@ -19,6 +19,14 @@ def test_an_orthogonalized_matrix_keeps_its_directions_and_evens_its_stretch(sha
     assert (stretch - torch.diag(stretch.diag())).abs().max() < 0.1
 
 
+def test_matrices_side_by_side_are_made_orthogonal_each_for_itself():
+    torch.manual_seed(2)
+    several = torch.randn(3, 16, 40)
+    together = orthogonalized(several)
+    for matrix, result in zip(several, together, strict=True):
+        assert (result - orthogonalized(matrix)).abs().max() < 0.05
+
+
 def test_a_step_goes_against_the_gradient_by_the_learning_rate():
     torch.manual_seed(1)
     weight = nn.Parameter(torch.zeros(8, 8))

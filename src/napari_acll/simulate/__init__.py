@@ -1,7 +1,12 @@
 """Virtual worms: anatomy and activity fitted to real animals, and volumes made of them."""
 
 from napari_acll.simulate._activity import ActivitySettings, sample_traces
-from napari_acll.simulate._anatomy import Anatomy, AnimalShape, held_out_animals
+from napari_acll.simulate._anatomy import (
+    RADIUS_RANGE_UM,
+    Anatomy,
+    AnimalShape,
+    held_out_animals,
+)
 from napari_acll.simulate._camera import CameraSettings
 from napari_acll.simulate._defects import Defects, DefectSettings
 from napari_acll.simulate._head import HeadSettings
@@ -24,6 +29,7 @@ from napari_acll.simulate._truth_files import TRUTH_COLUMNS, write_truth
 from napari_acll.simulate._worm import VirtualWorm, WormSettings
 
 __all__ = [
+    "RADIUS_RANGE_UM",
     "TRUTH_COLUMNS",
     "ActivitySettings",
     "Anatomy",

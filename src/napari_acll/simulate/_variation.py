@@ -14,7 +14,7 @@ STRAY_SHARE = 0.04
 STRAY_SD_UM = (5.0, 5.0, 8.0)
 """Part of the neurons that change places with another, and how far away, `(z, y, x)`, that is."""
 REGION_UM = 6.0
-REGION_SD_UM = 0.7
+REGION_SD_UM = 0.4
 N_WAVES = 32
 """Length and SD of displacements that neighbors share, and the waves they are made of."""
 

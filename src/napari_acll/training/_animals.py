@@ -71,6 +71,7 @@ class Herd:
     def _of_table(cls, anatomy: Anatomy, settings: TrainSettings) -> Self:
         path = Path(os.path.expandvars(settings.positions_file or ""))
         held_out = {(lab, name) for lab, names in held_out_animals().items() for name in names}
+        held_out = set() if settings.uses_held_out else held_out
         heads = {
             _key(head): head
             for head in read_heads(path)

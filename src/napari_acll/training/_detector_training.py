@@ -1,12 +1,14 @@
 """Training of the network that finds nuclei."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from napari_acll.label import DetectorNetwork
+from napari_acll.training._ahead import Ahead
 from napari_acll.training._crops import CropSampler
 from napari_acll.training._loop import LoopPlan, run_loop
 
@@ -43,6 +45,7 @@ def train_detector(
     plan: LoopPlan,
     on_step: Callable[[int, float], None],
     is_mixed_precision: bool = False,
+    n_workers: int = 0,
 ) -> None:
     """Train in place.
 
@@ -61,6 +64,8 @@ def train_detector(
     is_mixed_precision : bool
         Convolve in bfloat16. Gradients of convolutions in bfloat16 are wrong in torch 2.13 on a
         CPU where a level of the network has fewer than about 300 voxels: such crops are an error.
+    n_workers : int
+        Processes that draw crops ahead.
 
     Raises
     ------
@@ -71,8 +76,12 @@ def train_detector(
     """
     device = next(network.parameters()).device
 
+    batches = Ahead(
+        partial(_crops, sampler, batch_size), n_steps=plan.n_steps, n_workers=n_workers
+    )
+
     def loss_at(step: int) -> Tensor:
-        images, targets = (part.to(device) for part in sampler.batch(batch_size, step=step))
+        images, targets = (part.to(device) for part in batches(step))
         if is_mixed_precision:
             _check_size(images)
         with torch.autocast(device.type, torch.bfloat16, enabled=is_mixed_precision):
@@ -80,6 +89,10 @@ def train_detector(
         return detector_loss(logits.float(), targets)
 
     run_loop(network, loss_at, plan, on_step)
+
+
+def _crops(sampler: CropSampler, batch_size: int, step: int) -> tuple[Tensor, Tensor]:
+    return sampler.batch(batch_size, step=step)
 
 
 def _check_size(images: Tensor) -> None:

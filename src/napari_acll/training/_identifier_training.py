@@ -1,6 +1,7 @@
 """Training of the network that names nuclei."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from napari_acll.label import Atlas, IdentifierNetwork
+from napari_acll.training._ahead import Ahead
 from napari_acll.training._loop import LoopPlan, run_loop
 from napari_acll.training._point_batches import IGNORED, NamedNuclei, PointBatch
 
@@ -45,6 +47,7 @@ def train_identifier(
     seed: int,
     plan: LoopPlan,
     on_step: Callable[[int, float], None],
+    n_workers: int = 0,
 ) -> None:
     """Train in place.
 
@@ -64,6 +67,8 @@ def train_identifier(
         Length and rate of the training, and where its state is kept.
     on_step : callable
         Called with the number of steps done and the loss after each step.
+    n_workers : int
+        Processes that draw animals ahead; `draw` is picklable then.
 
     Raises
     ------
@@ -72,9 +77,12 @@ def train_identifier(
     """
     device = next(network.parameters()).device
 
+    batches = Ahead(
+        _Batches(draw, atlas, batch_size, seed), n_steps=plan.n_steps, n_workers=n_workers
+    )
+
     def loss_at(step: int) -> Tensor:
-        rng = np.random.default_rng([seed, 12, step])
-        batch = PointBatch.of([draw(rng) for _ in range(batch_size)], atlas, rng)
+        batch = batches(step)
         neuron = batch.neuron.to(device)
         logits, home_um = network(
             batch.position_um.to(device), batch.features.to(device), batch.is_nucleus.to(device)
@@ -82,3 +90,17 @@ def train_identifier(
         return identifier_loss(logits, home_um, neuron, network.atlas_mean_um)
 
     run_loop(network, loss_at, plan, on_step)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batches:
+    """Draws the animals of a numbered step."""
+
+    draw: Callable[[np.random.Generator], NamedNuclei]
+    atlas: Atlas
+    batch_size: int
+    seed: int
+
+    def __call__(self, step: int) -> PointBatch:
+        rng = np.random.default_rng([self.seed, 12, step])
+        return PointBatch.of([self.draw(rng) for _ in range(self.batch_size)], self.atlas, rng)

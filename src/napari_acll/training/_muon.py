@@ -1,6 +1,7 @@
 """Muon, an optimizer for the matrices inside a network; needs half the steps of AdamW here."""
 
 from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -43,34 +44,54 @@ class Muon(Optimizer):
     def step(self) -> None:  # type: ignore[override]
         """Take one step."""
         for group in self.param_groups:
-            for matrix in group["params"]:
-                if matrix.grad is not None:
-                    self._move(matrix, matrix.grad, group)
+            for matrices in _by_shape(group["params"]):
+                self._move(matrices, group)
 
-    def _move(self, matrix: Tensor, gradient: Tensor, group: dict[str, float]) -> None:
+    def _move(self, matrices: list[Tensor], group: dict[str, float]) -> None:
+        """Move matrices of one shape; together they keep a GPU busier than one by one."""
+        aims = orthogonalized(torch.stack([self._ahead(matrix, group) for matrix in matrices]))
+        rows, columns = matrices[0].shape
+        length = group["lr"] * max(1.0, rows / columns) ** 0.5
+        for matrix, aim in zip(matrices, aims, strict=True):
+            matrix.mul_(1 - group["lr"] * group["weight_decay"])
+            matrix.add_(aim, alpha=-length)
+
+    def _ahead(self, matrix: Tensor, group: dict[str, float]) -> Tensor:
+        """Return where the averaged gradient of a matrix is going."""
+        gradient = cast("Tensor", matrix.grad)
         state = self.state[matrix]
         if "average" not in state:
             state["average"] = torch.zeros_like(matrix)
         average: Tensor = state["average"]
         average.lerp_(gradient, 1 - group["momentum"])
-        ahead = gradient.lerp(average, group["momentum"])
-        rows, columns = matrix.shape
-        length = group["lr"] * max(1.0, rows / columns) ** 0.5
-        matrix.mul_(1 - group["lr"] * group["weight_decay"])
-        matrix.add_(orthogonalized(ahead), alpha=-length)
+        return gradient.lerp(average, group["momentum"])
+
+
+def _by_shape(matrices: Iterable[Tensor]) -> Iterable[list[Tensor]]:
+    """Return the matrices that have a gradient in groups of one shape, in a fixed order."""
+    groups: dict[tuple[int, ...], list[Tensor]] = {}
+    for matrix in matrices:
+        if matrix.grad is not None:
+            groups.setdefault(tuple(matrix.shape), []).append(matrix)
+    return groups.values()
 
 
 def orthogonalized(matrix: Tensor) -> Tensor:
-    """Return a matrix of the same shape with singular values near 1 (0.7 to 1.2).
+    """Return matrices of the same shape with singular values near 1 (0.7 to 1.2).
 
     Newton-Schulz iterations in bfloat16, as rough as the optimizer can bear.
+
+    Parameters
+    ----------
+    matrix : Tensor of float, shape (..., rows, columns)
+        One matrix, or several side by side.
     """
     a, b, c = _COEFFICIENTS
-    is_tall = matrix.shape[0] > matrix.shape[1]
-    x = (matrix.T if is_tall else matrix).bfloat16()
-    x = x / (x.norm() + 1e-7)
+    is_tall = matrix.shape[-2] > matrix.shape[-1]
+    x = (matrix.mT if is_tall else matrix).bfloat16()
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     for _ in range(_N_ITERATIONS):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    result: Tensor = (x.T if is_tall else x).to(matrix.dtype)
+    result: Tensor = (x.mT if is_tall else x).to(matrix.dtype)
     return result

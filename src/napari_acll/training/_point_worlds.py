@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from napari_acll.simulate import (
+    RADIUS_RANGE_UM,
     Anatomy,
     AnimalShape,
     HeadSettings,
@@ -22,7 +23,7 @@ from napari_acll.simulate import (
     pose_positions,
 )
 from napari_acll.training._point_batches import DetectorErrors, NamedNuclei, detect_points
-from napari_acll.training._real_animals import RealHead, in_one_frame
+from napari_acll.training._real_animals import RealHead, in_one_frame, mirror_image
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -49,6 +50,8 @@ class WorldMix:
         by something nameless in the same place.
     plain_brightness_share : float
         Animals whose brightness has nothing to do with the name.
+    plain_radius_share : float
+        Animals whose nuclei have sizes that do not even follow the spacing.
     cut_share : float
         Animals of which a part lies outside the field.
     mode_sd : float
@@ -57,10 +60,11 @@ class WorldMix:
         Most that a nucleus of a real animal strays anew, SD per axis.
     """
 
-    real_share: float = 0.65
+    real_share: float = 0.35
     main_lab_share: float = 0.6
     hidden_share: float = 0.4
     plain_brightness_share: float = 0.35
+    plain_radius_share: float = 0.5
     cut_share: float = 0.15
     mode_sd: float = 0.35
     jitter_um: float = 0.6
@@ -104,7 +108,7 @@ class PointWorlds:
     anatomy : Anatomy
         Where virtual animals, and the gaps of real ones, come from.
     heads : sequence of RealHead
-        Real animals to learn from; may be empty.
+        Real animals to learn from, each as it is and mirrored; may be empty.
     mix : WorldMix
         How often what is drawn.
     main_lab : str
@@ -122,6 +126,7 @@ class PointWorlds:
         self._anatomy = anatomy
         self._mix = mix or WorldMix()
         placed = in_one_frame(heads, anatomy)
+        placed += [mirror_image(head, anatomy) for head in placed]
         self._main = [head for head in placed if head.lab == main_lab]
         self._others = [head for head in placed if head.lab != main_lab]
 
@@ -139,7 +144,11 @@ class PointWorlds:
         if rng.random() < mix.hidden_share:
             nuclei = _hidden(nuclei, rng)
         nuclei = _refilled(nuclei, rng)
-        nuclei = replace(nuclei, brightness=self._brightness(nuclei, rng))
+        nuclei = replace(
+            nuclei,
+            brightness=self._brightness(nuclei, rng),
+            radius_um=self._radii(nuclei, rng),
+        )
         sample = _posed(nuclei, rng)
         return _in_field(sample, rng) if rng.random() < mix.cut_share else sample
 
@@ -203,6 +212,13 @@ class PointWorlds:
         contrast = rng.uniform(0.5, 1.3)
         seen: Floats = np.exp(contrast * np.log(nuclei.brightness) + rng.normal(0, 0.3) * depth)
         return seen
+
+    def _radii(self, nuclei: _Nuclei, rng: np.random.Generator) -> Floats:
+        """Return sizes by the anatomy's rule, or by none."""
+        if rng.random() >= self._mix.plain_radius_share:
+            return nuclei.radius_um
+        spread = rng.normal(0, rng.uniform(0.05, 0.3), len(nuclei.row))
+        return np.clip(rng.uniform(1.2, 1.8) * np.exp(spread), *RADIUS_RANGE_UM)
 
 
 _MOST_LISTED = 110

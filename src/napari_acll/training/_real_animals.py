@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from napari_acll.core import NeuronTable, RecordingError
 from napari_acll.label import fit_pose
@@ -16,6 +17,8 @@ from napari_acll.simulate import Anatomy, AnimalShape, HeadSettings, Truth
 UNKNOWN_NAME = "?"
 """Stands for the name of a nucleus of which nobody knows what it is."""
 _MIN_KNOWN = 20
+_ACROSS = np.array([-1.0, 1.0, 1.0])
+"""Turns places `(z, y, x)` of the anatomy's frame over to the other side."""
 
 
 def _no_places() -> NDArray[np.float64]:
@@ -143,6 +146,44 @@ def in_one_frame(heads: Sequence[RealHead], anatomy: Anatomy) -> list[RealHead]:
         )
         for head in aligned
     ]
+
+
+def mirror_image(head: RealHead, anatomy: Anatomy) -> RealHead:
+    """Return a head with its sides exchanged, left for right also in the names.
+
+    What is mirrored is how far each nucleus lies from its neuron's mean place, so that each side
+    keeps what sets it apart on average. Real heads are as different on one side as on the other:
+    each of them shows how two animals may look.
+
+    Parameters
+    ----------
+    head : RealHead
+        In the anatomy's frame, see `in_one_frame`.
+    anatomy : Anatomy
+        Whose frame it is.
+    """
+    partner = _partners(anatomy)
+    across = anatomy.mean_um[partner] - anatomy.mean_um * _ACROSS
+    row = anatomy.numbers(head.names)
+    known = row >= 0
+    _, nearest = cKDTree(anatomy.mean_um).query(head.position_um)
+    moved = head.position_um * _ACROSS + across[np.where(known, row, nearest)]
+    _, beside = cKDTree(anatomy.mean_um).query(head.nameless_um)
+    return replace(
+        head,
+        names=tuple(
+            anatomy.neurons.names[partner[number]] if number >= 0 else name
+            for name, number in zip(head.names, row, strict=True)
+        ),
+        position_um=moved,
+        nameless_um=head.nameless_um * _ACROSS + across[beside],
+    )
+
+
+def _partners(anatomy: Anatomy) -> NDArray[np.int64]:
+    """Return the row of each neuron's partner on the other side; its own if there is none."""
+    partner = np.array(anatomy.neurons.homologues(), np.int64) - 1
+    return np.where(partner >= 0, partner, np.arange(len(partner)))
 
 
 def _n_known(head: RealHead, anatomy: Anatomy) -> int:

@@ -107,6 +107,17 @@ class TrainSettings(FrozenSettings):
     n_processes: int = Field(
         2, ge=1, le=2, description="2 trains both networks side by side, 1 one after the other."
     )
+    n_workers: int = Field(
+        0,
+        ge=0,
+        description="Processes that draw ahead what each network learns from, for a GPU that would"
+        " wait; 0: the training itself. They do not change the result.",
+    )
+    uses_held_out: bool = Field(
+        False,
+        description="Learn from the animals that are held out for scores, too: for a model that is"
+        " shipped beside its scored twin.",
+    )
     checkpoint_every: int = Field(
         100, ge=1, description="Steps between the states from which a killed training goes on."
     )

@@ -134,6 +134,7 @@ def _train_detector(
         is_mixed_precision=part.is_mixed_precision,
         plan=replace(plan, average_decay=part.average_decay),
         on_step=on_step,
+        n_workers=settings.n_workers,
     )
 
 
@@ -152,6 +153,7 @@ def _train_identifier(
         seed=settings.seed,
         plan=plan,
         on_step=on_step,
+        n_workers=settings.n_workers,
     )
 
 
