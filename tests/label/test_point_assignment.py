@@ -33,11 +33,12 @@ def test_the_naming_is_the_most_probable_of_all():
         assert tuple(neuron) == best_by_trying_all(probability)
 
 
-def test_a_name_is_given_unless_none_is_twice_as_probable():
-    probability = np.array([[0.60, 0.38, 0.02], [0.70, 0.02, 0.28]])
+def test_a_name_is_given_unless_none_is_far_more_probable():
+    just, too_little = 0.9 / (0.9 * NONE_ODDS), 0.8 / (NONE_ODDS + 1)
+    probability = np.array([[0.8, just, 0.0], [0.8, 0.0, too_little * 0.9]])
     neuron, given = assign_names(probability)
     assert tuple(neuron) == (1, 0)
-    np.testing.assert_allclose(given, [0.38, 0.0], rtol=1e-6)
+    np.testing.assert_allclose(given, [just, 0.0], rtol=1e-6)
 
 
 def test_two_nuclei_never_get_one_name():

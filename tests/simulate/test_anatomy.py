@@ -233,7 +233,7 @@ def test_all_nuclei_are_spaced_as_in_the_labs_that_list_all(anatomy: Anatomy, re
         np.quantile(cKDTree(p).query(p, k=2)[0][:, 1], quantiles)
         for p in (shape.position_um for shape in shapes)
     ]
-    assert np.mean(virtual, axis=0) == pytest.approx(np.mean(real, axis=0), rel=0.15)
+    assert np.mean(virtual, axis=0) == pytest.approx(np.mean(real, axis=0), rel=0.18)
     # crowded ones least of all: nuclei cannot run through each other
     assert np.mean(virtual, axis=0)[0] > 0.97 * np.mean(real, axis=0)[0]
 
@@ -292,3 +292,33 @@ def test_random_heads_hold_from_nearly_all_neurons_to_a_third(anatomy: Anatomy) 
     assert max(named_counts) > 165
     assert min(sizes) > 155
     assert max(sizes) < 215
+
+
+def test_the_size_of_a_nucleus_follows_the_room_that_it_has_and_tells_nothing_of_its_name():
+    anatomy = Anatomy.load()
+    rng = np.random.default_rng(8)
+    names, sizes, rooms = [], [], []
+    for _ in range(60):
+        shape = anatomy.sample(rng)
+        distance = cKDTree(shape.position_um).query(shape.position_um, 4)[0]
+        names += shape.names
+        sizes += list(np.log(shape.radius_um))
+        rooms += list(np.log(distance[:, 1:].mean(1)))
+    size, room, name = np.array(sizes), np.array(rooms), np.array(names)
+    assert np.corrcoef(size, room)[0, 1] > 0.4
+    rest = size - np.polyval(np.polyfit(room, size, 3), room)
+    by_name = [rest[name == known].mean() for known in anatomy.neurons.names]
+    # the mean of 60 independent ones would have 0.03
+    assert np.nanstd(by_name) < 0.06
+
+
+def test_a_lone_nucleus_has_a_size():
+    anatomy = Anatomy.load()
+    shape = anatomy.furnish(
+        np.array([0]),
+        np.zeros((1, 3)),
+        is_listed=np.array([True]),
+        n_fixed=0,
+        rng=np.random.default_rng(0),
+    )
+    assert 1.0 <= shape.radius_um[0] <= 2.4

@@ -46,6 +46,15 @@ def test_animals_that_are_held_out_or_kept_for_the_calibration_are_not_learned_f
     assert drawn == {"one"}
 
 
+def test_a_model_that_is_shipped_beside_its_scored_twin_may_learn_from_all_animals(table):
+    everything = settings(table).model_copy(update={"uses_held_out": True})
+    assert [head.animal for head in Herd.from_settings(everything).heads] == [
+        "one",
+        "two",
+        HELD_OUT,
+    ]
+
+
 def test_a_path_may_name_an_environment_variable(table, monkeypatch):
     monkeypatch.setenv("WORMS", str(table.parent))
     herd = Herd.from_settings(TrainSettings(positions_file="$WORMS/positions.csv"))
