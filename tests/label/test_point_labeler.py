@@ -147,6 +147,17 @@ def test_most_nuclei_of_real_moving_worms_are_found(example, frame):
     assert near > by_chance + 0.4
 
 
+def test_names_agree_better_in_upright_volumes_than_in_mirrored_ones():
+    volumes = [r.volume for r in simulated_volumes(Anatomy.load(), 4, seed=(31, 7))]
+    mirrored = [replace(v, marker=v.marker[::-1], activity=v.activity[::-1]) for v in volumes]
+    upright, turned = (
+        np.mean([labeled.handedness for labeled in default_labeler().label(some)])
+        for some in (volumes, mirrored)
+    )
+    assert upright > 0.3
+    assert turned < upright - 1.0
+
+
 def test_too_few_nuclei_are_flagged_and_not_guessed():
     volume = worm().render(0)
     marker = np.random.default_rng(0).normal(100, 5, volume.marker.shape)

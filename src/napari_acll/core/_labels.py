@@ -104,6 +104,9 @@ class LabeledVolume:
         hardly any volume that the model was tried on was as odd. NaN if the labeler does not say.
     why_novel : str
         What is odd about it, as part of a sentence; empty below 0.5.
+    handedness : float
+        How many more names agree with each other than would in the volume's mirror image; below 0
+        the mirror image fits better. Single volumes often err. NaN if the labeler does not say.
     """
 
     index: int
@@ -114,6 +117,7 @@ class LabeledVolume:
     why_not: str = ""
     novelty: float = float("nan")
     why_novel: str = ""
+    handedness: float = float("nan")
 
     def labels(self, n_neurons: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """Return the class number at each voxel, background where there is no named neuron.

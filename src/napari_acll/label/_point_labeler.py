@@ -199,7 +199,8 @@ class PointLabeler:
             Its sharpness.
         """
         table = nucleus_table(found)
-        chance = self.namer.probabilities(table)
+        logits, handedness = self.namer.look(table)
+        chance = self.namer.calibrated(logits)
         neuron, _ = assign_names(chance)
         statistics = volume_statistics(
             table.position_um,
@@ -210,7 +211,7 @@ class PointLabeler:
             homologues=self._homologues,
             sharpness=sharp,
         )
-        return Evidence(chance=chance, statistics=statistics)
+        return Evidence(chance=chance, statistics=statistics, handedness=handedness)
 
     def _label_one(self, volume: Volume) -> LabeledVolume:
         prepared = self._prepared(volume)
@@ -231,6 +232,7 @@ class PointLabeler:
 
     def _judged(self, labeled: LabeledVolume, evidence: "Evidence") -> LabeledVolume:
         """Return the volume with what is odd about it, without names if they would be guesses."""
+        labeled = replace(labeled, handedness=evidence.handedness)
         reference = self._model.card.reference
         if reference is None:
             return labeled
@@ -261,10 +263,13 @@ class Evidence:
         One-to-one probabilities before the last step of the calibration.
     statistics : ndarray of float64
         How the volume looks, see `STATISTICS` of the novelty.
+    handedness : float
+        See `LabeledVolume`.
     """
 
     chance: NDArray[np.float64]
     statistics: NDArray[np.float64]
+    handedness: float
 
 
 def nucleus_table(found: FoundNuclei) -> NucleusTable:

@@ -21,6 +21,8 @@ _KEPT_POSES = (3, 1)
 """How many of them go on to each further pass, which lays the animal on the atlas by the names of
 the one before."""
 _MIN_TRUST = 0.3
+_ACROSS = np.array([-1.0, 1.0, 1.0])
+"""Turns places of the atlas's frame, `(z, y, x)`, over to the other side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -99,11 +101,16 @@ class NucleusNamer:
         )
 
     def logits(self, nuclei: NucleusTable) -> NDArray[np.float64]:
-        """Return the logits of the likeliest posture, `(n, k + 1)`.
+        """Return the logits of the likeliest posture, `(n, k + 1)`."""
+        return self.look(nuclei)[0]
+
+    def look(self, nuclei: NucleusTable) -> tuple[NDArray[np.float64], float]:
+        """Return the logits of the likeliest posture, `(n, k + 1)`, and the handedness.
 
         A first pass looks at the volume in each posture. In the few whose names agree best, the
         neurons that it is sure of give an affine map to the atlas, in which the next pass looks
-        again; the last one looks in the best of these.
+        again; the last one looks in the best of these, and in its mirror image: the handedness is how
+        many more of the surest names agree than there.
         """
         starts, logits = self._judged(nuclei)
         features = nuclei.features(is_fine=True)
@@ -116,9 +123,11 @@ class NucleusNamer:
                 )
                 for number, start in zip(order, starts, strict=True)
             ]
-            logits = self._run(np.stack(placed), np.repeat(features[None], len(placed), 0))
-        best: NDArray[np.float64] = logits[0]
-        return best
+            places = np.stack([*placed, placed[0] * _ACROSS])
+            logits = self._run(places, np.repeat(features[None], len(places), 0))
+            logits, mirrored = logits[:-1], logits[-1]
+        handedness = _agreement(self.calibrated(logits[0])) - _agreement(self.calibrated(mirrored))
+        return logits[0], handedness
 
     def _judged(self, nuclei: NucleusTable) -> tuple[list[Pose], NDArray[np.float64]]:
         """Return all postures, and the logits of names in each."""
