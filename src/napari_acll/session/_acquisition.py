@@ -1,11 +1,13 @@
 """The thread that reads the recording."""
 
+import math
 import time
 from collections.abc import Iterator
 from threading import Event
 
 from napari_acll.core import Pace, RecordingError, Volume, VolumeSource, VolumeStatus
 from napari_acll.session._counters import Tally
+from napari_acll.session._recording_clock import RecordingClock
 from napari_acll.session._stages import Preprocessing
 from napari_acll.session._volume_queue import Arrival, Gap, VolumeQueue
 
@@ -26,6 +28,8 @@ class Acquisition:
         Where the volumes go.
     tally : Tally
         Counts the volumes that were read.
+    clock : RecordingClock
+        Is told when volumes came.
     pace : Pace
         Speed of a replay; a live source sets its own.
     ready : Event
@@ -41,6 +45,7 @@ class Acquisition:
         preprocessor: Preprocessing,
         queue: VolumeQueue,
         tally: Tally,
+        clock: RecordingClock,
         pace: Pace,
         ready: Event,
         stop: Event,
@@ -49,6 +54,7 @@ class Acquisition:
         self._preprocessor = preprocessor
         self._queue = queue
         self._tally = tally
+        self._clock = clock
         self._ready = ready
         self._stop = stop
         is_paced = pace is Pace.RECORDED and not source.is_live
@@ -91,6 +97,7 @@ class Acquisition:
             yield volume, time.perf_counter() - began_s
 
     def _arrival(self, volume: Volume, read_s: float) -> Arrival:
+        came_s = time.perf_counter()
         gaps = self._gaps_before(volume.index)
         self._unfinished = (*gaps, (volume.index, VolumeStatus.SKIPPED))
         self.doing = f"Preprocessing volume {volume.index}"
@@ -98,12 +105,21 @@ class Acquisition:
         prepared = self._preprocessor.apply(volume)
         preprocess_s = time.perf_counter() - began_s
         self._wait_until_due(volume.timestamp_s)
+        queued_s = time.perf_counter()
+        if self._source.is_live:
+            seen_s = volume.seen_s if math.isfinite(volume.seen_s) else came_s
+            read_s = came_s - volume.seen_s
+            self._clock.saw(volume.index, float(volume.slice_times_s[-1]), seen_s)
+        else:
+            seen_s = queued_s - preprocess_s - read_s
+            self._clock.saw(volume.index, volume.timestamp_s, queued_s)
         return Arrival(
             volume=prepared,
             gaps=gaps,
-            queued_s=time.perf_counter(),
+            queued_s=queued_s,
             read_s=read_s,
             preprocess_s=preprocess_s,
+            seen_s=seen_s,
         )
 
     def _gaps_before(self, index: int) -> tuple[Gap, ...]:

@@ -9,6 +9,7 @@ from typing import Protocol
 from napari_acll.core import (
     ChannelAlignment,
     LabeledVolume,
+    Mark,
     SessionCounters,
     SessionWriter,
     StageTimings,
@@ -64,6 +65,17 @@ class Aligned:
 
 
 @dataclass(frozen=True, slots=True)
+class Marked:
+    """Marks of behavior and stimuli."""
+
+    marks: tuple[Mark, ...]
+
+    def hand_to(self, writer: SessionWriter) -> None:
+        """Give it to a writer."""
+        writer.write_marks(self.marks)
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened."""
 
@@ -98,8 +110,14 @@ def last_event(
     return Event("finished", message)
 
 
+_MOST_MARKS = 100_000
+"""Marks that may wait for a slow disk: a quarter of an hour at 100 per second."""
+
+
 class Outbox:
     """A bounded queue from the labeling thread to the writing thread; nothing in it is dropped.
+
+    Marks do not wait for room, so that a key press never does: far too many are dropped.
 
     Parameters
     ----------
@@ -111,6 +129,7 @@ class Outbox:
         self._capacity = capacity
         self._changed = threading.Condition()
         self._waiting: deque[Item] = deque()
+        self._marks: list[Mark] = []
         self._is_finished = False
 
     def put(self, item: Item) -> None:
@@ -119,6 +138,15 @@ class Outbox:
             self._changed.wait_for(lambda: len(self._waiting) < self._capacity)
             self._waiting.append(item)
             self._changed.notify_all()
+
+    def add_mark(self, mark: Mark) -> bool:
+        """Add a mark, waiting for nothing; return False if it is too late or there is no room."""
+        with self._changed:
+            if self._is_finished or len(self._marks) >= _MOST_MARKS:
+                return False
+            self._marks.append(mark)
+            self._changed.notify_all()
+            return True
 
     def finish(self) -> None:
         """Say that nothing more comes."""
@@ -133,7 +161,10 @@ class Outbox:
 
     def _take(self) -> Item | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._is_finished)
+            self._changed.wait_for(lambda: self._marks or self._waiting or self._is_finished)
+            if self._marks:
+                marks, self._marks = self._marks, []
+                return Marked(tuple(marks))
             item = self._waiting.popleft() if self._waiting else None
             self._changed.notify_all()
             return item
