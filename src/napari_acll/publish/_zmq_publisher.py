@@ -70,8 +70,9 @@ class ZmqPublisher:
             self._socket.bind(address)
         except self._zmq.ZMQError as error:
             self._release()
+            reason = str(self._zmq.strerror(error.errno)).lower()
             raise SettingsError(
-                f"Samples cannot be published at {address} ({str(error).lower()}); choose another"
+                f"Samples cannot be published at {address} ({reason}); choose another"
                 " port or an address of this computer (publish.address), or switch it off"
                 " (publish.mode)."
             ) from error

@@ -88,7 +88,7 @@ def _assemble(source: VolumeSource, settings: AcllSettings, out: str | Path | No
     rig = rig_name(source.spec)
     alignment = _given_alignment(settings, rig)
     estimator = _trace_estimator(labeler, settings)
-    mark_channels = _mark_channels(settings)
+    publishers, mark_channels = make_publishers(settings.publish), _mark_channels(settings)
     return Session(
         source=source,
         preprocessor=preprocessor,
@@ -99,7 +99,7 @@ def _assemble(source: VolumeSource, settings: AcllSettings, out: str | Path | No
         settings=settings,
         alignment=alignment,
         alignment_rule=_rule(rig),
-        publishers=make_publishers(settings.publish),
+        publishers=publishers,
         mark_channels=mark_channels,
     )
 
