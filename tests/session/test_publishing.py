@@ -220,3 +220,15 @@ def test_publishing_that_was_asked_for_must_be_possible_before_the_session_begin
     other.close()
     (publisher,) = make_publishers(settings)
     assert publisher.address == other.address
+
+
+def test_a_replay_at_the_recorded_pace_is_late_against_its_own_times():
+    labeler = GatedLabeler()
+    settings = AcllSettings(run=RunSettings(pace="recorded", queue_capacity=1))
+    session = make_session(FakeSource(range(4)), labeler=labeler, settings=settings)
+    session.start()
+    labeler.wait_until_busy()
+    threading.Event().wait(2.1)  # nothing to wait on: the reader stands still meanwhile
+    labeler.allow(4)
+    assert session.join(PATIENCE_S)
+    assert session.deadlines.n_missed == 4  # the last one was due at 1.5 s, and came after 2.1 s

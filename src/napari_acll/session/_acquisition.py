@@ -104,15 +104,15 @@ class Acquisition:
         began_s = time.perf_counter()
         prepared = self._preprocessor.apply(volume)
         preprocess_s = time.perf_counter() - began_s
-        self._wait_until_due(volume.timestamp_s)
+        due_s = self._wait_until_due(volume.timestamp_s)
         queued_s = time.perf_counter()
         if self._source.is_live:
             seen_s = volume.seen_s if math.isfinite(volume.seen_s) else came_s
             read_s = came_s - volume.seen_s
             self._clock.saw(volume.index, float(volume.slice_times_s[-1]), seen_s)
         else:
-            seen_s = queued_s - preprocess_s - read_s
-            self._clock.saw(volume.index, volume.timestamp_s, queued_s)
+            seen_s = due_s - preprocess_s - read_s
+            self._clock.saw(volume.index, volume.timestamp_s, due_s)
         return Arrival(
             volume=prepared,
             gaps=gaps,
@@ -151,12 +151,17 @@ class _Pacer:
         self._stop = stop
         self._offset_s: float | None = None
 
-    def wait(self, timestamp_s: float) -> None:
-        now_s = time.monotonic()
+    def wait(self, timestamp_s: float) -> float:
+        """Return when the volume was due, as `time.perf_counter` tells it."""
+        now_s = time.perf_counter()
         if self._offset_s is None:
             self._offset_s = now_s - timestamp_s
-        self._stop.wait(max(0.0, self._offset_s + timestamp_s - now_s))
+        due_s = self._offset_s + timestamp_s
+        self._stop.wait(max(0.0, due_s - now_s))
+        return due_s
 
 
-def _do_not_wait(timestamp_s: float) -> None:
-    """Go on at once."""
+def _do_not_wait(timestamp_s: float) -> float:
+    """Go on at once: a volume is due when it is there."""
+    del timestamp_s
+    return time.perf_counter()
