@@ -1,6 +1,9 @@
 import csv
+import errno
+import io
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import pytest
@@ -139,3 +142,47 @@ def test_deadlines_are_those_that_the_session_told_last(writer, folder):
     assert SavedSession.open(folder).deadlines == {}
     writer.write_event("deadlines", "In time.", {"deadline_s": 0.6, "n_missed": 0})
     assert SavedSession.open(folder).deadlines == {"deadline_s": 0.6, "n_missed": 0}
+
+
+def test_marks_that_a_full_disk_refuses_can_be_written_again(writer, folder, monkeypatch):
+    writer.write_marks([LIGHT])
+
+    class FullDisk(io.BytesIO):
+        """A file that takes one line and a bit, and then no more."""
+
+        def __init__(self, file):
+            super().__init__()
+            self._file = file
+
+        def __getattr__(self, name):
+            return getattr(self._file, name)
+
+        def seek(self, *where):
+            return self._file.seek(*where)
+
+        def write(self, data):
+            self._file.write(data[: data.index(b"\n") + 5])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def flush(self):
+            self._file.flush()
+
+        def truncate(self, size=None):
+            return self._file.truncate(size)
+
+        def close(self):
+            self._file.close()
+
+    opened = Path.open
+
+    def full(path, mode="r", **options):
+        file = opened(path, mode, **options)
+        return FullDisk(file) if mode == "ab" else file
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with pytest.raises(SessionError, match="No space left"):
+            writer.write_marks([SPEED, ARMED])
+    writer.write_marks([SPEED, ARMED])
+    names = [mark.name for mark in SavedSession.open(folder).marks()]
+    assert names == ["light", "speed", "armed"]

@@ -37,11 +37,17 @@ class MarksFile:
         is_new = not self._path.exists()
         text = "".join(mark_lines(marks))
         with self._path.open("ab") as file:
-            if is_new:
+            n_bytes = file.seek(0, 2)
+            if is_new or not n_bytes:
                 text = ",".join(MARK_COLUMNS) + "\n" + text
             elif not _ends_with_line(self._path):
                 text = "\n" + text
-            file.write(text.encode())
+            try:
+                file.write(text.encode())
+                file.flush()
+            except OSError:  # all or nothing, so that it can be tried again
+                file.truncate(n_bytes)
+                raise
 
 
 def mark_lines(marks: Iterable[Mark]) -> Iterator[str]:

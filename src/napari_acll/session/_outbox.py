@@ -66,9 +66,9 @@ class Aligned:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """Marks of behavior and stimuli."""
+    """Marks of behavior and stimuli; more may be added for as long as they wait."""
 
-    marks: tuple[Mark, ...]
+    marks: list[Mark]
 
     def hand_to(self, writer: SessionWriter) -> None:
         """Give it to a writer."""
@@ -129,7 +129,6 @@ class Outbox:
         self._capacity = capacity
         self._changed = threading.Condition()
         self._waiting: deque[Item] = deque()
-        self._marks: list[Mark] = []
         self._is_finished = False
 
     def put(self, item: Item) -> None:
@@ -142,9 +141,13 @@ class Outbox:
     def add_mark(self, mark: Mark) -> bool:
         """Add a mark, waiting for nothing; return False if it is too late or there is no room."""
         with self._changed:
-            if self._is_finished or len(self._marks) >= _MOST_MARKS:
+            waiting = [item for item in self._waiting if isinstance(item, Marked)]
+            if self._is_finished or sum(len(item.marks) for item in waiting) >= _MOST_MARKS:
                 return False
-            self._marks.append(mark)
+            if waiting and waiting[-1] is self._waiting[-1]:
+                waiting[-1].marks.append(mark)
+            else:
+                self._waiting.append(Marked([mark]))
             self._changed.notify_all()
             return True
 
@@ -161,10 +164,7 @@ class Outbox:
 
     def _take(self) -> Item | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._marks or self._waiting or self._is_finished)
-            if self._marks:
-                marks, self._marks = self._marks, []
-                return Marked(tuple(marks))
+            self._changed.wait_for(lambda: self._waiting or self._is_finished)
             item = self._waiting.popleft() if self._waiting else None
             self._changed.notify_all()
             return item
