@@ -98,6 +98,7 @@ class Acquisition:
 
     def _arrival(self, volume: Volume, read_s: float) -> Arrival:
         came_s = time.perf_counter()
+        live_seen_s = self._seen_s(volume, came_s) if self._source.is_live else None
         gaps = self._gaps_before(volume.index)
         self._unfinished = (*gaps, (volume.index, VolumeStatus.SKIPPED))
         self.doing = f"Preprocessing volume {volume.index}"
@@ -106,21 +107,24 @@ class Acquisition:
         preprocess_s = time.perf_counter() - began_s
         due_s = self._wait_until_due(volume.timestamp_s)
         queued_s = time.perf_counter()
-        if self._source.is_live:
-            seen_s = volume.seen_s if math.isfinite(volume.seen_s) else came_s
-            read_s = came_s - volume.seen_s
-            self._clock.saw(volume.index, float(volume.slice_times_s[-1]), seen_s)
-        else:
-            seen_s = due_s - preprocess_s - read_s
+        if live_seen_s is None:
             self._clock.saw(volume.index, volume.timestamp_s, due_s)
+        else:
+            read_s = came_s - volume.seen_s
         return Arrival(
             volume=prepared,
             gaps=gaps,
             queued_s=queued_s,
             read_s=read_s,
             preprocess_s=preprocess_s,
-            seen_s=seen_s,
+            seen_s=due_s - preprocess_s - read_s if live_seen_s is None else live_seen_s,
         )
+
+    def _seen_s(self, volume: Volume, came_s: float) -> float:
+        """Return when the last slice of a live volume had come, and tell the clock."""
+        seen_s = volume.seen_s if math.isfinite(volume.seen_s) else came_s
+        self._clock.saw(volume.index, float(volume.slice_times_s[-1]), seen_s)
+        return seen_s
 
     def _gaps_before(self, index: int) -> tuple[Gap, ...]:
         n_missing = index - self._last_index - 1

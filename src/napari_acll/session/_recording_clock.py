@@ -13,7 +13,8 @@ class RecordingClock:
 
     A volume comes some time after its last slice was taken, and never before. So of the last
     hundred volumes the one that came the soonest tells how the clocks lie on each other; what is
-    left is the least time that a volume takes from the camera to us.
+    left is the least time that a volume takes from the camera to us, by which the times that it
+    tells are too early.
 
     Parameters
     ----------
