@@ -1,8 +1,10 @@
 import threading
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.session.test_session import PATIENCE_S, make_session, run
+from tests.session.test_session import PATIENCE_S, make_session, run, wait_for
 
 from napari_acll.core import (
     AcllSettings,
@@ -189,6 +191,46 @@ def test_a_live_session_has_the_period_as_deadline_and_is_late_if_its_model_is()
     assert report.deadline_s == source.spec.period_s
     assert report.n_missed >= 1
     assert report.stages["end_to_end"].max_s > source.spec.period_s
+
+
+class SlowReadSource(FakeSource):
+    """A live source whose volumes were complete some time before they are given."""
+
+    ago_s = 0.4
+
+    def __iter__(self):
+        for volume in super().__iter__():
+            yield replace(volume, seen_s=time.perf_counter() - self.ago_s)
+
+
+def test_lateness_counts_from_the_last_slice_to_the_packet():
+    publisher, writer = MemoryPublisher(), MemoryWriter()
+    source = SlowReadSource(range(3), is_live=True)
+    session = make_session(source, publishers=[publisher], writers=[writer])
+    session.start()
+    assert source.exhausted.wait(PATIENCE_S)
+    wait_for(lambda: session.counters.n_traced == 3, session.sample_ready)
+    session.stop()
+    assert session.join(PATIENCE_S)
+    stages = session.deadlines.stages
+    assert stages["end_to_end"].n == stages["publish"].n == 3
+    assert stages["end_to_end"].p50_s >= 0.99 * source.ago_s
+    for sample, timings in zip(publisher.samples, writer.timings, strict=True):
+        assert sample.sent_at_s - sample.seen_at_s >= source.ago_s
+        assert source.ago_s <= timings.read_s <= timings.total_s
+
+
+def test_a_live_source_that_does_not_know_when_its_last_slice_came_has_no_time_of_reading():
+    writer = MemoryWriter()
+    source = FakeSource(range(2), is_live=True)
+    session = make_session(source, writers=[writer])
+    session.start()
+    assert source.exhausted.wait(PATIENCE_S)
+    wait_for(lambda: session.counters.n_traced == 2, session.sample_ready)
+    session.stop()
+    assert session.join(PATIENCE_S)
+    assert all(timings.read_s != timings.read_s for timings in writer.timings)
+    assert all(timings.total_s < PATIENCE_S for timings in writer.timings)
 
 
 def test_a_replay_at_full_speed_has_no_deadline_and_one_at_the_recorded_pace_has():
