@@ -140,6 +140,8 @@ def append(writer, counts, *, lacks=(), time_s=slice_time_s):
 class TestGrowingNd2(LiveSourceContract):
     """The suite that every live source passes."""
 
+    tells_when_seen = True
+
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path):
         self.path = tmp_path / "ein Wurm (ü).nd2"

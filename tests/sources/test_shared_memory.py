@@ -64,6 +64,8 @@ def run_python(code, *words):
 
 
 class TestSharedMemorySource(LiveSourceContract):
+    tells_when_seen = True
+
     @pytest.fixture(autouse=True)
     def _ring(self, name):
         self.name, self.writer = name, None

@@ -25,7 +25,7 @@ LOOK_EVERY_S = 0.2
 SAY_EVERY_S = 10.0
 """Time between two lines where there is no bar."""
 
-TOLD_ELSEWHERE = ("finished", "failed")
+TOLD_ELSEWHERE = ("finished", "failed", "deadlines")
 """Events that the summary or the error says again."""
 
 

@@ -20,11 +20,13 @@ from napari_acll.cli._options import (
     DropPolicyOption,
     Live,
     MarkerChannel,
+    Marks,
     Model,
     Names,
     Notes,
     PaceOption,
     Profile,
+    PublishOption,
     Recording,
     Set,
     Strain,
@@ -65,6 +67,8 @@ def run(
     ] = False,
     pace: PaceOption = None,
     drop_policy: DropPolicyOption = None,
+    publish: PublishOption = None,
+    marks: Marks = None,
     marker_channel: MarkerChannel = None,
     activity_channel: ActivityChannel = None,
     calibration_volumes: CalibrationVolumes = None,
@@ -143,6 +147,8 @@ def run_session(recording: str, *, settings: AcllSettings, out: Path) -> bool:
     is_complete = watch(session, n_volumes=session.source.spec.n_volumes)
     seconds = time.perf_counter() - begun_s
     typer.echo(f"Session {out}: {_summary(session.counters, seconds)}.")
+    if session.deadlines.deadline_s is not None and session.deadlines.sentence():
+        typer.echo(session.deadlines.sentence())
     if session.alignment is not None:
         typer.echo(f"Alignment of the channels: {alignment_sentence(session.alignment)}.")
     if is_complete:

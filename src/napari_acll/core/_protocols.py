@@ -5,7 +5,9 @@ from typing import Protocol, runtime_checkable
 
 from napari_acll.core._alignment import ChannelAlignment
 from napari_acll.core._labels import LabeledVolume
+from napari_acll.core._marks import Mark
 from napari_acll.core._neurons import NeuronTable
+from napari_acll.core._published import PublishedSample
 from napari_acll.core._state import StageTimings
 from napari_acll.core._trace import TraceSample, VolumeStatus
 from napari_acll.core._volume import Volume, VolumeSpec
@@ -151,6 +153,93 @@ class SessionWriter(Protocol):
         """Keep something that happened, with the time at which it did."""
         ...
 
+    def write_marks(self, marks: Sequence[Mark]) -> None:
+        """Keep marks of behavior and stimuli, in the order in which they came."""
+        ...
+
     def close(self, *, state: str) -> None:
         """Finish; `state` is the last `SessionState`. A closed session stays readable."""
+        ...
+
+
+@runtime_checkable
+class Publisher(Protocol):
+    """Sends each sample to other programs. Used by one thread at a time.
+
+    Nobody may be listening, or too slowly: a publisher waits for no one.
+
+    Raises
+    ------
+    PluginError
+        From the constructor, if what it needs is not installed.
+    """
+
+    @property
+    def address(self) -> str:
+        """Where other programs find it."""
+        ...
+
+    def open(self) -> None:
+        """Take the address.
+
+        Raises
+        ------
+        SettingsError
+            If it cannot be used.
+        """
+        ...
+
+    def publish(self, sample: PublishedSample) -> None:
+        """Send one timepoint, at once; those of skipped and lost volumes come, too."""
+        ...
+
+    def close(self) -> None:
+        """Say that no more come, if any did, and let go of the address; may be done twice."""
+        ...
+
+
+@runtime_checkable
+class MarkChannel(Protocol):
+    """Brings marks of behavior and stimuli into a session. Used by one thread only.
+
+    A device may be missing and come back: after an error of `open` or `read` the channel is
+    closed, and opened again later.
+
+    Raises
+    ------
+    SettingsError
+        From the constructor, if its address is not valid.
+    PluginError
+        From the constructor, if what it needs is not installed.
+    """
+
+    @property
+    def name(self) -> str:
+        """What its marks say where they come from."""
+        ...
+
+    def open(self) -> None:
+        """Begin to listen.
+
+        Raises
+        ------
+        OSError
+            If the device, address or file cannot be used now.
+        """
+        ...
+
+    def read(self, timeout_s: float) -> Sequence[Mark]:
+        """Return the marks that came, oldest first; waits for the first one, but no longer.
+
+        What cannot be understood comes as a mark that says so in its note.
+
+        Raises
+        ------
+        OSError
+            If the device is gone.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of everything; also when it was never opened, and twice."""
         ...

@@ -265,6 +265,44 @@ class RunSettings(_Settings):
     save_labels: bool = Field(True, description="Keep the label map of every volume.")
 
 
+class PublishMode(StrEnum):
+    """Whether samples are published."""
+
+    AUTO = "auto"
+    """If what it needs is installed and the address is free; else the session goes without."""
+    ON = "on"
+    """Always; a session that cannot publish does not start."""
+    OFF = "off"
+    """Never."""
+
+
+class PublishSettings(_Settings):
+    """Sending each sample to other programs, as soon as it is traced."""
+
+    mode: PublishMode = Field(
+        PublishMode.AUTO,
+        description="Whether samples are published; auto: if the extra `zmq` is installed and"
+        " nobody else uses the address.",
+    )
+    publisher: str = Field("zmq", description="Name of an installed publisher.")
+    address: str = Field(
+        "tcp://127.0.0.1:5571",
+        pattern=r"^tcp://[^:/\s]+:(\d{1,5}|\*)$",
+        description="Where other programs get them, tcp://HOST:PORT; 127.0.0.1 is reached from"
+        " this computer only, * in its place from all others.",
+    )
+
+
+class MarkSettings(_Settings):
+    """Marks of behavior and stimuli, kept beside the traces and on their clock."""
+
+    channels: tuple[str, ...] = Field(
+        (),
+        description="Where marks come from: tcp://HOST:PORT (ZeroMQ), serial:COM3@115200, or a"
+        " CSV file that may grow.",
+    )
+
+
 class AnimalInfo(_Settings):
     """What the experimenter notes about the animal."""
 
@@ -283,4 +321,6 @@ class AcllSettings(_Settings):
     label: LabelSettings = LabelSettings()
     trace: TraceSettings = TraceSettings()
     run: RunSettings = RunSettings()
+    publish: PublishSettings = PublishSettings()
+    marks: MarkSettings = MarkSettings()
     animal: AnimalInfo = AnimalInfo()

@@ -16,6 +16,7 @@ from napari_acll.core import (
     AcllSettings,
     ChannelAlignment,
     Detections,
+    Mark,
     NeuronTable,
     SessionError,
     VolumeStatus,
@@ -32,6 +33,7 @@ from napari_acll.export._layout import (
     STATUS,
     TIME_ARRAYS,
 )
+from napari_acll.export._marks import MARKS_FILE, read_marks, with_times
 
 TIMEPOINT_ARRAYS = tuple(spec.name for spec in (*SAMPLE_ARRAYS, *TIME_ARRAYS))
 """Arrays with one row per timepoint that `SavedSession.read` gives."""
@@ -307,6 +309,37 @@ class SavedSession:
         *lines, _ = file.read_text(encoding="utf-8", errors="replace").split("\n")
         with _as_damage(self.path):
             return [json.loads(line) for line in lines]
+
+    def marks(self) -> list[Mark]:
+        """Return what the animal did or was shown, in the order in which it was noted.
+
+        Marks that came before the first volume have negative times, if the session could tell.
+
+        Raises
+        ------
+        SessionError
+            If the table of marks is damaged.
+        """
+        with _as_damage(self.path):
+            marks = read_marks(self.path / MARKS_FILE)
+        return with_times(marks, self._detail("clock", "zero_at_s", float("nan")))
+
+    @property
+    def deadlines(self) -> Mapping[str, object]:
+        """How long the stages took and how often samples were late; empty after a crash.
+
+        The same as `DeadlineReport.to_json` gives.
+        """
+        told = [event["details"] for event in self.events() if event["kind"] == "deadlines"]
+        return told[-1] if told and isinstance(told[-1], dict) else {}
+
+    def _detail(self, kind: str, key: str, otherwise: float) -> float:
+        """Return a number that the last event of a kind tells."""
+        for event in reversed(self.events()):
+            details = event["details"]
+            if event["kind"] == kind and isinstance(details, dict):
+                return float(details.get(key, otherwise))
+        return otherwise
 
     def _check_index(self, index: int) -> None:
         if not 0 <= index < self.n_timepoints:

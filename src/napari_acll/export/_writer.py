@@ -1,7 +1,7 @@
 """A session folder that grows while the session runs."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from zarr.codecs import ZstdCodec
 from napari_acll.core import (
     ChannelAlignment,
     LabeledVolume,
+    Mark,
     SessionError,
     StageTimings,
     TraceSample,
@@ -36,6 +37,7 @@ from napari_acll.export._layout import (
     TIMEPOINTS_PER_CHUNK,
     ArraySpec,
 )
+from napari_acll.export._marks import MARKS_FILE, MarksFile
 from napari_acll.export._store import AtomicLocalStore, replace_bytes
 
 
@@ -81,6 +83,7 @@ class ZarrSessionWriter:
         self._is_closed = False
         self._write_session_file("running")
         self._events = (path / EVENTS_FILE).open("a", encoding="utf-8", newline="\n")
+        self._marks = MarksFile(path / MARKS_FILE)
         group = self._create_group()
         table = group.create_group("detections")
         self._samples = [self._timepoints(group, spec) for spec in SAMPLE_ARRAYS]
@@ -186,6 +189,22 @@ class ZarrSessionWriter:
         with self._naming_what_is_safe():
             self._events.write(json.dumps(event, default=str) + "\n")
             self._events.flush()
+
+    def write_marks(self, marks: Sequence[Mark]) -> None:
+        """Keep marks of behavior and stimuli; after return they survive a crash of the process.
+
+        Parameters
+        ----------
+        marks : sequence of Mark
+            In the order in which they came.
+
+        Raises
+        ------
+        SessionError
+            If they cannot be written.
+        """
+        with self._naming_what_is_safe():
+            self._marks.write(marks)
 
     def close(self, *, state: str) -> None:
         """Finish the session; a second call does nothing.

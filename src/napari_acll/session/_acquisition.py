@@ -1,11 +1,13 @@
 """The thread that reads the recording."""
 
+import math
 import time
 from collections.abc import Iterator
 from threading import Event
 
 from napari_acll.core import Pace, RecordingError, Volume, VolumeSource, VolumeStatus
 from napari_acll.session._counters import Tally
+from napari_acll.session._recording_clock import RecordingClock
 from napari_acll.session._stages import Preprocessing
 from napari_acll.session._volume_queue import Arrival, Gap, VolumeQueue
 
@@ -26,6 +28,8 @@ class Acquisition:
         Where the volumes go.
     tally : Tally
         Counts the volumes that were read.
+    clock : RecordingClock
+        Is told when volumes came.
     pace : Pace
         Speed of a replay; a live source sets its own.
     ready : Event
@@ -41,6 +45,7 @@ class Acquisition:
         preprocessor: Preprocessing,
         queue: VolumeQueue,
         tally: Tally,
+        clock: RecordingClock,
         pace: Pace,
         ready: Event,
         stop: Event,
@@ -49,6 +54,7 @@ class Acquisition:
         self._preprocessor = preprocessor
         self._queue = queue
         self._tally = tally
+        self._clock = clock
         self._ready = ready
         self._stop = stop
         is_paced = pace is Pace.RECORDED and not source.is_live
@@ -91,20 +97,34 @@ class Acquisition:
             yield volume, time.perf_counter() - began_s
 
     def _arrival(self, volume: Volume, read_s: float) -> Arrival:
+        came_s = time.perf_counter()
+        live_seen_s = self._seen_s(volume, came_s) if self._source.is_live else None
         gaps = self._gaps_before(volume.index)
         self._unfinished = (*gaps, (volume.index, VolumeStatus.SKIPPED))
         self.doing = f"Preprocessing volume {volume.index}"
         began_s = time.perf_counter()
         prepared = self._preprocessor.apply(volume)
         preprocess_s = time.perf_counter() - began_s
-        self._wait_until_due(volume.timestamp_s)
+        due_s = self._wait_until_due(volume.timestamp_s)
+        queued_s = time.perf_counter()
+        if live_seen_s is None:
+            self._clock.saw(volume.index, volume.timestamp_s, due_s)
+        else:
+            read_s = came_s - volume.seen_s
         return Arrival(
             volume=prepared,
             gaps=gaps,
-            queued_s=time.perf_counter(),
+            queued_s=queued_s,
             read_s=read_s,
             preprocess_s=preprocess_s,
+            seen_s=due_s - preprocess_s - read_s if live_seen_s is None else live_seen_s,
         )
+
+    def _seen_s(self, volume: Volume, came_s: float) -> float:
+        """Return when the last slice of a live volume had come, and tell the clock."""
+        seen_s = volume.seen_s if math.isfinite(volume.seen_s) else came_s
+        self._clock.saw(volume.index, float(volume.slice_times_s[-1]), seen_s)
+        return seen_s
 
     def _gaps_before(self, index: int) -> tuple[Gap, ...]:
         n_missing = index - self._last_index - 1
@@ -135,12 +155,17 @@ class _Pacer:
         self._stop = stop
         self._offset_s: float | None = None
 
-    def wait(self, timestamp_s: float) -> None:
-        now_s = time.monotonic()
+    def wait(self, timestamp_s: float) -> float:
+        """Return when the volume was due, as `time.perf_counter` tells it."""
+        now_s = time.perf_counter()
         if self._offset_s is None:
             self._offset_s = now_s - timestamp_s
-        self._stop.wait(max(0.0, self._offset_s + timestamp_s - now_s))
+        due_s = self._offset_s + timestamp_s
+        self._stop.wait(max(0.0, due_s - now_s))
+        return due_s
 
 
-def _do_not_wait(timestamp_s: float) -> None:
-    """Go on at once."""
+def _do_not_wait(timestamp_s: float) -> float:
+    """Go on at once: a volume is due when it is there."""
+    del timestamp_s
+    return time.perf_counter()

@@ -7,6 +7,7 @@ from napari_acll.core import (
     ChannelAlignment,
     DropPolicy,
     Labeler,
+    MarkChannel,
     PluginError,
     SessionWriter,
     TraceEstimator,
@@ -14,6 +15,7 @@ from napari_acll.core import (
     VolumeSpec,
     load_stage,
 )
+from napari_acll.session._build_publishers import make_publishers
 from napari_acll.session._session import Session
 from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
 
@@ -38,7 +40,8 @@ def build_session(
     RecordingError
         If the recording cannot be read.
     SettingsError
-        If the settings do not fit the recording.
+        If the settings do not fit the recording, samples cannot be published at the address, or
+        marks cannot come from where they should.
     ModelError
         If the model cannot be loaded.
     AlignmentError
@@ -85,6 +88,7 @@ def _assemble(source: VolumeSource, settings: AcllSettings, out: str | Path | No
     rig = rig_name(source.spec)
     alignment = _given_alignment(settings, rig)
     estimator = _trace_estimator(labeler, settings)
+    publishers, mark_channels = make_publishers(settings.publish), _mark_channels(settings)
     return Session(
         source=source,
         preprocessor=preprocessor,
@@ -95,6 +99,8 @@ def _assemble(source: VolumeSource, settings: AcllSettings, out: str | Path | No
         settings=settings,
         alignment=alignment,
         alignment_rule=_rule(rig),
+        publishers=publishers,
+        mark_channels=mark_channels,
     )
 
 
@@ -133,6 +139,14 @@ def _trace_estimator(labeler: Labeler, settings: AcllSettings) -> TraceEstimator
     if not isinstance(estimator, TraceEstimator):
         raise PluginError(f"{factory!r} does not make trace estimators; it lacks `estimate`.")
     return estimator
+
+
+def _mark_channels(settings: AcllSettings) -> list[MarkChannel]:
+    if not settings.marks.channels:
+        return []
+    from napari_acll.marks import open_channel
+
+    return [open_channel(address) for address in settings.marks.channels]
 
 
 def _writers(

@@ -25,6 +25,7 @@ from napari_acll.core import (
 )
 from napari_acll.session._calibration import Calibration
 from napari_acll.session._counters import Tally
+from napari_acll.session._deadline_monitor import DeadlineMonitor
 from napari_acll.session._latest import Latest, Mailbox
 from napari_acll.session._novelty_monitor import NoveltyMonitor
 from napari_acll.session._outbox import (
@@ -36,6 +37,7 @@ from napari_acll.session._outbox import (
     Traced,
     first_events,
 )
+from napari_acll.session._publishing import Publishing
 from napari_acll.session._stages import Preprocessing
 from napari_acll.session._volume_queue import Arrival, Gap, VolumeQueue
 
@@ -47,12 +49,13 @@ _WHY = {
 
 @dataclass(frozen=True, slots=True)
 class _Labeled:
-    """A labeled volume and how long it took."""
+    """A labeled volume and how long it took; whether it is held until there is an alignment."""
 
     arrival: Arrival
     labeled: LabeledVolume
     wait_s: float
     label_s: float
+    is_held: bool
 
 
 @dataclass(kw_only=True, eq=False)
@@ -79,6 +82,8 @@ class Computation:
         What the source has to say.
     queue, outbox : VolumeQueue, Outbox
         Where volumes come from and where results go.
+    publishing, deadlines : Publishing, DeadlineMonitor
+        Get each sample, and how long it took.
     store, mailbox, tally : TraceStore, Mailbox, Tally
         What others look at.
     batch_size : int
@@ -98,6 +103,8 @@ class Computation:
     source_notes: SourceNotes
     queue: VolumeQueue
     outbox: Outbox
+    publishing: Publishing
+    deadlines: DeadlineMonitor
     store: TraceStore
     mailbox: Mailbox
     tally: Tally
@@ -186,7 +193,7 @@ class Computation:
         if self.identity_filter is not None:
             all_labeled = [self.identity_filter.update(labeled) for labeled in all_labeled]
         return [
-            _Labeled(arrival, labeled, began_s - arrival.queued_s, label_s)
+            _Labeled(arrival, labeled, began_s - arrival.queued_s, label_s, not self._is_aligned)
             for arrival, labeled in zip(arrivals, all_labeled, strict=True)
         ]
 
@@ -231,8 +238,10 @@ class Computation:
             wait_s=item.wait_s,
             label_s=item.label_s,
             trace_s=now_s - began_s,
-            total_s=arrival.read_s + arrival.preprocess_s + now_s - arrival.queued_s,
+            total_s=now_s - arrival.seen_s,
         )
+        self.publishing.put(sample, seen_s=arrival.seen_s, traced_s=now_s, is_held=item.is_held)
+        self.deadlines.traced(sample.index, timings, is_held=item.is_held)
         self._hand_on(arrival.volume, labeled, sample, timings)
 
     def _hand_on(
@@ -260,6 +269,7 @@ class Computation:
             self.store.skip(index, status)
             self.tally.count(status)
             self.outbox.put(Skipped(index, status))
+            self.publishing.put_gap(index, status)
         for status, group in groupby(gaps, key=lambda gap: gap[1]):
             indices = [index for index, _ in group]
             message = f"{_span(indices)} {_WHY[status]}."

@@ -20,9 +20,9 @@ def as_acll_error(error: Exception, doing: str) -> AcllError:
     return wrapped
 
 
-def close_quietly(close: Callable[[], None]) -> None:
+def close_quietly(close: Callable[[], None], what: str = "source") -> None:
     """Close something; an error is logged."""
     try:
         close()
     except Exception:  # noqa: BLE001  a source that cannot be closed must not keep us running
-        _log.warning("The source could not be closed.", exc_info=True)
+        _log.warning("The %s could not be closed.", what, exc_info=True)

@@ -9,6 +9,7 @@ from typing import Protocol
 from napari_acll.core import (
     ChannelAlignment,
     LabeledVolume,
+    Mark,
     SessionCounters,
     SessionWriter,
     StageTimings,
@@ -64,6 +65,17 @@ class Aligned:
 
 
 @dataclass(frozen=True, slots=True)
+class Marked:
+    """Marks of behavior and stimuli; more may be added for as long as they wait."""
+
+    marks: list[Mark]
+
+    def hand_to(self, writer: SessionWriter) -> None:
+        """Give it to a writer."""
+        writer.write_marks(self.marks)
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened."""
 
@@ -98,8 +110,14 @@ def last_event(
     return Event("finished", message)
 
 
+_MOST_MARKS = 100_000
+"""Marks that may wait for a slow disk: a quarter of an hour at 100 per second."""
+
+
 class Outbox:
     """A bounded queue from the labeling thread to the writing thread; nothing in it is dropped.
+
+    Marks do not wait for room, so that a key press never does: far too many are dropped.
 
     Parameters
     ----------
@@ -119,6 +137,19 @@ class Outbox:
             self._changed.wait_for(lambda: len(self._waiting) < self._capacity)
             self._waiting.append(item)
             self._changed.notify_all()
+
+    def add_mark(self, mark: Mark) -> bool:
+        """Add a mark, waiting for nothing; return False if it is too late or there is no room."""
+        with self._changed:
+            waiting = [item for item in self._waiting if isinstance(item, Marked)]
+            if self._is_finished or sum(len(item.marks) for item in waiting) >= _MOST_MARKS:
+                return False
+            if waiting and waiting[-1] is self._waiting[-1]:
+                waiting[-1].marks.append(mark)
+            else:
+                self._waiting.append(Marked([mark]))
+            self._changed.notify_all()
+            return True
 
     def finish(self) -> None:
         """Say that nothing more comes."""

@@ -15,7 +15,9 @@ from napari_acll.core import (
     ChannelAlignment,
     IdentityFilter,
     Labeler,
+    MarkChannel,
     NeuronTable,
+    Publisher,
     SessionCounters,
     SessionError,
     SessionState,
@@ -29,6 +31,7 @@ from napari_acll.core import (
 )
 from napari_acll.session._acquisition import Acquisition
 from napari_acll.session._announcer import Announcer
+from napari_acll.session._beside import Beside, SessionSides
 from napari_acll.session._calibration import Calibration
 from napari_acll.session._computation import Computation
 from napari_acll.session._counters import Tally
@@ -46,7 +49,7 @@ _OUTBOX_CAPACITY = 32
 _ORDER = list(SessionState)
 
 
-class Session:
+class Session(SessionSides):
     """One live or replayed recording: reads, labels, traces and saves it, once.
 
     `start` returns at once; the work is done by three threads, `acll-acquire`, `acll-compute`
@@ -81,6 +84,10 @@ class Session:
     alignment_rule : callable, optional
         Called with the calibrated alignment, returns the one to apply; for calibrations that
         cannot be trusted.
+    publishers : sequence of Publisher
+        Who sends each sample to other programs; closed at the end.
+    mark_channels : sequence of MarkChannel
+        Where marks of behavior and stimuli come from, beside `mark`.
 
     Attributes
     ----------
@@ -115,6 +122,8 @@ class Session:
         identity_filter: IdentityFilter | None = None,
         alignment: ChannelAlignment | None = None,
         alignment_rule: AlignmentRule | None = None,
+        publishers: Sequence[Publisher] = (),
+        mark_channels: Sequence[MarkChannel] = (),
     ) -> None:
         self.source = source
         self.settings = settings
@@ -133,6 +142,14 @@ class Session:
         self._mailbox = Mailbox()
         self._queue = VolumeQueue(settings.run.queue_capacity, settings.run.drop_policy)
         self._outbox = Outbox(_OUTBOX_CAPACITY)
+        self._beside = Beside(
+            source=source,
+            settings=settings,
+            neurons=labeler.neurons,
+            outbox=self._outbox,
+            publishers=publishers,
+            mark_channels=mark_channels,
+        )
         self._announce_state = Announcer(self.state_changed)
         self._announce_alignment = Announcer(self.alignment_ready)
         self._announce_sample = Announcer(self.sample_ready)
@@ -149,6 +166,7 @@ class Session:
             preprocessor=preprocessor,
             queue=self._queue,
             tally=self._tally,
+            clock=self._beside.recording_clock,
             pace=settings.run.pace,
             ready=self._ready_event,
             stop=self._stop_event,
@@ -189,6 +207,8 @@ class Session:
             source_notes=SourceNotes(self.source, self._outbox),
             queue=self._queue,
             outbox=self._outbox,
+            publishing=self._beside.publishing,
+            deadlines=self._beside.deadlines,
             store=self.store,
             mailbox=self._mailbox,
             tally=self._tally,
@@ -246,6 +266,7 @@ class Session:
                 )
             self._state = SessionState.WARMING_UP
         self._announce_state.emit(SessionState.WARMING_UP)
+        self._beside.start()
         for thread in self._threads:
             thread.start()
 
@@ -264,6 +285,7 @@ class Session:
         self._request_end()
         if was_idle:
             close_quietly(self.source.close)
+            self._beside.finish()
             self._finish()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -343,6 +365,7 @@ class Session:
         except Exception as error:  # noqa: BLE001  the edge of the thread: kept for join()
             self._end_with(error, self._computation.doing)
         finally:
+            close_quietly(self._beside.finish, "session's side")
             self._outbox.finish()
 
     def _write(self) -> None:

@@ -24,7 +24,10 @@ class Arrival:
     queued_s : float
         `time.perf_counter` when it joined the queue, in s.
     read_s, preprocess_s : float
-        Durations, in s.
+        Durations, in s; NaN where not known.
+    seen_s : float
+        `time.perf_counter` from which on it is counted how late the sample is: when the last
+        slice had come, or in a replay, when it would have.
     """
 
     volume: Volume
@@ -32,6 +35,7 @@ class Arrival:
     queued_s: float = 0.0
     read_s: float = 0.0
     preprocess_s: float = 0.0
+    seen_s: float = 0.0
 
 
 class VolumeQueue:

@@ -225,6 +225,7 @@ class GrowingFolderSource:
             spec=self._spec,
             slice_times_s=slice_times_s,
             missing_z=stored.missing_z,
+            seen_s=arrival.seen_s,
         )
 
     def _read(self, arrival: VolumeArrival) -> FileVolume:

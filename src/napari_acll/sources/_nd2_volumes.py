@@ -61,6 +61,7 @@ class Nd2Volumes:
         self._n_damaged = 0
         self._is_over = False
         self._checked_s = time.monotonic()
+        self._seen_s = float("nan")
         self._first_index = 0
         self.spec: VolumeSpec | None = None
         self.ready: deque[Volume] = deque()
@@ -241,6 +242,7 @@ class Nd2Volumes:
             return None
         now_s = time.monotonic()
         if frame is not None:
+            self._seen_s = time.perf_counter()
             self._checked_s = now_s  # as long as it grows, its name does not matter
             return frame
         self.is_walked = self.is_walked or tail.is_finished
@@ -280,5 +282,6 @@ class Nd2Volumes:
                 spec=self.spec,
                 slice_times_s=slice_times_s,
                 missing_z=tuple((~volume.is_present).nonzero()[0].tolist()),
+                seen_s=self._seen_s,
             )
         )

@@ -166,6 +166,7 @@ class SharedMemorySource(StreamSource):
     def _read(self, ring: "_Ring", number: int) -> Volume | None:
         if self._choice is None or self._spec is None:
             return None
+        seen_s = time.perf_counter()
         slot = ring.read(number, self._choice)
         if slot is None:
             return None
@@ -180,6 +181,7 @@ class SharedMemorySource(StreamSource):
             spec=self._spec,
             slice_times_s=complete_slice_times(slot.times_s, start_s, self._spec.period_s),
             missing_z=tuple(np.flatnonzero(slot.is_missing).tolist()),
+            seen_s=seen_s,
         )
 
     def _is_over(self) -> bool:

@@ -30,6 +30,9 @@ class LiveSourceContract(ABC):
     ----------
     shape : tuple of int
         `(Z, Y, X)` of the volumes that are written; a subclass may choose another.
+    tells_when_seen : bool
+        Whether volumes say when their last slice had come (`Volume.seen_s`), from which the
+        deadlines of a session count; without it they count from when the volume was given.
 
     Examples
     --------
@@ -42,6 +45,7 @@ class LiveSourceContract(ABC):
     """
 
     shape: tuple[int, int, int] = (4, 6, 8)
+    tells_when_seen: bool = False
 
     @abstractmethod
     def make_source(self, settings: SourceSettings) -> VolumeSource:
@@ -85,6 +89,20 @@ class LiveSourceContract(ABC):
         finally:
             reader.stop()
         _require(found == [0, 1, 2], f"volumes {found}")
+
+    def test_a_volume_says_truly_when_its_last_slice_had_come(self) -> None:
+        """How late a sample is counts from then."""
+        reader = _Reader(self._make())
+        try:
+            for index in range(2):
+                before_s = time.perf_counter()
+                self._record(index)
+                seen_s = _required(reader.next()).seen_s
+                is_true = before_s <= seen_s <= time.perf_counter()
+                _require(is_true or not np.isfinite(seen_s), f"seen {seen_s - before_s} s after")
+                _require(is_true or not self.tells_when_seen, "not told")
+        finally:
+            reader.stop()
 
     def test_a_lost_volume_is_a_gap(self) -> None:
         """Nothing is renumbered."""

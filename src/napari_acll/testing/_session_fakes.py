@@ -11,6 +11,7 @@ from napari_acll.core import (
     ChannelAlignment,
     Detections,
     LabeledVolume,
+    Mark,
     NeuronTable,
     SessionError,
     StageTimings,
@@ -239,6 +240,7 @@ class MemoryWriter:
         self.order: list[int] = []
         self.alignments: list[ChannelAlignment] = []
         self.events: list[tuple[str, str]] = []
+        self.marks: list[Mark] = []
         self.timings: list[StageTimings] = []
         self.state = ""
         self.threads: set[str] = set()
@@ -267,6 +269,10 @@ class MemoryWriter:
         """Keep an event."""
         del details
         self.events.append((kind, message))
+
+    def write_marks(self, marks: Sequence[Mark]) -> None:
+        """Keep marks."""
+        self.marks += marks
 
     def close(self, *, state: str) -> None:
         """Keep the last state."""
