@@ -25,8 +25,8 @@ LOOK_EVERY_S = 0.2
 SAY_EVERY_S = 10.0
 """Time between two lines where there is no bar."""
 
-TOLD_ELSEWHERE = ("finished", "failed")
-"""Events that the summary or the error says again."""
+TOLD_ELSEWHERE = ("armed", "finished", "failed")
+"""Events that were told before, or that the summary or the error says again."""
 
 
 class Display(Protocol):

@@ -86,6 +86,11 @@ class LiveSettings(_Settings):
         " at its end only; None: as the camera was set, or had in recordings before, if the"
         " length of a frame agrees.",
     )
+    expected_shape_px: tuple[int, int, int] | None = Field(
+        None,
+        description="(Z, Y, X) voxels of the volumes to come, so that the model is warm before"
+        " the first one; None: as in the last live recording of this kind.",
+    )
     next_file_timeout_s: float = Field(
         0.0,
         ge=0,
@@ -263,6 +268,35 @@ class RunSettings(_Settings):
         8, ge=1, le=64, description="Volumes that may wait for labeling (8 are 4.8 s at 0.6 s)."
     )
     save_labels: bool = Field(True, description="Keep the label map of every volume.")
+    max_failures: int | None = Field(
+        None,
+        ge=0,
+        le=1000,
+        description="Volumes in a row on which the model or another stage may fail before the"
+        " session ends; None: 5 live, 0 in a replay, which can be repeated.",
+    )
+    disk_wait_s: float | None = Field(
+        None,
+        ge=0,
+        description="How long a session folder that cannot be written is tried again, in s, while"
+        " results wait in memory; None: 600 live, 0 in a replay.",
+    )
+    spool_mb: int = Field(
+        1024,
+        ge=1,
+        description="Memory for results that wait for the session folder, in MB; when it is full"
+        " the label maps are given up first.",
+    )
+    fallback_folder: str | None = Field(
+        None,
+        description="Where the session goes on if its own folder cannot be written, best on"
+        " another disk; None: it waits.",
+    )
+    degrades_when_late: bool = Field(
+        True,
+        description="Do less when labeling falls behind a live microscope, step by step, and all"
+        " of it again when it keeps up.",
+    )
 
 
 class AnimalInfo(_Settings):

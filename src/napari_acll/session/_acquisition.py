@@ -1,12 +1,15 @@
 """The thread that reads the recording."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Event
 
 from napari_acll.core import Pace, RecordingError, Volume, VolumeSource, VolumeStatus
+from napari_acll.session import _outbox as outbox
 from napari_acll.session._counters import Tally
+from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._stages import Preprocessing
+from napari_acll.session._tolerance import Tolerance
 from napari_acll.session._volume_queue import Arrival, Gap, VolumeQueue
 
 MAX_GAP = 10_000
@@ -32,6 +35,12 @@ class Acquisition:
         Set when the model is warm; reading begins then.
     stop : Event
         Ends the reading when set.
+    ladder : DegradeLadder
+        Says which volumes are skipped at once because we are late.
+    tolerance : Tolerance
+        Says when the preprocessing failed too often.
+    tell : callable
+        Called with an event when a volume cannot be preprocessed.
     """
 
     def __init__(
@@ -44,6 +53,9 @@ class Acquisition:
         pace: Pace,
         ready: Event,
         stop: Event,
+        ladder: DegradeLadder,
+        tolerance: Tolerance,
+        tell: Callable[[outbox.Event], None],
     ) -> None:
         self._source = source
         self._preprocessor = preprocessor
@@ -51,6 +63,9 @@ class Acquisition:
         self._tally = tally
         self._ready = ready
         self._stop = stop
+        self._ladder = ladder
+        self._tolerance = tolerance
+        self._tell = tell
         is_paced = pace is Pace.RECORDED and not source.is_live
         self._wait_until_due = _Pacer(stop).wait if is_paced else _do_not_wait
         self._last_index = -1
@@ -66,12 +81,15 @@ class Acquisition:
             If the recording turns out not to be what it should be.
         """
         try:
-            self._ready.wait()
+            if not self._source.is_live:  # a microscope does not wait for a model
+                self._ready.wait()
             for volume, read_s in self._volumes():
-                self._queue.put(self._arrival(volume, read_s))
-                self._unfinished = ()
+                arrival = self._arrival(volume, read_s)
+                if arrival is not None:
+                    self._queue.put(arrival)
+                    self._unfinished = ()
             if not self._stop.is_set():
-                self._unfinished = self._missing_at_the_end()
+                self._unfinished += self._missing_at_the_end()
         finally:
             try:
                 self._source.close()
@@ -90,12 +108,17 @@ class Acquisition:
             self._tally.count_read()
             yield volume, time.perf_counter() - began_s
 
-    def _arrival(self, volume: Volume, read_s: float) -> Arrival:
-        gaps = self._gaps_before(volume.index)
+    def _arrival(self, volume: Volume, read_s: float) -> Arrival | None:
+        """Return the volume as it waits, None if it becomes a gap before the next one."""
+        gaps = (*self._unfinished, *self._gaps_before(volume.index))
         self._unfinished = (*gaps, (volume.index, VolumeStatus.SKIPPED))
+        if self._ladder.leaves_out(volume.index):
+            return None
         self.doing = f"Preprocessing volume {volume.index}"
         began_s = time.perf_counter()
-        prepared = self._preprocessor.apply(volume)
+        prepared = self._prepared(volume)
+        if prepared is None:
+            return None
         preprocess_s = time.perf_counter() - began_s
         self._wait_until_due(volume.timestamp_s)
         return Arrival(
@@ -105,6 +128,17 @@ class Acquisition:
             read_s=read_s,
             preprocess_s=preprocess_s,
         )
+
+    def _prepared(self, volume: Volume) -> Volume | None:
+        try:
+            prepared = self._preprocessor.apply(volume)
+        except Exception as error:  # noqa: BLE001  one volume must not cost a recording
+            what = self._tolerance.forgive(error, self.doing)
+            message = f"Volume {volume.index} could not be preprocessed ({what}); it is skipped."
+            self._tell(outbox.Event("failure", message, {"index": volume.index}))
+            return None
+        self._tolerance.succeeded()
+        return prepared
 
     def _gaps_before(self, index: int) -> tuple[Gap, ...]:
         n_missing = index - self._last_index - 1
