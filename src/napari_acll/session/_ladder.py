@@ -87,12 +87,13 @@ class DegradeLadder:
         self._window.append(n_waiting)
         if len(self._window) < _WINDOW:
             return None
-        waiting, most = median(self._window), max(self._window)
+        waiting, most, last = median(self._window), max(self._window), self._window[-1]
         self._window.clear()
         self._n_since_step_back += 1
         before, self._before = self._before, waiting
         self._n_calm = self._n_calm + 1 if most <= self._calm_up_to else 0
-        is_late = waiting >= self._late_from and before is not None and waiting > before - 1
+        is_better = before is None or waiting <= before - 1
+        is_late = min(waiting, last) >= self._late_from and not is_better
         if is_late and self._level < len(self._steps):
             return self._give_up(index, waiting)
         if self._n_calm >= self._patience and self._level > 0:

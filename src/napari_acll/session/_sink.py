@@ -1,5 +1,6 @@
 """A writer that may be unable to write for a while, and what waits for it."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from typing import TypeAlias
 
 from napari_acll.core import RunSettings, SessionWriter
 from napari_acll.session._outbox import Aligned, Event, Item, Traced
+
+_log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 """Time between two tries to write: often enough for a person, seldom enough for a dead share."""
@@ -168,9 +171,8 @@ class Sink:
             return False
         try:
             writer = self._fallback()
-        except Exception as error:
-            if not _is_refused_by_the_system(error):
-                raise
+        except Exception:  # noqa: BLE001  a place that is no better is no reason to give up
+            _log.debug("There is no other place for the session.", exc_info=True)
             return False
         if writer is None:
             return False
