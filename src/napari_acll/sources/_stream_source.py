@@ -1,13 +1,13 @@
 """What all sources share that take volumes from a running sender."""
 
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 from napari_acll.core import NotBegunError, RecordingError, SourceSettings, Volume, VolumeSpec
+from napari_acll.sources._awake_clock import AwakeClock
 
 _LONGEST_WAIT_S = 0.02  # so that `close` never has to wait for longer
 
@@ -200,15 +200,16 @@ class _Patience:
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
         self._pulse: object = None
-        self._until_s = time.monotonic() + patience_s
+        self._clock = AwakeClock()
+        self._until_s = self._clock.now_s() + patience_s
 
     @property
     def is_over(self) -> bool:
         """Whether nothing happened for too long."""
-        return time.monotonic() > self._until_s
+        return self._clock.now_s() > self._until_s
 
     def renew(self, pulse: object) -> None:
         """Begin anew if this is not the pulse of before."""
         if pulse != self._pulse:
             self._pulse = pulse
-            self._until_s = time.monotonic() + self._patience_s
+            self._until_s = self._clock.now_s() + self._patience_s
