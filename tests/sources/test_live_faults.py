@@ -12,7 +12,6 @@ from tests.sources.test_growing_nd2 import PATIENCE_S, append, live, writer_of
 from napari_acll.core import RecordingError
 from napari_acll.sources import GrowingFolderSource, _awake_clock
 
-
 is_locked = pytest.mark.skipif(
     sys.platform == "win32", reason="Windows renames no folder in which a file is open"
 )
