@@ -1,5 +1,6 @@
 """What becomes of a session whose folder cannot be written for a while, or not any longer."""
 
+import csv
 import errno
 import shutil
 import threading
@@ -11,7 +12,7 @@ from tests.session.test_faults import ending_source
 from tests.session.test_session import PATIENCE_S, listen, run
 
 from napari_acll.core import AcllSettings, SessionError
-from napari_acll.export import SavedSession, _columns, _writer
+from napari_acll.export import SavedSession, _columns, _writer, export_csv
 from napari_acll.session import _sink, build_session
 from napari_acll.testing import FakeLabeler, FakeSource, expected_ratio
 
@@ -139,6 +140,11 @@ def test_a_folder_that_is_removed_is_continued_beside(tmp_path):
     assert saved.alignment is not None
     assert heard["sample"] == list(range(N_VOLUMES))
     assert any("a-continued.acll" in message for _, message in heard["event"])
+    export_csv(saved, tmp_path / "a.csv")
+    with (tmp_path / "a.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    indices = sorted({int(row["volume_index"]) for row in rows if row["ratio"]})
+    assert indices == list(range(N_SAFE, N_VOLUMES))
 
 
 def test_a_fallback_folder_takes_over_from_a_full_disk(tmp_path, disk, monkeypatch):
