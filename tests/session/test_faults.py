@@ -253,6 +253,7 @@ class TestTheBacklog:
         ("policy", "words"),
         [
             (DropPolicy.BLOCK, "nothing is skipped (run.drop_policy=block)"),
+            (DropPolicy.NEWEST, "only the newest is labeled"),
             (DropPolicy.DROP_OLDEST, "4 volumes may wait, then the oldest is skipped"),
         ],
     )

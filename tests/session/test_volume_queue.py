@@ -83,3 +83,24 @@ def test_a_head_start_is_bounded_in_memory_and_longer_than_any_warm_up():
     wide = fake_spec()
     real = wide.with_grid(type(wide.grid).as_stored((64, 120, 284), (1.5, 0.54, 0.54)))
     assert head_start(real) == 1_000_000_000 // (64 * 120 * 284 * 4) == 114
+
+
+def test_of_all_that_wait_only_the_newest_is_taken_if_that_is_wanted():
+    queue = VolumeQueue(8, DropPolicy.NEWEST)
+    put(queue, 0, 1, 2)
+    (taken,) = queue.take(4)
+    assert taken.volume.index == 2
+    assert taken.gaps == ((0, VolumeStatus.SKIPPED), (1, VolumeStatus.SKIPPED))
+    put(queue, 3)
+    assert indices(queue.take(4)) == [3]
+
+
+def test_the_newest_comes_first_only_once_the_head_start_is_worked_off():
+    queue = VolumeQueue(2, DropPolicy.NEWEST, head_start=6)
+    put(queue, 0, 1, 2, 3)
+    queue.open()
+    assert indices(queue.take(1)) == [0]
+    assert indices(queue.take(1)) == [1]
+    assert indices(queue.take(1)) == [2]
+    put(queue, 4, 5)
+    assert indices(queue.take(1)) == [5]

@@ -18,6 +18,11 @@ def backlog_event(settings: AcllSettings) -> Event:
             "Backlog: the reading waits for the labeling, nothing is skipped"
             " (run.drop_policy=block)."
         )
+    elif run.drop_policy is DropPolicy.NEWEST:
+        message = (
+            "Backlog: of all volumes that wait only the newest is labeled, the others are skipped"
+            " (run.drop_policy=newest)."
+        )
     else:
         less = (
             " Before it comes to that, less is done (run.degrades_when_late)."

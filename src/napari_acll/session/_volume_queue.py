@@ -103,14 +103,15 @@ class VolumeQueue:
                 self._last_gaps += _as_gaps(arrival)
                 return
             self._waiting.append(arrival)
-            while len(self._waiting) > self._limit:
-                self._drop_oldest()
+            self._drop_down_to(self._limit)
             self._changed.notify_all()
 
     def take(self, most: int) -> list[Arrival]:
         """Return up to `most` waiting volumes, at least one; none when no more will come."""
         with self._changed:
             self._changed.wait_for(self._is_ready)
+            if self._policy is DropPolicy.NEWEST and self._limit <= self._capacity:
+                self._drop_down_to(1)
             n = min(most, len(self._waiting))
             taken = [self._waiting.popleft() for _ in range(n)]
             self._shrink(n)
@@ -141,7 +142,7 @@ class VolumeQueue:
 
     def _has_room(self) -> bool:
         return len(self._waiting) < self._limit or (
-            self._is_open and self._policy is DropPolicy.DROP_OLDEST
+            self._is_open and self._policy is not DropPolicy.BLOCK
         )
 
     def _is_ready(self) -> bool:
@@ -154,6 +155,10 @@ class VolumeQueue:
             self._limit = self._capacity
         left = self._limit_at_opening - self._n_taken // _TAKEN_PER_STEP
         self._limit = max(self._capacity, min(self._limit, left))
+
+    def _drop_down_to(self, n_kept: int) -> None:
+        while len(self._waiting) > n_kept:
+            self._drop_oldest()
 
     def _drop_oldest(self) -> None:
         gaps = _as_gaps(self._waiting.popleft())
