@@ -265,9 +265,9 @@ class RunSettings(_Settings):
     pace: Pace = Field(Pace.MAX, description="Speed of a replay.")
     drop_policy: DropPolicy = Field(
         DropPolicy.BLOCK,
-        description="What happens when labeling falls behind: block (the reading waits, nothing is"
-        " skipped; for a replay), drop_oldest (the oldest that waits is skipped; the default live),"
-        " newest (all that wait but the newest are skipped; for closed loops).",
+        description="What happens when labeling falls behind: block (the reading waits, nothing"
+        " is skipped; for a replay), drop_oldest (the oldest that waits is skipped; the default"
+        " live), newest (all that wait but the newest are skipped; for closed loops).",
     )
     queue_capacity: int = Field(
         8, ge=1, le=64, description="Volumes that may wait for labeling (8 are 4.8 s at 0.6 s)."

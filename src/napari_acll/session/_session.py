@@ -39,7 +39,7 @@ from napari_acll.session._outbox import Event, Outbox, SourceNotes, last_event
 from napari_acll.session._sink import Fallback, patience_of
 from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
 from napari_acll.session._tolerance import Tolerance, most_failures
-from napari_acll.session._volume_queue import VolumeQueue, head_start
+from napari_acll.session._volume_queue import VolumeQueue
 from napari_acll.session._writing import Writing
 
 _log = logging.getLogger(__name__)
@@ -137,11 +137,7 @@ class Session:
         self._is_stopped_by_user = False
         self._tally = Tally()
         self._mailbox = Mailbox()
-        self._queue = VolumeQueue(
-            settings.run.queue_capacity,
-            settings.run.drop_policy,
-            head_start(self.spec) if source.is_live else 0,
-        )
+        self._queue = VolumeQueue.for_run(settings.run, self.spec, is_live=source.is_live)
         self._outbox = Outbox(_OUTBOX_CAPACITY)
         self._notes = SourceNotes(source, self._outbox, labeler)
         self._notes.add(backlog_event(settings))

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from napari_acll.core import DropPolicy, Volume, VolumeSpec, VolumeStatus
+from napari_acll.core import DropPolicy, RunSettings, Volume, VolumeSpec, VolumeStatus
 
 Gap: TypeAlias = tuple[int, VolumeStatus]
 """Index of a timepoint without values, and why it has none."""
@@ -82,6 +82,12 @@ class VolumeQueue:
         self._last_gaps: tuple[Gap, ...] = ()
         self._is_abandoned = False
         self._is_finished = False
+
+    @classmethod
+    def for_run(cls, run: RunSettings, spec: VolumeSpec, *, is_live: bool) -> "VolumeQueue":
+        """Return the queue of a session, with a head start if the source is live."""
+        n_ahead = head_start(spec) if is_live else 0
+        return cls(run.queue_capacity, run.drop_policy, n_ahead)
 
     def __len__(self) -> int:
         return len(self._waiting)
