@@ -9,6 +9,7 @@ from tests.session.test_session import PATIENCE_S, LateSource, listen, make_sess
 
 from napari_acll.core import (
     AcllSettings,
+    ChannelAlignment,
     DropPolicy,
     PluginError,
     RecordingError,
@@ -19,6 +20,7 @@ from napari_acll.core import (
 from napari_acll.label import MemoryFallback
 from napari_acll.session import _session
 from napari_acll.testing import (
+    FakeCalibrator,
     FakeLabeler,
     FakePreprocessor,
     FakeSource,
@@ -163,6 +165,22 @@ class TestAStageThatRaises:
         counters = session.counters
         assert (counters.n_read, counters.n_traced, counters.n_skipped) == (9, 7, 2)
         assert len(messages(writer, "failure")) == 2
+
+    def test_a_calibration_that_fails_on_one_volume_goes_on_with_the_next(self):
+        class Touchy(FakeCalibrator):
+            def add(self, volume):
+                if volume.index == 1:
+                    raise ZeroDivisionError("no cells")
+                super().add(volume)
+
+        writer = MemoryWriter()
+        calibrator = Touchy(3, ChannelAlignment(is_trusted=True))
+        session = run(live(calibrator=calibrator, writers=[writer]))
+        assert calibrator.seen == [0, 2, 3]
+        assert session.counters.n_traced == 10
+        assert messages(writer, "failure") == [
+            "Volume 1 is of no use for the calibration (ZeroDivisionError: no cells)."
+        ]
 
     def test_a_model_without_memory_is_told_and_goes_on(self):
         full = FailsOn(range(100), torch.OutOfMemoryError("CUDA out of memory"))

@@ -9,18 +9,20 @@ class Steady:
 
 def test_time_goes_on_while_it_is_looked_at():
     steady = Steady()
-    clock = AwakeClock(lambda: steady.now_s)
+    told = []
+    clock = AwakeClock(told.append, lambda: steady.now_s)
     began_s = clock.now_s()
     for _ in range(100):
         steady.now_s += 3.0
         clock.now_s()
     assert clock.now_s() - began_s == pytest.approx(300.0)
-    assert clock.slept_s == 0.0
+    assert told == []
 
 
 def test_the_time_of_a_computer_that_slept_is_no_silence():
     steady = Steady()
-    clock = AwakeClock(lambda: steady.now_s)
+    told = []
+    clock = AwakeClock(told.append, lambda: steady.now_s)
     began_s = clock.now_s()
     steady.now_s += 1.0
     clock.now_s()
@@ -28,4 +30,15 @@ def test_the_time_of_a_computer_that_slept_is_no_silence():
     clock.now_s()
     steady.now_s += 1.0
     assert clock.now_s() - began_s == pytest.approx(2.0)
-    assert clock.slept_s == pytest.approx(3600.0)
+    (sentence,) = told
+    assert sentence.startswith("Nobody looked for new volumes for 3600 s")
+
+
+def test_a_look_that_a_share_held_up_is_no_silence_and_not_worth_a_word():
+    steady = Steady()
+    told = []
+    clock = AwakeClock(told.append, lambda: steady.now_s)
+    began_s = clock.now_s()
+    steady.now_s += 20.0
+    assert clock.now_s() == began_s
+    assert told == []

@@ -119,6 +119,7 @@ class Computation:
         tolerance = Tolerance(self.max_failures)
         self._labeling = Labeling(self.labeler, self.identity_filter, tolerance)
         self._tracing = Tolerance(self.max_failures)
+        self._calibrating = Tolerance(self.max_failures)
 
     def warm_up(self) -> None:
         """Do everything that makes the first volume slow.
@@ -196,7 +197,12 @@ class Computation:
     def _calibrate(self, volumes: list[Volume]) -> None:
         for volume in volumes:
             self.doing = f"Calibrating on volume {volume.index}"
-            self.calibration.add(volume)
+            try:
+                self.calibration.add(volume)
+            except Exception as error:  # noqa: BLE001  one volume must not cost a recording
+                what = self._calibrating.forgive(error, self.doing)
+                message = f"Volume {volume.index} is of no use for the calibration ({what})."
+                self._tell(Event("failure", message, {"index": volume.index}))
 
     def _hand_on_if_aligned(self) -> None:
         """Trace all that is pending, in order; each item leaves the list when it is done."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 _LONGEST_LOOK_S = 5.0
 """Sources look many times per second; between two looks this far apart the computer slept, or a
 network share let us wait."""
+_WORTH_TELLING_S = 30.0
 
 
 class AwakeClock:
@@ -17,22 +18,29 @@ class AwakeClock:
 
     Parameters
     ----------
-    clock_s : callable
+    tell : callable
+        Called with a sentence when nobody looked for long.
+    clock_s : callable, optional
         Monotonic time in s.
     """
 
-    def __init__(self, clock_s: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self, tell: Callable[[str], None], clock_s: Callable[[], float] | None = None
+    ) -> None:
+        self._tell = tell
         self._clock_s = clock_s or time.monotonic
         self._last_s = self._clock_s()
         self._now_s = self._last_s
-        self.slept_s = 0.0
 
     def now_s(self) -> float:
         """Return the time without long gaps between looks, in s."""
         clock_s = self._clock_s()
         passed_s, self._last_s = clock_s - self._last_s, clock_s
-        if passed_s > _LONGEST_LOOK_S:
-            self.slept_s += passed_s
-        else:
+        if passed_s <= _LONGEST_LOOK_S:
             self._now_s += passed_s
+        elif passed_s >= _WORTH_TELLING_S:
+            self._tell(
+                f"Nobody looked for new volumes for {passed_s:.0f} s (the computer slept, or"
+                " something held up the reading); that is not counted as silence."
+            )
         return self._now_s

@@ -51,7 +51,7 @@ class GrowingNd2Source:
         self._settings = settings
         self._lock = threading.RLock()
         self._closed = threading.Event()
-        self._clock = AwakeClock()
+        self._clock = AwakeClock(self._tell)
         self._notes: list[str] = []
         self._part = path
         self._volumes: Nd2Volumes | None = None

@@ -25,7 +25,7 @@ class Outage:
         self._folder = folder
         self._patience_s = patience_s
         self._notes = notes
-        self._clock = AwakeClock()
+        self._clock = AwakeClock(notes.tell)
         self._began_s: float | None = None
         self._total_s = 0.0
 

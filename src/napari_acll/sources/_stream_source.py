@@ -2,7 +2,7 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -97,7 +97,7 @@ class StreamSource(ABC):
 
     def _wait_for_spec(self) -> VolumeSpec | None:
         """Return the spec, None if the source was closed while it was waited for."""
-        patience = _Patience(self._settings.live.start_timeout_s)
+        patience = _Patience(self._settings.live.start_timeout_s, self._note)
         while self._spec is None:
             with self._lock:
                 if self._closed.is_set():
@@ -113,7 +113,8 @@ class StreamSource(ABC):
         """Return the next volume, None at the end."""
         live = self._settings.live
         is_first = self._last_index is None
-        patience = _Patience(live.start_timeout_s if is_first else live.idle_timeout_s)
+        patience_s = live.start_timeout_s if is_first else live.idle_timeout_s
+        patience = _Patience(patience_s, self._note)
         while True:
             with self._lock:
                 if self._closed.is_set():
@@ -197,10 +198,10 @@ class StreamSource(ABC):
 class _Patience:
     """Time that begins anew whenever something happens."""
 
-    def __init__(self, patience_s: float) -> None:
+    def __init__(self, patience_s: float, tell: Callable[[str], None]) -> None:
         self._patience_s = patience_s
         self._pulse: object = None
-        self._clock = AwakeClock()
+        self._clock = AwakeClock(tell)
         self._until_s = self._clock.now_s() + patience_s
 
     @property
