@@ -135,7 +135,11 @@ def run_session(recording: str, *, settings: AcllSettings, out: Path) -> bool:
     if settings.source.live.is_live:
         wait_s = settings.source.live.start_timeout_s
         typer.echo(f"Waiting up to {wait_s:g} s for {recording} to begin.", err=True)
-    session = build_session(recording, settings=settings, out=out)
+
+    def say(_kind: str, message: str) -> None:
+        typer.echo(message, err=True)
+
+    session = build_session(recording, settings=settings, out=out, tell=say)
     begun_s = time.perf_counter()
 
     def restart_clock(kind: str, _message: str) -> None:

@@ -32,6 +32,8 @@ class DropPolicy(StrEnum):
     """The reader waits: nothing is skipped. For replay."""
     DROP_OLDEST = "drop_oldest"
     """The oldest waiting volume is skipped, and counted. For a live microscope."""
+    NEWEST = "newest"
+    """Only the newest is labeled, all others that wait are skipped. For closed loops."""
 
 
 class LiveSettings(_Settings):
@@ -85,6 +87,11 @@ class LiveSettings(_Settings):
         description="(Y, X) rows and columns of a frame of a growing ND2 file, which tells them"
         " at its end only; None: as the camera was set, or had in recordings before, if the"
         " length of a frame agrees.",
+    )
+    expected_shape_px: tuple[int, int, int] | None = Field(
+        None,
+        description="(Z, Y, X) voxels of the volumes to come, so that the model is warm before"
+        " the first one; None: as in the last live recording of this kind.",
     )
     next_file_timeout_s: float = Field(
         0.0,
@@ -257,12 +264,44 @@ class RunSettings(_Settings):
 
     pace: Pace = Field(Pace.MAX, description="Speed of a replay.")
     drop_policy: DropPolicy = Field(
-        DropPolicy.BLOCK, description="What happens when labeling falls behind."
+        DropPolicy.BLOCK,
+        description="What happens when labeling falls behind: block (the reading waits, nothing"
+        " is skipped; for a replay), drop_oldest (the oldest that waits is skipped; the default"
+        " live), newest (all that wait but the newest are skipped; for closed loops).",
     )
     queue_capacity: int = Field(
         8, ge=1, le=64, description="Volumes that may wait for labeling (8 are 4.8 s at 0.6 s)."
     )
     save_labels: bool = Field(True, description="Keep the label map of every volume.")
+    max_failures: int | None = Field(
+        None,
+        ge=0,
+        le=1000,
+        description="Volumes in a row on which the model or another stage may fail before the"
+        " session ends; None: 5 live, 0 in a replay, which can be repeated.",
+    )
+    disk_wait_s: float | None = Field(
+        None,
+        ge=0,
+        description="How long a session folder that cannot be written is tried again, in s, while"
+        " results wait in memory; None: 600 live, 0 in a replay.",
+    )
+    spool_mb: int = Field(
+        1024,
+        ge=1,
+        description="Memory for results that wait for the session folder, in MB; when it is full"
+        " the label maps are given up first.",
+    )
+    fallback_folder: str | None = Field(
+        None,
+        description="Where the session goes on if its own folder cannot be written, best on"
+        " another disk; None: it waits.",
+    )
+    degrades_when_late: bool = Field(
+        True,
+        description="Do less when labeling falls behind a live microscope, step by step, and all"
+        " of it again when it keeps up.",
+    )
 
 
 class PublishMode(StrEnum):

@@ -1,5 +1,8 @@
 """Files that are written while another program reads them."""
 
+import contextlib
+import errno
+import os
 import time
 import uuid
 from pathlib import Path
@@ -39,6 +42,29 @@ def overwrite_bytes(path: Path, offset: int, data: bytes) -> None:
     with path.open("r+b") as file:
         file.seek(offset)
         file.write(data)
+
+
+def append_bytes(path: Path, data: bytes) -> None:
+    """Add to a file that is there already, all or nothing.
+
+    The file is not kept open: one that was deleted meanwhile is an error, and a share that went
+    away and came back is not.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what it held stays.
+    """
+    with path.open("r+b", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        try:
+            written = file.write(data)
+            if written < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(end)
+            raise
 
 
 def replace_file(partial: Path, path: Path) -> None:

@@ -1,5 +1,6 @@
 """A session folder that grows while the session runs."""
 
+import errno
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ from napari_acll.export._layout import (
     ArraySpec,
 )
 from napari_acll.export._marks import MARKS_FILE, MarksFile
-from napari_acll.export._store import AtomicLocalStore, replace_bytes
+from napari_acll.export._store import AtomicLocalStore, append_bytes, replace_bytes
 
 
 def check_new_session(path: Path) -> None:
@@ -80,9 +81,10 @@ class ZarrSessionWriter:
         self._n_neurons = len(header.neurons)
         self._last_index: int | None = None
         self._n_detections = 0
+        self._detections_of: tuple[int, int] | None = None
         self._is_closed = False
         self._write_session_file("running")
-        self._events = (path / EVENTS_FILE).open("a", encoding="utf-8", newline="\n")
+        (path / EVENTS_FILE).touch()
         self._marks = MarksFile(path / MARKS_FILE)
         group = self._create_group()
         table = group.create_group("detections")
@@ -187,8 +189,7 @@ class ZarrSessionWriter:
         """
         event = {"at": now_iso(), "kind": kind, "message": message, "details": dict(details)}
         with self._naming_what_is_safe():
-            self._events.write(json.dumps(event, default=str) + "\n")
-            self._events.flush()
+            append_bytes(self.path / EVENTS_FILE, (json.dumps(event, default=str) + "\n").encode())
 
     def write_marks(self, marks: Sequence[Mark]) -> None:
         """Keep marks of behavior and stimuli; after return they survive a crash of the process.
@@ -223,10 +224,7 @@ class ZarrSessionWriter:
             return
         self._is_closed = True
         with self._naming_what_is_safe():
-            try:
-                self._events.close()
-            finally:
-                self._write_session_file(state)
+            self._write_session_file(state)
 
     def _write_session_file(self, state: str) -> None:
         content = {
@@ -289,13 +287,16 @@ class ZarrSessionWriter:
 
     def _put_detections(self, index: int, labeled: LabeledVolume) -> None:
         found = labeled.detections
+        if self._detections_of is None or self._detections_of[0] != index:
+            self._detections_of = index, self._n_detections
+        first_row = self._detections_of[1]  # the same one when a write is tried again
         columns = [np.full(len(found), index), labeled.spec.grid.to_stored_px(found.centroid_px)]
         columns += [getattr(found, spec.name) for spec in DETECTION_ARRAYS[2:]]
         for array, column in zip(self._detections, columns, strict=True):
-            array.put(self._n_detections, column)
-        self._put_time("detection_start", index, self._n_detections)
+            array.put(first_row, column)
+        self._put_time("detection_start", index, first_row)
         self._put_time("n_detections", index, len(found))
-        self._n_detections += len(found)
+        self._n_detections = first_row + len(found)
 
     def _put_time(self, name: str, index: int, value: object) -> None:
         self._times[name].put(index, np.asarray(value)[None])
@@ -304,9 +305,15 @@ class ZarrSessionWriter:
         self._status.put(index, np.array([status], np.uint8))
         self._last_index = index
 
+    def _check_there(self) -> None:
+        """Raise if the folder is gone: parts of it must not come into being again elsewhere."""
+        if not (self.path / SESSION_FILE).exists():
+            raise FileNotFoundError(errno.ENOENT, "the folder was removed or cannot be reached")
+
     @contextmanager
     def _naming_what_is_safe(self) -> Iterator[None]:
         try:
+            self._check_there()
             yield
         except OSError as error:
             safe = (

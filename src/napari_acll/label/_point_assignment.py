@@ -53,7 +53,9 @@ def name_probabilities(
 def assign_names(
     probability: Floats,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return the most probable one-to-one naming; "none of these" must be `NONE_ODDS` times as probable.
+    """Return the most probable one-to-one naming.
+
+    "None of these" must be `NONE_ODDS` times as probable as a name to be preferred to it.
 
     Parameters
     ----------

@@ -2,13 +2,16 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Event
 
 from napari_acll.core import Pace, RecordingError, Volume, VolumeSource, VolumeStatus
+from napari_acll.session import _outbox as outbox
 from napari_acll.session._counters import Tally
+from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._recording_clock import RecordingClock
 from napari_acll.session._stages import Preprocessing
+from napari_acll.session._tolerance import Tolerance
 from napari_acll.session._volume_queue import Arrival, Gap, VolumeQueue
 
 MAX_GAP = 10_000
@@ -36,6 +39,12 @@ class Acquisition:
         Set when the model is warm; reading begins then.
     stop : Event
         Ends the reading when set.
+    ladder : DegradeLadder
+        Says which volumes are skipped at once because we are late.
+    tolerance : Tolerance
+        Says when the preprocessing failed too often.
+    tell : callable
+        Called with an event when a volume cannot be preprocessed.
     """
 
     def __init__(
@@ -49,6 +58,9 @@ class Acquisition:
         pace: Pace,
         ready: Event,
         stop: Event,
+        ladder: DegradeLadder,
+        tolerance: Tolerance,
+        tell: Callable[[outbox.Event], None],
     ) -> None:
         self._source = source
         self._preprocessor = preprocessor
@@ -57,6 +69,9 @@ class Acquisition:
         self._clock = clock
         self._ready = ready
         self._stop = stop
+        self._ladder = ladder
+        self._tolerance = tolerance
+        self._tell = tell
         is_paced = pace is Pace.RECORDED and not source.is_live
         self._wait_until_due = _Pacer(stop).wait if is_paced else _do_not_wait
         self._last_index = -1
@@ -72,12 +87,15 @@ class Acquisition:
             If the recording turns out not to be what it should be.
         """
         try:
-            self._ready.wait()
+            if not self._source.is_live:  # a microscope does not wait for a model
+                self._ready.wait()
             for volume, read_s in self._volumes():
-                self._queue.put(self._arrival(volume, read_s))
-                self._unfinished = ()
+                arrival = self._arrival(volume, read_s)
+                if arrival is not None:
+                    self._queue.put(arrival)
+                    self._unfinished = ()
             if not self._stop.is_set():
-                self._unfinished = self._missing_at_the_end()
+                self._unfinished += self._missing_at_the_end()
         finally:
             try:
                 self._source.close()
@@ -96,14 +114,19 @@ class Acquisition:
             self._tally.count_read()
             yield volume, time.perf_counter() - began_s
 
-    def _arrival(self, volume: Volume, read_s: float) -> Arrival:
+    def _arrival(self, volume: Volume, read_s: float) -> Arrival | None:
+        """Return the volume as it waits, None if it becomes a gap before the next one."""
         came_s = time.perf_counter()
         live_seen_s = self._seen_s(volume, came_s) if self._source.is_live else None
-        gaps = self._gaps_before(volume.index)
+        gaps = (*self._unfinished, *self._gaps_before(volume.index))
         self._unfinished = (*gaps, (volume.index, VolumeStatus.SKIPPED))
+        if self._ladder.leaves_out(volume.index):
+            return None
         self.doing = f"Preprocessing volume {volume.index}"
         began_s = time.perf_counter()
-        prepared = self._preprocessor.apply(volume)
+        prepared = self._prepared(volume)
+        if prepared is None:
+            return None
         preprocess_s = time.perf_counter() - began_s
         due_s = self._wait_until_due(volume.timestamp_s)
         queued_s = time.perf_counter()
@@ -125,6 +148,17 @@ class Acquisition:
         seen_s = volume.seen_s if math.isfinite(volume.seen_s) else came_s
         self._clock.saw(volume.index, float(volume.slice_times_s[-1]), seen_s)
         return seen_s
+
+    def _prepared(self, volume: Volume) -> Volume | None:
+        try:
+            prepared = self._preprocessor.apply(volume)
+        except Exception as error:  # noqa: BLE001  one volume must not cost a recording
+            what = self._tolerance.forgive(error, self.doing)
+            message = f"Volume {volume.index} could not be preprocessed ({what}); it is skipped."
+            self._tell(outbox.Event("failure", message, {"index": volume.index}))
+            return None
+        self._tolerance.succeeded()
+        return prepared
 
     def _gaps_before(self, index: int) -> tuple[Gap, ...]:
         n_missing = index - self._last_index - 1

@@ -1,5 +1,6 @@
 """A session made from settings."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from napari_acll.core import (
@@ -16,12 +17,23 @@ from napari_acll.core import (
     load_stage,
 )
 from napari_acll.session._build_publishers import make_publishers
+from napari_acll.session._geometry_memory import remember_spec
 from napari_acll.session._session import Session
+from napari_acll.session._sink import Fallback
 from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
+from napari_acll.session._warm_up import warm_up_while_armed
+
+
+def _tell_nobody(kind: str, message: str) -> None:
+    """Tell nobody."""
 
 
 def build_session(
-    recording: str | VolumeSource, *, settings: AcllSettings, out: str | Path | None
+    recording: str | VolumeSource,
+    *,
+    settings: AcllSettings,
+    out: str | Path | None,
+    tell: Callable[[str, str], None] = _tell_nobody,
 ) -> Session:
     """Return a session that is ready to start.
 
@@ -34,6 +46,8 @@ def build_session(
         `DROP_OLDEST` for a live one.
     out : str or Path, optional
         The session folder to create; None: nothing is saved.
+    tell : callable, optional
+        Called with kind and message of what is worth telling while a recording is waited for.
 
     Raises
     ------
@@ -57,7 +71,7 @@ def build_session(
         check_new_session(Path(out))
     source = _open(recording, settings)
     try:
-        return _assemble(source, _effective(settings, source), out)
+        return _assemble(source, _effective(settings, source), out, tell)
     except BaseException:
         source.close()
         raise
@@ -79,29 +93,58 @@ def _effective(settings: AcllSettings, source: VolumeSource) -> AcllSettings:
     return settings.model_copy(update={"run": run})
 
 
-def _assemble(source: VolumeSource, settings: AcllSettings, out: str | Path | None) -> Session:
-    from napari_acll.label import load_labeler
+def _assemble(
+    source: VolumeSource,
+    settings: AcllSettings,
+    out: str | Path | None,
+    tell: Callable[[str, str], None],
+) -> Session:
+    from napari_acll.label import load_labeler, sparing_memory
     from napari_acll.preprocess import Preprocessor, rig_name
 
-    labeler = load_labeler(settings.label)  # first: the spec of a live source has to be waited for
+    # First: the spec of a live source has to be waited for.
+    labeler = sparing_memory(load_labeler(settings.label), settings.label)
+    estimator = _trace_estimator(labeler, settings)
+    told = _ready_before(source, labeler, estimator, settings, tell)
     preprocessor = Preprocessor(source.spec, settings.preprocess)
     rig = rig_name(source.spec)
     alignment = _given_alignment(settings, rig)
-    estimator = _trace_estimator(labeler, settings)
     publishers, mark_channels = make_publishers(settings.publish), _mark_channels(settings)
-    return Session(
+    writers, fallback = _writers(source, preprocessor.spec, labeler, settings, rig=rig, out=out)
+    session = Session(
         source=source,
         preprocessor=preprocessor,
         labeler=labeler,
         calibrator=_calibrator(preprocessor, settings) if alignment is None else None,
         trace_estimator=estimator,
-        writers=_writers(source, preprocessor.spec, labeler, settings, rig=rig, out=out),
+        writers=writers,
         settings=settings,
         alignment=alignment,
         alignment_rule=_rule(rig),
         publishers=publishers,
         mark_channels=mark_channels,
+        fallback=fallback,
     )
+    if told:
+        session.remark("armed", told)
+    return session
+
+
+def _ready_before(
+    source: VolumeSource,
+    labeler: Labeler,
+    estimator: TraceEstimator,
+    settings: AcllSettings,
+    tell: Callable[[str, str], None],
+) -> str:
+    """Warm up while a live recording is waited for, and remember what it turns out to be."""
+    if not source.is_live:
+        return ""
+    told = warm_up_while_armed(
+        source, labeler, settings=settings, trace_estimator=estimator, tell=tell
+    )
+    remember_spec(source)
+    return told
 
 
 def _given_alignment(settings: AcllSettings, rig: str) -> ChannelAlignment | None:
@@ -157,10 +200,10 @@ def _writers(
     *,
     rig: str,
     out: str | Path | None,
-) -> list[SessionWriter]:
+) -> tuple[list[SessionWriter], Fallback | None]:
     if out is None:
-        return []
-    from napari_acll.export import SessionHeader, ZarrSessionWriter
+        return [], None
+    from napari_acll.export import SessionHeader, ZarrSessionWriter, other_folder
 
     header = SessionHeader(
         neurons=labeler.neurons,
@@ -172,4 +215,8 @@ def _writers(
         model=labeler.describe(),
         rig=rig,
     )
-    return [ZarrSessionWriter.create(out, header)]
+    writer = ZarrSessionWriter.create(out, header)
+    place = settings.run.fallback_folder
+    if place is None and not source.is_live:
+        return [writer], None
+    return [writer], lambda: other_folder(writer, header, place)

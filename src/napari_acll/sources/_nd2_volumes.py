@@ -1,9 +1,13 @@
 """The volumes of one growing ND2 file, as far as they have come; nothing here waits."""
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_acll.core import SourceSettings, Volume, VolumeSpec, VoxelGrid
 from napari_acll.sources._frame_order import (
@@ -62,6 +66,7 @@ class Nd2Volumes:
         self._is_over = False
         self._checked_s = time.monotonic()
         self._seen_s = float("nan")
+        self._n_bytes = 0
         self._first_index = 0
         self.spec: VolumeSpec | None = None
         self.ready: deque[Volume] = deque()
@@ -69,8 +74,10 @@ class Nd2Volumes:
 
     @property
     def size(self) -> int:
-        """Bytes of the file."""
-        return self._follower.tail.size()
+        """Bytes of the file, or what they were when it could last be reached."""
+        with contextlib.suppress(OSError):
+            self._n_bytes = self._follower.tail.size()
+        return self._n_bytes
 
     @property
     def has_frames(self) -> bool:
@@ -262,11 +269,17 @@ class Nd2Volumes:
                 continue
             index, z = place
             self._give(self._assembly.close_before(index))
-            pixels = self._follower.read_pixels(frame)
+            pixels = self._pixels(frame)
             if pixels is None:
                 self._n_damaged += 1
             else:
                 self._give(self._assembly.add(index, z, pixels, frame.time_s))
+
+    def _pixels(self, frame: TimedFrame) -> NDArray[np.unsignedinteger] | None:
+        try:
+            return self._follower.read_pixels(frame)
+        except OSError:  # the share went away in between: this slice is missing
+            return None
 
     def _give(self, volume: AssembledVolume | None) -> None:
         if volume is None or self.spec is None:

@@ -1,13 +1,13 @@
 """What all sources share that take volumes from a running sender."""
 
 import threading
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 from napari_acll.core import NotBegunError, RecordingError, SourceSettings, Volume, VolumeSpec
+from napari_acll.sources._awake_clock import AwakeClock
 
 _LONGEST_WAIT_S = 0.02  # so that `close` never has to wait for longer
 
@@ -97,7 +97,7 @@ class StreamSource(ABC):
 
     def _wait_for_spec(self) -> VolumeSpec | None:
         """Return the spec, None if the source was closed while it was waited for."""
-        patience = _Patience(self._settings.live.start_timeout_s)
+        patience = _Patience(self._settings.live.start_timeout_s, self._note)
         while self._spec is None:
             with self._lock:
                 if self._closed.is_set():
@@ -113,7 +113,8 @@ class StreamSource(ABC):
         """Return the next volume, None at the end."""
         live = self._settings.live
         is_first = self._last_index is None
-        patience = _Patience(live.start_timeout_s if is_first else live.idle_timeout_s)
+        patience_s = live.start_timeout_s if is_first else live.idle_timeout_s
+        patience = _Patience(patience_s, self._note)
         while True:
             with self._lock:
                 if self._closed.is_set():
@@ -197,18 +198,19 @@ class StreamSource(ABC):
 class _Patience:
     """Time that begins anew whenever something happens."""
 
-    def __init__(self, patience_s: float) -> None:
+    def __init__(self, patience_s: float, tell: Callable[[str], None]) -> None:
         self._patience_s = patience_s
         self._pulse: object = None
-        self._until_s = time.monotonic() + patience_s
+        self._clock = AwakeClock(tell)
+        self._until_s = self._clock.now_s() + patience_s
 
     @property
     def is_over(self) -> bool:
         """Whether nothing happened for too long."""
-        return time.monotonic() > self._until_s
+        return self._clock.now_s() > self._until_s
 
     def renew(self, pulse: object) -> None:
         """Begin anew if this is not the pulse of before."""
         if pulse != self._pulse:
             self._pulse = pulse
-            self._until_s = time.monotonic() + self._patience_s
+            self._until_s = self._clock.now_s() + self._patience_s
