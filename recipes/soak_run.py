@@ -186,7 +186,7 @@ def _start(command: Sequence[str], output: Path) -> subprocess.Popen[bytes]:
 
 
 def _prefer(process: psutil.Process) -> None:
-    """Let the rig go first, where this may be asked for: a microscope has a computer of its own."""
+    """Let the rig go first, where that is allowed: a microscope has a computer of its own."""
     with contextlib.suppress(psutil.Error, OSError):
         process.nice(getattr(psutil, "HIGH_PRIORITY_CLASS", -10))
 
