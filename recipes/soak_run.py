@@ -166,8 +166,9 @@ def run_soak(given: argparse.Namespace) -> dict[str, Any]:
 
 def _follow_command(given: argparse.Namespace, recording: str, session: Path) -> list[str]:
     if given.viewer:
-        return [sys.executable, __file__, _VIEWER, recording, str(session)]
-    options = ["--live", "--out", str(session), "--profile", PROFILE]
+        return [sys.executable, __file__, _VIEWER, recording, str(session), given.profile]
+    options = ["--live", "--out", str(session)]
+    options += ["--profile", given.profile] if given.profile else []
     return [*ACLL, "run", recording, *options, *given.run_option]
 
 
@@ -276,7 +277,7 @@ def _samples(usage: Usage) -> dict[str, Any]:
     return {name: np.round(getattr(usage, name), 3).tolist() for name in names}
 
 
-def run_viewer(recording: str, out: str) -> None:
+def run_viewer(recording: str, out: str, profile: str) -> None:
     """Run the session in napari, with its docks, until it is over."""
     import napari
     from qtpy.QtTest import QTest
@@ -287,7 +288,7 @@ def run_viewer(recording: str, out: str) -> None:
     viewer = napari.Viewer(show=True)
     _, live = viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Live")
     viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Traces")
-    settings = resolve_settings({"profile": PROFILE, "live": True})
+    settings = resolve_settings({"profile": profile or None, "live": True})
     live.engine.start(RunRequest(recording=recording, settings=settings, out=Path(out)))
     while not live.engine.state.is_over:
         QTest.qWait(200)
@@ -314,12 +315,13 @@ def _shown(spread: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.1f}" for name, value in spread.items()) or "nothing"
 
 
-def _arguments() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--route", choices=ROUTES, default="nd2")
     parser.add_argument("--volumes", type=int, default=1600)
     parser.add_argument("--period", type=float, default=0.6)
     parser.add_argument("--geometry", default="raw")
+    parser.add_argument("--profile", default=PROFILE, help="settings; empty for none")
     parser.add_argument("--keep", type=int, default=10)
     parser.add_argument("--fault", action="append", default=[])
     parser.add_argument("--viewer", action="store_true")
@@ -330,15 +332,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--run-option", action="append", default=[], help="goes to `acll run`, word by word"
     )
-    return parser.parse_args()
+    return parser
 
 
 def main() -> None:
     """Run, print, and write the JSON file."""
     if sys.argv[1:2] == [_VIEWER]:
-        run_viewer(*sys.argv[2:4])
+        run_viewer(*sys.argv[2:5])
         return
-    given = _arguments()
+    given = _parser().parse_args()
     result = run_soak(given)
     sys.stdout.write("\n".join(_lines(result)) + "\n")
     target = given.json or given.folder / "soak.json"

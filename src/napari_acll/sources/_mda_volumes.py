@@ -20,7 +20,8 @@ from napari_acll.sources._channels import (
 from napari_acll.sources._geometry import resolve_period, resolve_voxel_size
 from napari_acll.sources._stream_header import complete_slice_times
 
-_MOST_WAITING = 4
+_WAITING_BYTES = 1 << 31
+_WAITING = (4, 64)
 _S_PER_MS = 1e-3
 _CAMERA_AXIS = "cam"  # added to the index of a frame where several cameras are read at once
 _DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16))
@@ -50,7 +51,7 @@ class MdaVolumes:
     Attributes
     ----------
     ready : deque of Volume
-        Complete volumes, the newest four.
+        Complete volumes, the newest 2 GB of them, from 4 to 64.
     error : RecordingError or None
         Why nothing more comes.
     spec : VolumeSpec or None
@@ -74,6 +75,7 @@ class MdaVolumes:
         self._first_frames: list[tuple[NDArray[Any], Any, Mapping[str, Any]]] = []
         self._choice: ChannelChoice | None = None
         self._dtype: np.dtype[Any] = _DTYPES[-1]
+        self._most_waiting = _WAITING[0]
         self._open: _OpenVolume | None = None
         self._next_index = 0
         self.ready: deque[Volume] = deque()
@@ -191,6 +193,8 @@ class MdaVolumes:
         self._choice = choose_channels(infos, self._settings, recording=self._address)
         self.notes.append(self._choice.note)
         n_z = self._sequence.sizes["z"]
+        n_fitting = _WAITING_BYTES // (2 * n_z * image.nbytes)
+        self._most_waiting = min(_WAITING[1], max(_WAITING[0], n_fitting))
         pixel_um = meta.get("pixel_size_um") or None
         size_um = (_z_step_um(self._sequence), pixel_um, pixel_um)
         self.spec = VolumeSpec(
@@ -266,7 +270,7 @@ class MdaVolumes:
                 missing_z=tuple(np.flatnonzero(is_missing).tolist()),
             )
         )
-        while len(self.ready) > _MOST_WAITING:
+        while len(self.ready) > self._most_waiting:
             self.ready.popleft()
             self.n_dropped += 1
 
