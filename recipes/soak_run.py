@@ -175,7 +175,7 @@ def _follow_command(given: argparse.Namespace, recording: str, session: Path) ->
 def _rig_command(given: argparse.Namespace, recording: str, log: Path) -> list[str]:
     options = ["--route", given.route, "--volumes", str(given.volumes), "--log", str(log)]
     options += ["--period", str(given.period), "--geometry", given.geometry]
-    options += ["--keep", str(given.keep)]
+    options += ["--keep", str(given.keep), "--delay", str(given.delay_s)]
     options += [] if given.film is None else ["--film", str(given.film)]
     faults = [word for fault in given.fault for word in ("--fault", fault)]
     return [*ACLL, "rig", recording, *options, *faults]
@@ -326,6 +326,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fault", action="append", default=[])
     parser.add_argument("--viewer", action="store_true")
     parser.add_argument("--warm-up-s", type=float, default=20.0, help="before the rig starts")
+    parser.add_argument(
+        "--delay-s",
+        type=float,
+        default=20.0,
+        help="between the opening of file or memory and the first volume; a session can get ready"
+        " in shared memory then",
+    )
     parser.add_argument("--folder", type=Path, default=Path("soak"))
     parser.add_argument("--film", type=Path)
     parser.add_argument("--json", type=Path)

@@ -64,6 +64,10 @@ def rig(
         Path | None,
         typer.Option(help="Table of what was complete when.  [default: OUT.rig.csv]"),
     ] = None,
+    delay: Annotated[
+        float,
+        typer.Option(min=0.0, help="Seconds between the opening of OUT and the first volume."),
+    ] = 0.0,
     wait: Annotated[
         float, typer.Option(min=0.0, help="Seconds that a reader at the network is waited for.")
     ] = 60.0,
@@ -85,6 +89,7 @@ def rig(
         faults=tuple(fault or ()),
         log=log or _log_beside(out),
         wait_s=wait,
+        delay_s=delay,
     )
     played = recording or f"simulated:geometry={geometry},seed={seed},volumes={loop}"
     with _film_of(played, loop, film) as shown:

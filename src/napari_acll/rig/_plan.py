@@ -45,6 +45,8 @@ class RigPlan:
         Table of what was complete when.
     wait_s : float
         How long a reader is waited for, where it can be told whether there is one.
+    delay_s : float
+        From when the file, folder or address is there to when the first volume begins.
     """
 
     out: str
@@ -55,6 +57,7 @@ class RigPlan:
     faults: Sequence[str] = ()
     log: Path
     wait_s: float = 60.0
+    delay_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,7 @@ def play_film(
                 ready(route.address)
             if isinstance(route, NetworkRoute):
                 route.wait_for_reader(plan.wait_s)
+            time.sleep(plan.delay_s)
             return player.play(progress)
         except OSError as error:
             raise RecordingError(
