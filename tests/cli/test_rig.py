@@ -1,5 +1,6 @@
 """`acll rig`."""
 
+import numpy as np
 import pytest
 import scipy.linalg  # noqa: F401  its libraries stay open
 
@@ -22,6 +23,21 @@ def test_a_worm_is_played_into_a_file_and_its_film_kept(tmp_path, capsys):
     assert shown.count("Preparing 2 volumes") == 1
     assert "4 volumes, 0.0 GB" in shown
     assert (tmp_path / "worm.nd2.rig.csv").read_text().count("\n") == 5
+
+
+def test_a_recording_of_ones_own_can_be_played(tmp_path, capsys):
+    mine, played = tmp_path / "mine.nd2", tmp_path / "played.nd2"
+    assert run(["simulate", str(mine), "--volumes", "3", "--geometry", "small"]) == 0
+    words = ["--recording", str(mine), "--volumes", "5", "--period", "0.02", "--loop", "3"]
+    assert run(["rig", str(played), *words, "--film", str(tmp_path / "film")]) == 0
+    capsys.readouterr()
+    with Nd2Source(mine, SourceSettings()) as source:
+        true = [source.read(index) for index in range(3)]
+    with Nd2Source(played, SourceSettings()) as source:
+        for index, shown in enumerate([0, 1, 2, 1, 0]):
+            volume = source.read(index)
+            np.testing.assert_array_equal(volume.marker, true[shown].marker)
+            np.testing.assert_array_equal(volume.activity, true[shown].activity)
 
 
 @pytest.mark.parametrize(

@@ -95,9 +95,10 @@ def test_a_fault_is_seen_as_what_it_is(tmp_path, film, route, faults, lost, miss
         assert_shown(volume, film, counts, without=missing.get(volume.index, ()))
 
 
-def test_a_damaged_head_costs_a_growing_file_one_slice(tmp_path, film):
+@pytest.mark.parametrize("route", SOURCES)
+def test_a_damaged_head_costs_one_slice(tmp_path, film, route):
     film, counts = film
-    volumes = played_volumes(tmp_path, film, "nd2", 6, faults=("corrupt@2:1",))
+    volumes = played_volumes(tmp_path, film, route, 6, faults=("corrupt@2:1",))
     assert set(volumes) == set(range(6))
     for volume in volumes.values():
         assert_shown(volume, film, counts, without=(1,) if volume.index == 2 else ())
@@ -114,6 +115,24 @@ def test_a_late_file_is_waited_for_and_put_in_its_place(tmp_path, film):
 def test_a_crash_leaves_the_volumes_before_it(tmp_path, film, route):
     film, _ = film
     assert set(played_volumes(tmp_path, film, route, 6, faults=("crash@3",))) == {0, 1, 2}
+
+
+def test_ctrl_c_ends_the_recording_as_a_stop_at_the_microscope_does(tmp_path, film):
+    film, counts = film
+    path = tmp_path / "worm.nd2"
+
+    def stop(n_volumes):
+        if n_volumes == 3:
+            raise KeyboardInterrupt
+
+    result = play_film(film, plan_of(tmp_path, path, "nd2", 9), progress=stop)
+    assert result.is_interrupted
+    assert result.n_volumes == 3
+    with GrowingNd2Source(path, following()) as source:
+        volumes = list(source)
+    assert not any("Nothing came" in note for note in source.notes)
+    assert [volume.index for volume in volumes] == [0, 1, 2]
+    assert_shown(volumes[2], film, counts)
 
 
 def test_behind_the_newest_volumes_a_growing_file_takes_no_space(tmp_path):

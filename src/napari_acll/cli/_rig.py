@@ -12,6 +12,8 @@ from napari_acll.core import RecordingError, SourceSettings
 if TYPE_CHECKING:
     from napari_acll.rig import Film, RigResult
 
+INTERRUPTED = 130
+
 _KINDS = (
     "drop-frame, drop-volume, stall, corrupt (head of a frame), half (half-written frame), late"
     " (file), end (early), crash"
@@ -101,6 +103,8 @@ def rig(
             )
     typer.echo("\n".join(_lines(result)))
     typer.echo(f"Log: {plan.log}")
+    if result.is_interrupted:
+        raise typer.Exit(INTERRUPTED)
 
 
 def _log_beside(out: str) -> Path:

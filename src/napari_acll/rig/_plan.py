@@ -78,6 +78,8 @@ class RigResult:
         How long after its time each volume was complete.
     core_share : float
         Computing time by the time it took; 1 is a whole core.
+    is_interrupted : bool
+        Whether the user ended it.
     """
 
     n_volumes: int
@@ -86,6 +88,7 @@ class RigResult:
     seconds: float
     late_ms: Sequence[float]
     core_share: float
+    is_interrupted: bool = False
 
 
 def route_of(out: str) -> RouteName:

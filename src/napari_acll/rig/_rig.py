@@ -93,7 +93,7 @@ class _Player:
 
     def play(self, progress: Progress | None) -> RigResult:
         self._clock.begin()
-        computed_s = time.process_time()
+        computed_s, is_interrupted = time.process_time(), False
         try:
             for index in range(self._plan.n_volumes):
                 if self.is_crash or self._faults.of(index).is_end:
@@ -102,7 +102,7 @@ class _Player:
                 if progress is not None:
                     progress(index + 1)
         except KeyboardInterrupt:  # as if the microscope was stopped
-            pass
+            is_interrupted = True
         seconds = self._clock.now_s()
         return RigResult(
             n_volumes=self._n_played,
@@ -111,6 +111,7 @@ class _Player:
             seconds=seconds,
             late_ms=tuple(self._log.late_ms),
             core_share=(time.process_time() - computed_s) / max(seconds, 1e-9),
+            is_interrupted=is_interrupted,
         )
 
     def _play_one(self, index: int) -> None:
