@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import scipy.linalg  # noqa: F401  its libraries stay open
 
 from napari_acll.cli import run
 from napari_acll.core import SourceSettings

@@ -82,6 +82,7 @@ def test_every_volume_reaches_who_follows_the_rig(tmp_path, film, route):
     [
         (("drop-volume@2",), {2}, {}),
         (("drop-frame@2:0", "drop-frame@2:2"), set(), {2: (0, 2)}),
+        (("drop-frame@2:1", "drop-frame@2:3"), set(), {2: (1, 3)}),
         (("stall@2:0.1",), set(), {}),
         (("half@2:0.1",), set(), {}),
         (("end@4",), {4, 5}, {}),

@@ -24,8 +24,8 @@ class Nd2Source(ReplaySource):
 
     Loops over time and z may be nested either way; a file with only a time loop needs the
     number of slices in the settings. Loop counts are plans: only the volumes that the file
-    holds are given, and the last one only if it is complete. Slices that are missing elsewhere
-    are zero and listed.
+    holds are given, and the last of several only if its last slice is there. Slices that are
+    missing elsewhere are zero and listed.
 
     Parameters
     ----------
@@ -159,7 +159,8 @@ def _existing(
     path: Path,
 ) -> list[int]:
     indices = np.flatnonzero(is_present.any(axis=1)).tolist()
-    if indices and layout.slice_stride == 1 and not is_present[indices[-1], -1]:
+    is_series = layout.n_volumes > 1  # else the one stack is the volume, whatever it lacks
+    if indices and is_series and layout.slice_stride == 1 and not is_present[indices[-1], -1]:
         n_slices = int(is_present[indices[-1]].sum())
         notes.append(
             f"The recording ends within a volume: the last {n_slices} of {layout.n_z} slices"
