@@ -5,7 +5,7 @@ python recipes/soak_run.py --route folder --viewer --folder /data/soak
 python recipes/soak_run.py --route shm --volumes 30
 
 Full frame (80 x 630 x 966 x 2), 1600 volumes, 0.6 s by default: 16 minutes, 312 GB, of which the
-disk holds 2 GB and the film 4 GB. The session is `acll run --live --profile flavell_raw` with the
+disk holds 4 GB and the film 4 GB. The session is `acll run --live --profile flavell_raw` with the
 bundled model; with `--viewer` the docks in napari run it instead (give it a screen, such as
 `xvfb-run -a`). Prints and writes what was lost, how long each stage took, from the last frame
 written to the sample on disk, and how memory and computing time went.
@@ -322,7 +322,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--period", type=float, default=0.6)
     parser.add_argument("--geometry", default="raw")
     parser.add_argument("--profile", default=PROFILE, help="settings; empty for none")
-    parser.add_argument("--keep", type=int, default=10)
+    parser.add_argument("--keep", type=int, default=20)
     parser.add_argument("--fault", action="append", default=[])
     parser.add_argument("--viewer", action="store_true")
     parser.add_argument("--warm-up-s", type=float, default=20.0, help="before the rig starts")

@@ -48,7 +48,7 @@ def rig(
     keep: Annotated[
         int,
         typer.Option(min=1, help="Volumes that stay on the disk; older ones are freed."),
-    ] = 10,
+    ] = 20,
     fault: Annotated[
         list[str] | None,
         typer.Option(

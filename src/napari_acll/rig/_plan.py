@@ -53,7 +53,7 @@ class RigPlan:
     route: RouteName
     n_volumes: int
     period_s: float | None = None
-    n_kept: int = 10
+    n_kept: int = 20
     faults: Sequence[str] = ()
     log: Path
     wait_s: float = 60.0
