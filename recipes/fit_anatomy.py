@@ -26,7 +26,6 @@ import fit_activity
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import logm
-from scipy.spatial import cKDTree
 
 logger = logging.getLogger("fit_anatomy")
 

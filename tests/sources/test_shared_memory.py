@@ -237,17 +237,17 @@ def test_a_volume_that_is_overwritten_while_it_is_copied_is_not_used(name, monke
         writer.write(stack_of(0))
         next(volumes)
         writer.write(stack_of(1))
-        copy = np.ascontiguousarray
+        copy = np.copyto
         interrupted = []
 
-        def copy_slowly(values):
+        def copy_slowly(target, values):
             if not interrupted:
                 interrupted.append(True)
                 writer.write(stack_of(2))
                 writer.write(stack_of(3))
-            return copy(values)
+            copy(target, values)
 
-        monkeypatch.setattr(np, "ascontiguousarray", copy_slowly)
+        monkeypatch.setattr(np, "copyto", copy_slowly)
         require_same(next(volumes), 2)
         assert source.n_overwritten == 1
 

@@ -12,13 +12,14 @@ import numpy as np
 from napari_acll.core import NotBegunError, RecordingError, SourceSettings, Volume, VolumeSpec
 from napari_acll.sources._array_files import is_zarr
 from napari_acll.sources._arrivals import Arrivals
+from napari_acll.sources._buffer_pool import VolumeMemory
 from napari_acll.sources._folder_spec import check_geometry, folder_spec
 from napari_acll.sources._folder_times import FolderTimes, first_period_s
 from napari_acll.sources._folder_watch import FolderWatch
 from napari_acll.sources._live_notes import LiveNotes
 from napari_acll.sources._outage import Outage
 from napari_acll.sources._volume_arrival import VolumeArrival
-from napari_acll.sources._volume_files import READERS, FileVolume
+from napari_acll.sources._volume_files import READERS, FileVolume, read_nd2_volume
 
 _MS_PER_S = 1000.0
 _PAUSE_PER_LOOK = 4.0
@@ -59,6 +60,7 @@ class GrowingFolderSource:
             leave_out=self._watch.leave_out,
         )
         self._outage = Outage(folder, self._live.idle_timeout_s, self._notes)
+        self._memory = VolumeMemory()
         self._spec: VolumeSpec | None = None
         self._dtype: np.dtype[Any] | None = None
         self._times: FolderTimes | None = None
@@ -231,7 +233,11 @@ class GrowingFolderSource:
     def _read(self, arrival: VolumeArrival) -> FileVolume:
         is_by_channel = arrival.kind == "nrrd"
         paths = arrival.paths if is_by_channel else tuple(arrival.paths.values())
-        stored = READERS[arrival.kind](paths, self._settings)
+        if arrival.kind == "nd2":
+            files = tuple(arrival.paths.values())
+            stored = read_nd2_volume(files, self._settings, memory=self._memory)
+        else:
+            stored = READERS[arrival.kind](paths, self._settings)
         if self._spec is not None and self._dtype is not None:
             check_geometry(stored, self._spec, self._dtype, recording=arrival.name)
         return stored
