@@ -74,6 +74,45 @@ class RandomAccessSource(VolumeSource, Protocol):
 
 
 @runtime_checkable
+class RereadableSource(VolumeSource, Protocol):
+    """A recording that may still have volumes which were given before."""
+
+    def reread(self, index: int) -> Volume | None:
+        """Return a volume that was given before; None if it is gone.
+
+        May be called from another thread while the iteration waits.
+
+        Raises
+        ------
+        RecordingError
+            If it is there and cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
+class ResumableSource(VolumeSource, Protocol):
+    """A recording that can be gone on with where a session was interrupted."""
+
+    def resume_at(self, index: int, described: Mapping[str, object]) -> None:
+        """Let the iteration begin at this index; called first, before anything is waited for.
+
+        Parameters
+        ----------
+        index : int
+            The first volume that is wanted.
+        described : mapping
+            What `describe` returned when the session began.
+
+        Raises
+        ------
+        RecordingError
+            If this is not that recording.
+        """
+        ...
+
+
+@runtime_checkable
 class Labeler(Protocol):
     """Volumes in, labeled volumes out. Used by one thread only.
 
@@ -131,6 +170,8 @@ class SessionWriter(Protocol):
 
     def write(self, sample: TraceSample, labeled: LabeledVolume, timings: StageTimings) -> None:
         """Keep one traced volume; after return it survives a crash of the process.
+
+        Volumes come in ascending order, except `BACKFILLED` ones: those were skipped before.
 
         Raises
         ------

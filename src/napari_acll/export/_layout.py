@@ -11,6 +11,7 @@ from napari_acll.core import N_CANDIDATES, StageTimings
 FORMAT = "napari-acll session"
 FORMAT_VERSION = 1
 
+LOCK_FILE = "writer.lock"
 SESSION_FILE = "session.json"
 EVENTS_FILE = "events.jsonl"
 ALIGNMENT_FILE = "alignment.json"
@@ -71,7 +72,8 @@ STATUS = ArraySpec(
     dtype="uint8",
     fill=0,
     about="0 not reached, 1 traced, 2 skipped (we were late), 3 lost (never seen),"
-    " 4 unlabelable; a row of the other arrays is valid where this is not 0",
+    " 4 unlabelable, 5 skipped and labeled later; a row of the other arrays is valid where this"
+    " is 1, 4 or 5",
 )
 
 SAMPLE_ARRAYS = (

@@ -4,7 +4,14 @@ import time
 from collections.abc import Iterator
 from threading import Event
 
-from napari_acll.core import Pace, RecordingError, Volume, VolumeSource, VolumeStatus
+from napari_acll.core import (
+    Pace,
+    RandomAccessSource,
+    RecordingError,
+    Volume,
+    VolumeSource,
+    VolumeStatus,
+)
 from napari_acll.session._counters import Tally
 from napari_acll.session._stages import Preprocessing
 from napari_acll.session._volume_queue import Arrival, Gap, VolumeQueue
@@ -32,6 +39,10 @@ class Acquisition:
         Set when the model is warm; reading begins then.
     stop : Event
         Ends the reading when set.
+    first_index : int
+        The first volume that is wanted, if an interrupted session is gone on with.
+    done : Event, optional
+        The source is kept open until this is set: volumes may be read once more.
     """
 
     def __init__(
@@ -44,8 +55,12 @@ class Acquisition:
         pace: Pace,
         ready: Event,
         stop: Event,
+        first_index: int = 0,
+        done: Event | None = None,
     ) -> None:
         self._source = source
+        self._first_index = first_index
+        self._done = done
         self._preprocessor = preprocessor
         self._queue = queue
         self._tally = tally
@@ -53,7 +68,7 @@ class Acquisition:
         self._stop = stop
         is_paced = pace is Pace.RECORDED and not source.is_live
         self._wait_until_due = _Pacer(stop).wait if is_paced else _do_not_wait
-        self._last_index = -1
+        self._last_index = first_index - 1
         self._unfinished: tuple[Gap, ...] = ()
         self.doing = "Opening the recording"
 
@@ -73,17 +88,21 @@ class Acquisition:
             if not self._stop.is_set():
                 self._unfinished = self._missing_at_the_end()
         finally:
+            if self._done is not None:
+                self._queue.finish(self._unfinished)
+                self._done.wait()
             try:
                 self._source.close()
             finally:
-                self._queue.finish(self._unfinished)
+                if self._done is None:
+                    self._queue.finish(self._unfinished)
 
     def _volumes(self) -> Iterator[tuple[Volume, float]]:
         volumes = None
         while not self._stop.is_set():
             self.doing = f"Reading the volume after {self._last_index}"
             began_s = time.perf_counter()
-            volumes = iter(self._source) if volumes is None else volumes
+            volumes = volumes_from(self._source, self._first_index) if volumes is None else volumes
             volume = next(volumes, None)
             if volume is None:
                 return
@@ -126,6 +145,15 @@ class Acquisition:
         if n_volumes is None or n_volumes - self._last_index > MAX_GAP:
             return ()
         return tuple((lost, VolumeStatus.LOST) for lost in range(self._last_index + 1, n_volumes))
+
+
+def volumes_from(source: VolumeSource, first_index: int) -> Iterator[Volume]:
+    """Yield the volumes of a recording from one index on."""
+    if first_index == 0:
+        return iter(source)
+    if source.is_live or not isinstance(source, RandomAccessSource):
+        return (volume for volume in source if volume.index >= first_index)
+    return (source.read(index) for index in source.indices if index >= first_index)
 
 
 class _Pacer:

@@ -1,5 +1,6 @@
 """A session made from settings."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from napari_acll.core import (
@@ -14,6 +15,7 @@ from napari_acll.core import (
     VolumeSpec,
     load_stage,
 )
+from napari_acll.session._resumption import Resumption
 from napari_acll.session._session import Session
 from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
 
@@ -54,7 +56,15 @@ def build_session(
         check_new_session(Path(out))
     source = _open(recording, settings)
     try:
-        return _assemble(source, _effective(settings, source), out)
+        settings = _effective(settings, source)
+        text = recording if isinstance(recording, str) else ""
+
+        def writers(spec: VolumeSpec, labeler: Labeler, rig: str) -> list[SessionWriter]:
+            if out is None:
+                return []
+            return [_new_writer(source, spec, labeler, settings, rig=rig, out=out, text=text)]
+
+        return assemble(source, settings, writers)
     except BaseException:
         source.close()
         raise
@@ -76,14 +86,44 @@ def _effective(settings: AcllSettings, source: VolumeSource) -> AcllSettings:
     return settings.model_copy(update={"run": run})
 
 
-def _assemble(source: VolumeSource, settings: AcllSettings, out: str | Path | None) -> Session:
+def assemble(
+    source: VolumeSource,
+    settings: AcllSettings,
+    writers: Callable[[VolumeSpec, Labeler, str], list[SessionWriter]],
+    *,
+    labeler: Labeler | None = None,
+    resumption: Resumption | None = None,
+) -> Session:
+    """Return a session of an open recording.
+
+    Parameters
+    ----------
+    source : VolumeSource
+        The recording.
+    settings : AcllSettings
+        All settings.
+    writers : callable
+        Gets the geometry that is labeled, the labeler and the name of the rig.
+    labeler : Labeler, optional
+        The model; None: it is loaded.
+    resumption : Resumption, optional
+        What an interrupted session left.
+
+    Raises
+    ------
+    AcllError
+        As `build_session`.
+    """
     from napari_acll.label import load_labeler
     from napari_acll.preprocess import Preprocessor, rig_name
 
-    labeler = load_labeler(settings.label)  # first: the spec of a live source has to be waited for
+    # before the source is asked: the spec of a live one has to be waited for
+    labeler = labeler or load_labeler(settings.label)
     preprocessor = Preprocessor(source.spec, settings.preprocess)
     rig = rig_name(source.spec)
-    alignment = _given_alignment(settings, rig)
+    alignment = None if resumption is None else resumption.alignment
+    if alignment is None:
+        alignment = _given_alignment(settings, rig)
     estimator = _trace_estimator(labeler, settings)
     return Session(
         source=source,
@@ -91,10 +131,11 @@ def _assemble(source: VolumeSource, settings: AcllSettings, out: str | Path | No
         labeler=labeler,
         calibrator=_calibrator(preprocessor, settings) if alignment is None else None,
         trace_estimator=estimator,
-        writers=_writers(source, preprocessor.spec, labeler, settings, rig=rig, out=out),
+        writers=writers(preprocessor.spec, labeler, rig),
         settings=settings,
         alignment=alignment,
         alignment_rule=_rule(rig),
+        resumption=resumption,
     )
 
 
@@ -135,17 +176,16 @@ def _trace_estimator(labeler: Labeler, settings: AcllSettings) -> TraceEstimator
     return estimator
 
 
-def _writers(
+def _new_writer(
     source: VolumeSource,
     spec: VolumeSpec,
     labeler: Labeler,
     settings: AcllSettings,
     *,
     rig: str,
-    out: str | Path | None,
-) -> list[SessionWriter]:
-    if out is None:
-        return []
+    out: str | Path,
+    text: str,
+) -> SessionWriter:
     from napari_acll.export import SessionHeader, ZarrSessionWriter
 
     header = SessionHeader(
@@ -157,5 +197,6 @@ def _writers(
         source_notes=source.notes,
         model=labeler.describe(),
         rig=rig,
+        recording=text,
     )
-    return [ZarrSessionWriter.create(out, header)]
+    return ZarrSessionWriter.create(out, header)

@@ -8,6 +8,7 @@ from itertools import groupby, takewhile
 import numpy as np
 
 from napari_acll.core import (
+    Backfill,
     ChannelAlignment,
     Detections,
     IdentityFilter,
@@ -20,9 +21,11 @@ from napari_acll.core import (
     TraceSample,
     TraceStore,
     Volume,
+    VolumeSource,
     VolumeSpec,
     VolumeStatus,
 )
+from napari_acll.session._backfill import Backfilling
 from napari_acll.session._calibration import Calibration
 from napari_acll.session._counters import Tally
 from napari_acll.session._latest import Latest, Mailbox
@@ -36,6 +39,7 @@ from napari_acll.session._outbox import (
     Traced,
     first_events,
 )
+from napari_acll.session._resumption import Resumption
 from napari_acll.session._stages import Preprocessing
 from napari_acll.session._volume_queue import Arrival, Gap, VolumeQueue
 
@@ -77,6 +81,10 @@ class Computation:
         The recording as stored.
     source_notes : SourceNotes
         What the source has to say.
+    source : VolumeSource
+        Read once more for what was skipped.
+    backfill : Backfill
+        When that is labeled.
     queue, outbox : VolumeQueue, Outbox
         Where volumes come from and where results go.
     store, mailbox, tally : TraceStore, Mailbox, Tally
@@ -96,6 +104,8 @@ class Computation:
     preprocessor: Preprocessing
     stored_spec: VolumeSpec
     source_notes: SourceNotes
+    source: VolumeSource
+    backfill: Backfill
     queue: VolumeQueue
     outbox: Outbox
     store: TraceStore
@@ -105,10 +115,32 @@ class Computation:
     enter: Callable[[SessionState], None]
     announce_alignment: Callable[[ChannelAlignment], None]
     novelty: NoveltyMonitor = field(default_factory=NoveltyMonitor, init=False)
+    backfilling: Backfilling = field(init=False)
     doing: str = field(default="Warming up", init=False)
+    _resumed: str = field(default="", init=False)
     _pending: list[Gap | Arrival | _Labeled] = field(default_factory=list, init=False)
     _is_aligned: bool = field(default=False, init=False)
     _why_not: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        self.backfilling = Backfilling(
+            source=self.source,
+            preprocessor=self.preprocessor,
+            policy=self.backfill,
+            labeler=self.labeler,
+            trace_estimator=self.trace_estimator,
+            calibration=self.calibration,
+            queue=self.queue,
+            outbox=self.outbox,
+            store=self.store,
+            tally=self.tally,
+        )
+
+    def resume(self, resumption: Resumption) -> None:
+        """Go on where an interrupted session stood."""
+        resumption.fill(self.store, self.tally)
+        self.backfilling.note(resumption.gaps)
+        self._resumed = resumption.how
 
     def warm_up(self) -> None:
         """Do everything that makes the first volume slow.
@@ -130,6 +162,8 @@ class Computation:
 
     def tell_beginning(self, model: Mapping[str, object]) -> None:
         """Tell what is known before the first volume."""
+        if self._resumed:
+            self.outbox.put(Event("resumed", self._resumed))
         self.source_notes.tell()
         for event in first_events(model):
             self.outbox.put(event)
@@ -144,9 +178,10 @@ class Computation:
         """
         self._hand_on_if_aligned()
         self.enter(SessionState.RUNNING if self._is_aligned else SessionState.CALIBRATING)
-        while arrivals := self.queue.take(self.batch_size):
+        while arrivals := self._take():
             self._process(arrivals)
             self.source_notes.tell()
+        self._backfill_rest()
 
     def wind_up(self) -> None:
         """Trace what is still held and record the timepoints that never got values."""
@@ -160,6 +195,19 @@ class Computation:
             self._pending.clear()
             self._record_gaps([*gaps, *self.queue.wait_for_last_gaps()])
             self.source_notes.tell()
+
+    def _take(self) -> list[Arrival]:
+        if self._is_aligned:
+            self.doing = "Labeling a skipped volume"
+            self.backfilling.while_idle()
+        return self.queue.take(self.batch_size)
+
+    def _backfill_rest(self) -> None:
+        if self.backfilling.n_waiting:
+            self.doing = "Labeling skipped volumes"
+            self.calibration.settle()
+            self._hand_on_if_aligned()
+        self.backfilling.at_end()
 
     def _process(self, arrivals: list[Arrival]) -> None:
         n_before = len(self._pending)
@@ -260,6 +308,7 @@ class Computation:
             self.store.skip(index, status)
             self.tally.count(status)
             self.outbox.put(Skipped(index, status))
+        self.backfilling.note(gaps)
         for status, group in groupby(gaps, key=lambda gap: gap[1]):
             indices = [index for index, _ in group]
             message = f"{_span(indices)} {_WHY[status]}."

@@ -91,8 +91,9 @@ def last_event(
     if error is not None:
         return Event("failed", str(error))
     how = "Stopped by the user" if is_stopped_by_user else "The recording ended"
+    later = f" ({counters.n_backfilled} labeled later)" if counters.n_backfilled else ""
     message = (
-        f"{how}: {counters.n_traced} volumes traced, {counters.n_skipped} skipped,"
+        f"{how}: {counters.n_traced} volumes traced, {counters.n_skipped} skipped{later},"
         f" {counters.n_lost} lost, {counters.n_unlabelable} unlabelable."
     )
     return Event("finished", message)

@@ -35,6 +35,7 @@ from napari_acll.session._counters import Tally
 from napari_acll.session._failures import as_acll_error, close_quietly
 from napari_acll.session._latest import Latest, Mailbox
 from napari_acll.session._outbox import Outbox, SourceNotes, last_event
+from napari_acll.session._resumption import Resumption
 from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
 from napari_acll.session._volume_queue import VolumeQueue
 from napari_acll.session._writing import Writing
@@ -81,6 +82,8 @@ class Session:
     alignment_rule : callable, optional
         Called with the calibrated alignment, returns the one to apply; for calibrations that
         cannot be trusted.
+    resumption : Resumption, optional
+        What an interrupted session left, if this one goes on with it.
 
     Attributes
     ----------
@@ -115,6 +118,7 @@ class Session:
         identity_filter: IdentityFilter | None = None,
         alignment: ChannelAlignment | None = None,
         alignment_rule: AlignmentRule | None = None,
+        resumption: Resumption | None = None,
     ) -> None:
         self.source = source
         self.settings = settings
@@ -144,6 +148,12 @@ class Session:
             rule=alignment_rule,
             max_volumes=settings.alignment.max_wait_volumes,
         )
+        self._computed_event = threading.Event()
+        self._computation = self._make_computation(
+            preprocessor, labeler, identity_filter, trace_estimator
+        )
+        if resumption is not None:
+            self._computation.resume(resumption)
         self._acquisition = Acquisition(
             source=source,
             preprocessor=preprocessor,
@@ -152,9 +162,8 @@ class Session:
             pace=settings.run.pace,
             ready=self._ready_event,
             stop=self._stop_event,
-        )
-        self._computation = self._make_computation(
-            preprocessor, labeler, identity_filter, trace_estimator
+            first_index=0 if resumption is None else resumption.first_index,
+            done=self._computed_event if self._computation.backfilling.is_possible else None,
         )
         self._writing = Writing(
             writers,
@@ -187,6 +196,8 @@ class Session:
             preprocessor=preprocessor,
             stored_spec=self.source.spec,
             source_notes=SourceNotes(self.source, self._outbox),
+            source=self.source,
+            backfill=self.settings.run.backfill,
             queue=self._queue,
             outbox=self._outbox,
             store=self.store,
@@ -335,6 +346,7 @@ class Session:
             self._end_with(error, self._computation.doing)
         finally:
             self._ready_event.set()
+            self._computed_event.set()
             self._wind_up()
 
     def _wind_up(self) -> None:

@@ -81,6 +81,16 @@ class ReplaySource(ABC):
                 raise RecordingError("The recording was closed; open it again to read from it.")
             return self._load(index)
 
+    def reread(self, index: int) -> Volume | None:
+        """Return one volume once more; None if the recording has none of this index.
+
+        Raises
+        ------
+        RecordingError
+            If the volume is damaged, or the source is closed.
+        """
+        return self.read(index) if index in self._known else None
+
     def __iter__(self) -> Iterator[Volume]:
         """Yield the volumes in acquisition order; ends when the source is closed."""
         for index in self._indices:
