@@ -74,8 +74,8 @@ class RandomAccessSource(VolumeSource, Protocol):
 
 
 @runtime_checkable
-class RereadableSource(VolumeSource, Protocol):
-    """A recording that may still have volumes which were given before."""
+class RereadableSource(Protocol):
+    """A `VolumeSource` that may still have volumes which were given before."""
 
     def reread(self, index: int) -> Volume | None:
         """Return a volume that was given before; None if it is gone.
@@ -91,8 +91,8 @@ class RereadableSource(VolumeSource, Protocol):
 
 
 @runtime_checkable
-class ResumableSource(VolumeSource, Protocol):
-    """A recording that can be gone on with where a session was interrupted."""
+class ResumableSource(Protocol):
+    """A `VolumeSource` that can begin where a session was interrupted."""
 
     def resume_at(self, index: int, described: Mapping[str, object]) -> None:
         """Let the iteration begin at this index; called first, before anything is waited for.

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from napari_acll.export._layout import ArraySpec
@@ -37,7 +36,7 @@ class GrowingArray:
 
     def __init__(
         self,
-        group: zarr.Group,
+        group: Any,
         folder: Path,
         spec: ArraySpec,
         *,
@@ -46,12 +45,13 @@ class GrowingArray:
         first_axis: str,
     ) -> None:
         self._folder = folder / spec.name
-        self._array: Any = (
+        array: Any = (
             group[spec.name]
             if spec.name in group
             else _create(group, spec, rows_per_chunk, n_neurons, first_axis)
         )
-        self._rows_per_chunk = int(self._array.chunks[0])
+        self._array = array
+        self._rows_per_chunk = int(array.chunks[0])
         self._empty_chunk = spec.empty(self._rows_per_chunk, n_neurons)
         self._made: set[int] = set()
 
@@ -118,7 +118,7 @@ class GrowingArray:
 
 
 def _create(
-    group: zarr.Group, spec: ArraySpec, rows_per_chunk: int, n_neurons: int, first_axis: str
+    group: Any, spec: ArraySpec, rows_per_chunk: int, n_neurons: int, first_axis: str
 ) -> Any:
     shape = spec.empty(rows_per_chunk, n_neurons).shape
     return group.create_array(

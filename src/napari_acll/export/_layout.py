@@ -18,6 +18,9 @@ ALIGNMENT_FILE = "alignment.json"
 ALIGNMENT_FORMAT = {"format": "napari-acll channel alignment", "version": 1}
 """As `save_alignment` writes it, so that the file of a session can be given to the next one."""
 
+INTERRUPTED = "interrupted"
+"""State of a session whose file says that it runs, but which nobody writes."""
+
 TIMEPOINTS_PER_CHUNK = 64
 """Arrays grow by this many timepoints."""
 DETECTIONS_PER_CHUNK = 4096

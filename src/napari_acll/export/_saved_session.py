@@ -25,6 +25,7 @@ from napari_acll.export._layout import (
     ALIGNMENT_FILE,
     DETECTION_ARRAYS,
     EVENTS_FILE,
+    INTERRUPTED,
     SAMPLE_ARRAYS,
     STATUS,
     TIME_ARRAYS,
@@ -32,8 +33,6 @@ from napari_acll.export._layout import (
 from napari_acll.export._lock import WriterLock, is_being_written
 from napari_acll.export._restore import as_damage, read_header, restore, whole_events
 
-INTERRUPTED = "interrupted"
-"""State of a session whose file says that it runs, but which nobody writes."""
 TIMEPOINT_ARRAYS = tuple(spec.name for spec in (*SAMPLE_ARRAYS, *TIME_ARRAYS))
 """Arrays with one row per timepoint that `SavedSession.read` gives."""
 _WITHOUT_VALUES = (VolumeStatus.PENDING, VolumeStatus.SKIPPED, VolumeStatus.LOST)

@@ -23,6 +23,7 @@ from napari_acll.export._layout import (
     EVENTS_FILE,
     FORMAT,
     FORMAT_VERSION,
+    INTERRUPTED,
     SESSION_FILE,
 )
 from napari_acll.export._lock import WriterLock
@@ -69,11 +70,13 @@ class ZarrSessionWriter:
         Where the values go.
     n_timepoints : int
         Rows that are there.
+    ended_as : str
+        Last state of a session that is gone on with.
 
     Attributes
     ----------
-    n_timepoints : int
-        Rows that were there when the session was created or resumed.
+    ended_as : str
+        See above; empty for a new session.
     """
 
     def __init__(
@@ -84,9 +87,10 @@ class ZarrSessionWriter:
         lock: WriterLock,
         arrays: SessionArrays,
         n_timepoints: int = 0,
+        ended_as: str = "",
     ) -> None:
         self.path = path
-        self.n_timepoints = n_timepoints
+        self.ended_as = ended_as
         self._header = dict(header)
         self._lock = lock
         self._arrays = arrays
@@ -156,10 +160,18 @@ class ZarrSessionWriter:
             raise _cannot_resume(path, _reason(error)) from error
         try:
             restored = restore(path, header)
+            ended_as = INTERRUPTED if header["state"] == "running" else str(header["state"])
             header |= _state("running")
             _write_session_file(path, header)
             n = len(restored.status)
-            return cls(path, header, lock=lock, arrays=restored.arrays, n_timepoints=n)
+            return cls(
+                path,
+                header,
+                lock=lock,
+                arrays=restored.arrays,
+                n_timepoints=n,
+                ended_as=ended_as,
+            )
         except OSError as error:
             lock.release()
             raise _cannot_resume(path, _reason(error)) from error

@@ -3,6 +3,7 @@
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -99,6 +100,13 @@ class ReplaySource(ABC):
                     return
                 volume = self._load(index)
             yield volume
+
+    def _recount(self, indices: Sequence[int]) -> None:
+        """Give the volumes other indices, ascending."""
+        self._indices = tuple(indices)
+        self._known = frozenset(indices)
+        if self._indices:
+            self._spec = replace(self._spec, n_volumes=self._indices[-1] + 1)
 
     def close(self) -> None:
         """Release files and memory; an iteration ends before its next volume."""
