@@ -143,9 +143,9 @@ def test_status_is_written_last(writer, folder, monkeypatch):
     written = []
     original = _store.overwrite_bytes
 
-    def note(path, offset, data):
+    def note(path, offset, data, **options):
         written.append(path.relative_to(folder).parts[0])
-        original(path, offset, data)
+        original(path, offset, data, **options)
 
     monkeypatch.setattr("napari_acll.export._columns.overwrite_bytes", note)
     write_fake_volume(writer, 1)
@@ -194,14 +194,14 @@ def fill_after(n_writes: int, monkeypatch) -> None:
     left = [n_writes]
 
     def filling(write):
-        def wrapped(*arguments):
+        def wrapped(*arguments, **options):
             *where, data = arguments
             left[0] -= 1
             if left[0] < 0:
                 if write is _store.overwrite_bytes:
                     write(*where, bytes(data)[: len(data) // 2])
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return write(*arguments)
+            return write(*arguments, **options)
 
         return wrapped
 

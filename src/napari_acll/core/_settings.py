@@ -279,6 +279,11 @@ class RunSettings(_Settings):
         " them: off, at_end, or idle (as soon as none waits). What was decided live stays.",
     )
     save_labels: bool = Field(True, description="Keep the label map of every volume.")
+    waits_for_disk: bool = Field(
+        False,
+        description="Wait after every volume until the disk has it: then a power cut, too, loses"
+        " no more than the volume in flight. Not for the disk that the microscope writes to.",
+    )
 
 
 class AnimalInfo(_Settings):

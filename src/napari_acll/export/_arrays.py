@@ -43,12 +43,21 @@ class SessionArrays:
         `(Z, Y, X)` of a label map.
     has_labels : bool
         Whether label maps are kept.
+    is_synced : bool
+        Whether to wait until the disk has each row, its values before its status.
     """
 
     def __init__(
-        self, path: Path, *, neurons: list[str], shape: tuple[int, ...], has_labels: bool
+        self,
+        path: Path,
+        *,
+        neurons: list[str],
+        shape: tuple[int, ...],
+        has_labels: bool,
+        is_synced: bool,
     ) -> None:
         self.path = path
+        self._is_synced = is_synced
         self._n_neurons = len(neurons)
         group = self._group(neurons)
         table = group["detections"] if "detections" in group else group.create_group("detections")
@@ -94,18 +103,20 @@ class SessionArrays:
         torn : list of int
             Rows that were taken back.
         """
-        status = self._status.get()
-        times = {name: array.get() for name, array in self._times.items()}
-        for array in (*self._samples, *self._detections[1:]):
-            array.get()
-        volume_index = self._detections[0].get()
+        status, _ = self._status.restore()
+        times, is_there = {}, [array.restore()[1] for array in self._samples]
+        for name, array in self._times.items():
+            times[name], of_array = array.restore()
+            is_there.append(of_array)
+        found = self._restore_detections()
         written = np.flatnonzero(np.isin(status, VALUES))
         recent = set(written[-_N_RECENT:].tolist())
         recent.update(np.flatnonzero(status == VolumeStatus.BACKFILLED)[-_N_RECENT:].tolist())
         torn = [
             index
             for index in written.tolist()
-            if not self._has_values(index, times, volume_index)
+            if not all(index < len(rows) and rows[index] for rows in is_there)
+            or not _has_detections(index, times, found)
             or (index in recent and not self._has_labels_of(index))
         ]
         for index in torn:
@@ -120,18 +131,12 @@ class SessionArrays:
         self.n_detections = int(ends.max(initial=0))
         return status[:n], torn
 
-    def _has_values(
-        self, index: int, times: dict[str, NDArray[Any]], volume_index: NDArray[Any]
-    ) -> bool:
-        if any(index >= len(values) for values in times.values()):
-            return False
-        start, n_rows = times["detection_start"][index], times["n_detections"][index]
-        of_volume = volume_index[start : start + n_rows]
-        return (
-            bool(np.isfinite(times["time_s"][index]))
-            and len(of_volume) == n_rows
-            and bool((of_volume == index).all())
-        )
+    def _restore_detections(self) -> NDArray[np.int64]:
+        """Return the volume of each row of the table of detections, -1 where one is lacking."""
+        restored = [array.restore() for array in self._detections]
+        n_rows = min(len(is_there) for _, is_there in restored)
+        is_whole = np.all([is_there[:n_rows] for _, is_there in restored], axis=0)
+        return np.where(is_whole, restored[0][0][:n_rows].astype(np.int64), -1)
 
     def _has_labels_of(self, index: int) -> bool:
         if self._labels is None:
@@ -143,7 +148,7 @@ class SessionArrays:
         return True
 
     def _group(self, neurons: list[str]) -> Any:
-        store = AtomicLocalStore(self.path)
+        store = AtomicLocalStore(self.path, is_synced=self._is_synced)
         if (self.path / "zarr.json").exists():
             return zarr.open_group(store, mode="r+")
         attributes = {"format": FORMAT, "format_version": FORMAT_VERSION, "neurons": neurons}
@@ -157,6 +162,7 @@ class SessionArrays:
             rows_per_chunk=TIMEPOINTS_PER_CHUNK,
             n_neurons=self._n_neurons,
             first_axis="time",
+            is_synced=self._is_synced,
         )
 
     def _rows(self, group: Any, spec: ArraySpec) -> GrowingArray:
@@ -167,6 +173,7 @@ class SessionArrays:
             rows_per_chunk=DETECTIONS_PER_CHUNK,
             n_neurons=self._n_neurons,
             first_axis="detection",
+            is_synced=self._is_synced,
         )
 
     def _label_maps(self, group: Any, shape: tuple[int, ...]) -> Any:
@@ -202,3 +209,16 @@ class SessionArrays:
 
     def _put_time(self, name: str, index: int, value: object) -> None:
         self._times[name].put(index, np.asarray(value)[None])
+
+
+def _has_detections(
+    index: int, times: dict[str, NDArray[Any]], volume_index: NDArray[np.int64]
+) -> bool:
+    """Return whether a row has its time, and all of its detections are in the table."""
+    start, n_rows = times["detection_start"][index], times["n_detections"][index]
+    of_volume = volume_index[start : start + n_rows]
+    return (
+        bool(np.isfinite(times["time_s"][index]))
+        and len(of_volume) == n_rows
+        and bool((of_volume == index).all())
+    )

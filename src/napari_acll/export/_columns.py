@@ -32,6 +32,8 @@ class GrowingArray:
         Neurons of the model.
     first_axis : str
         Name of the axis that grows.
+    is_synced : bool
+        Whether to wait until the disk has what is written.
     """
 
     def __init__(
@@ -43,8 +45,10 @@ class GrowingArray:
         rows_per_chunk: int,
         n_neurons: int,
         first_axis: str,
+        is_synced: bool = False,
     ) -> None:
         self._folder = folder / spec.name
+        self._is_synced = is_synced
         array: Any = (
             group[spec.name]
             if spec.name in group
@@ -76,28 +80,36 @@ class GrowingArray:
             chunk, offset = divmod(first_row + done, self._rows_per_chunk)
             part = rows[done : done + self._rows_per_chunk - offset]
             self._make(chunk)
-            overwrite_bytes(self._file(chunk), offset * part[0].nbytes, part.tobytes())
+            overwrite_bytes(
+                self._file(chunk),
+                offset * part[0].nbytes,
+                part.tobytes(),
+                is_synced=self._is_synced,
+            )
             done += len(part)
 
-    def get(self) -> NDArray[Any]:
-        """Return all rows, those that were never written as empty ones.
+    def restore(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Return all rows, and which of them the disk has.
 
         A chunk that was cut short, as a power cut may do, is made whole with empty rows.
         """
         n_chunks = self._array.shape[0] // self._rows_per_chunk
-        return np.concatenate([self._whole(chunk) for chunk in range(n_chunks)])
+        rows, n_there = zip(*(self._whole(chunk) for chunk in range(n_chunks)), strict=True)
+        is_there = np.arange(self._rows_per_chunk) < np.array(n_there)[:, None]
+        return np.concatenate(rows), is_there.ravel()
 
-    def _whole(self, chunk: int) -> NDArray[Any]:
+    def _whole(self, chunk: int) -> tuple[NDArray[Any], int]:
         file, rows = self._file(chunk), self._empty_chunk.copy()
         if not file.is_file():
-            return rows
+            return rows, 0
         content = file.read_bytes()
-        n_whole = min(len(content) // rows[0].nbytes, len(rows)) if rows[0].nbytes else len(rows)
-        stored = np.frombuffer(content[: n_whole * rows[0].nbytes], rows.dtype)
-        rows[:n_whole] = stored.reshape(n_whole, *rows.shape[1:])
+        row_bytes = rows[0].nbytes
+        n_there = min(len(content) // row_bytes, len(rows)) if row_bytes else len(rows)
+        stored = np.frombuffer(content[: n_there * row_bytes], rows.dtype)
+        rows[:n_there] = stored.reshape(n_there, *rows.shape[1:])
         if len(content) < rows.nbytes:
-            replace_bytes(file, rows.tobytes())
-        return rows
+            replace_bytes(file, rows.tobytes(), is_synced=True)
+        return rows, n_there
 
     def _make(self, chunk: int) -> None:
         """Create a chunk that is not there yet; those in between stay out and read as empty."""
@@ -106,7 +118,7 @@ class GrowingArray:
         file = self._file(chunk)
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists():
-            replace_bytes(file, self._empty_chunk.tobytes())
+            replace_bytes(file, self._empty_chunk.tobytes(), is_synced=self._is_synced)
         n_rows = (chunk + 1) * self._rows_per_chunk
         if n_rows > self._array.shape[0]:
             self._array.resize((n_rows, *self._empty_chunk.shape[1:]))

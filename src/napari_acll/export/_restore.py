@@ -55,11 +55,13 @@ def restore(path: Path, header: Mapping[str, Any]) -> Restored:
 
 def arrays_of(path: Path, header: Mapping[str, Any]) -> SessionArrays:
     """Return the arrays of a session, made where they are lacking."""
+    run = header["settings"]["run"]
     return SessionArrays(
         path,
         neurons=list(header["neurons"]),
         shape=tuple(header["spec"]["grid"]["shape"]),
-        has_labels=bool(header["settings"]["run"]["save_labels"]),
+        has_labels=bool(run["save_labels"]),
+        is_synced=bool(run.get("waits_for_disk")),
     )
 
 

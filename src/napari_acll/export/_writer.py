@@ -223,7 +223,7 @@ class ZarrSessionWriter:
         with self._naming_what_is_safe():
             content = {**ALIGNMENT_FORMAT, "alignment": alignment.model_dump(mode="json")}
             text = json.dumps(content, indent=2) + "\n"
-            replace_bytes(self.path / ALIGNMENT_FILE, text.encode())
+            replace_bytes(self.path / ALIGNMENT_FILE, text.encode(), is_synced=True)
 
     def write_event(self, kind: str, message: str, details: Mapping[str, object]) -> None:
         """Keep something that happened, with the time at which it did.
@@ -295,7 +295,7 @@ def _state(state: str) -> dict[str, object]:
 
 def _write_session_file(path: Path, content: Mapping[str, object]) -> None:
     text = json.dumps(content, indent=2, default=str) + "\n"
-    replace_bytes(path / SESSION_FILE, text.encode())
+    replace_bytes(path / SESSION_FILE, text.encode(), is_synced=True)
 
 
 def _remove_unfinished(path: Path) -> None:
