@@ -7,9 +7,9 @@ kills the `acll resume` after it as well, resumes, and compares with a session t
 
 * what stood in the session when it was killed is there afterwards, byte by byte;
 * every volume has the values of the undisturbed session. On the routes whose source keeps its
-  volumes (files, folders, the simulated worm) none may be missing. On the streams, volumes that
-  were sent while nothing listened are lost; of those sent before the kill at most the one in
-  flight and the one that waited.
+  volumes (files, folders, the simulated worm, a ring of shared memory that is large enough) none
+  may be missing. Over the network, volumes that were sent while nothing listened are lost; of
+  those sent before the kill at most the one in flight and the one that waited.
 
 Prints one line per round, then the counts by route; the exit code says whether all was well.
 """
@@ -98,7 +98,7 @@ def _feed_stream(route: str, target: str, paced: Paced, n_volumes: int) -> None:
         sender.wait_for_reader(60)
     else:
         name = target.removeprefix("shm:")
-        sender = VolumeRingWriter(name, shape=(*paced.spec.shape, 2), n_slots=4, **about)
+        sender = VolumeRingWriter(name, shape=(*paced.spec.shape, 2), n_slots=n_volumes, **about)
     send, axis = (sender.send, 0) if route == "network" else (sender.write, -1)
     for volume in paced:
         stack = np.stack((volume.activity, volume.marker), axis=axis)
@@ -165,8 +165,7 @@ class Bench:
             write_nd2_folder(source, self.work / "worm", self.n_volumes)
         began_s = time.monotonic()
         process = self.start(self.run_command("simulated", self.recording, self.reference))
-        while process.poll() is None and not (self.reference / "session.json").exists():
-            time.sleep(0.05)
+        _wait_until_it_reads(process, self.reference, self, n_before=0)
         self.startup_s = time.monotonic() - began_s
         if self.wait(process) != 0:
             sys.exit("The undisturbed session failed.")
@@ -202,12 +201,6 @@ class Bench:
     def wait(self, process: "subprocess.Popen[str]") -> int:
         """Return the exit code of a process."""
         return process.wait(PATIENCE_S)
-
-    def latest_kill_s(self, route: str) -> float:
-        """Return how long a session takes, which is when a kill may come at the latest."""
-        if route in LIVE:
-            return self.startup_s + 1.0 + self.n_volumes * self.period_s
-        return self.duration_s
 
 
 @contextlib.contextmanager
@@ -258,10 +251,8 @@ def play(bench: Bench, route: str, number: int, rng: np.random.Generator) -> Rou
     with feeder(bench, route, number) as (recording, sent):
         words = bench.run_command(route, recording, out)
         for _ in range(int(rng.choice([1, 1, 2]))):
-            after_s = _moment(bench, route, rng)
             process = bench.start(words)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(after_s)
+            _wait_for_a_moment(bench, process, out, result, rng)
             process.kill()
             process.wait()
             result.n_kills += 1
@@ -277,12 +268,38 @@ def play(bench: Bench, route: str, number: int, rng: np.random.Generator) -> Rou
     return result
 
 
-def _moment(bench: Bench, route: str, rng: np.random.Generator) -> float:
-    """Return a random moment, most of them while volumes are labeled."""
-    last_s = bench.latest_kill_s(route)
-    if rng.random() < 0.2:
-        return float(rng.uniform(0.2, last_s))
-    return float(rng.uniform(0.9 * bench.startup_s, last_s))
+def _wait_for_a_moment(
+    bench: Bench,
+    process: "subprocess.Popen[str]",
+    out: Path,
+    result: Round,
+    rng: np.random.Generator,
+) -> None:
+    """Wait for a random time: one in five from the start on, else once volumes may come."""
+    is_early = rng.random() < 0.2
+    share = float(rng.uniform(0, 0.9))
+    labeling_s = bench.duration_s - bench.startup_s
+    if result.route in LIVE:
+        labeling_s = max(labeling_s, bench.n_volumes * bench.period_s)
+    if is_early:
+        after_s = share * (bench.startup_s + labeling_s)
+    else:
+        after_s = share * labeling_s
+        _wait_until_it_reads(process, out, bench, n_before=len(result.n_rows))
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(after_s)
+
+
+def _wait_until_it_reads(
+    process: "subprocess.Popen[str]", out: Path, bench: Bench, *, n_before: int
+) -> None:
+    """Wait until a session says that its model is warm; `n_before` did so before it."""
+    deadline_s = time.monotonic() + 4 * bench.startup_s + 60
+    events = out / "events.jsonl"
+    while process.poll() is None and time.monotonic() < deadline_s:
+        if events.exists() and events.read_text(encoding="utf-8").count('"ready"') > n_before:
+            return
+        time.sleep(0.02)
 
 
 def _rows(out: Path, result: Round) -> dict[str, bytes]:
@@ -336,13 +353,13 @@ def _explain(
     index: int, kept: list[tuple[float, dict[str, bytes]]], sent: Path, result: Round
 ) -> None:
     """Count a volume without values as what it is."""
-    if result.route not in STREAMS:
+    if result.route != "network":
         result.wrong.append(f"volume {index} is missing")
         return
     lines = [line.split() for line in sent.read_text(encoding="utf-8").splitlines()]
     sent_s = {int(words[0]): float(words[1]) for words in lines if words[0].isdigit()}
     is_before = any(
-        sent_s.get(index, np.inf) <= killed_s and index >= n_rows
+        sent_s.get(index, np.inf) <= killed_s and index >= n_rows > 0
         for (killed_s, _), n_rows in zip(kept, result.n_rows, strict=True)
     )
     if is_before and not _was_down(sent_s[index], kept):

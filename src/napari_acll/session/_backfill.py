@@ -62,7 +62,6 @@ class Backfilling:
     outbox: Outbox
     store: TraceStore
     tally: Tally
-    doing: str = field(default="", init=False)
     _waiting: deque[int] = field(default_factory=deque, init=False)
     _n_done: int = field(default=0, init=False)
     _n_gone: int = field(default=0, init=False)
@@ -71,11 +70,6 @@ class Backfilling:
     def is_possible(self) -> bool:
         """Whether skipped volumes are wanted and the recording may still have them."""
         return self.policy is not Backfill.OFF and isinstance(self.source, RereadableSource)
-
-    @property
-    def n_waiting(self) -> int:
-        """Volumes that are still to be labeled."""
-        return len(self._waiting)
 
     def note(self, gaps: Iterable[Gap]) -> None:
         """Take note of timepoints without values."""
@@ -101,7 +95,6 @@ class Backfilling:
             self.outbox.put(Event("backfilled", message, details))
 
     def _label(self, index: int) -> None:
-        self.doing = f"Labeling skipped volume {index}"
         began_s = time.perf_counter()
         stored = self._read(index)
         if stored is None:

@@ -186,10 +186,7 @@ class Computation:
     def wind_up(self) -> None:
         """Trace what is still held and record the timepoints that never got values."""
         try:
-            if any(isinstance(item, _Labeled) for item in self._pending):
-                self.doing = "Settling the alignment"
-                self.calibration.settle()
-                self._hand_on_if_aligned()
+            self._trace_what_is_held()
         finally:
             gaps = [_as_gap(item) for item in self._pending]
             self._pending.clear()
@@ -203,11 +200,16 @@ class Computation:
         return self.queue.take(self.batch_size)
 
     def _backfill_rest(self) -> None:
-        if self.backfilling.n_waiting:
-            self.doing = "Labeling skipped volumes"
+        if self.backfilling.is_possible:
+            self._trace_what_is_held()
+            self.doing = "Labeling a skipped volume"
+            self.backfilling.at_end()
+
+    def _trace_what_is_held(self) -> None:
+        if any(isinstance(item, _Labeled) for item in self._pending):
+            self.doing = "Settling the alignment"
             self.calibration.settle()
             self._hand_on_if_aligned()
-        self.backfilling.at_end()
 
     def _process(self, arrivals: list[Arrival]) -> None:
         n_before = len(self._pending)

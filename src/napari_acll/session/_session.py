@@ -149,8 +149,24 @@ class Session:
             max_volumes=settings.alignment.max_wait_volumes,
         )
         self._computed_event = threading.Event()
-        self._computation = self._make_computation(
-            preprocessor, labeler, identity_filter, trace_estimator
+        self._computation = Computation(
+            labeler=labeler,
+            identity_filter=identity_filter,
+            trace_estimator=trace_estimator,
+            calibration=self._calibration,
+            preprocessor=preprocessor,
+            stored_spec=source.spec,
+            source_notes=SourceNotes(source, self._outbox),
+            source=source,
+            backfill=settings.run.backfill,
+            queue=self._queue,
+            outbox=self._outbox,
+            store=self.store,
+            mailbox=self._mailbox,
+            tally=self._tally,
+            batch_size=settings.label.batch_size,
+            enter=self._enter,
+            announce_alignment=self._announce_alignment.emit,
         )
         if resumption is not None:
             self._computation.resume(resumption)
@@ -180,33 +196,6 @@ class Session:
                 ("acll-write", self._write),
             )
         ]
-
-    def _make_computation(
-        self,
-        preprocessor: Preprocessing,
-        labeler: Labeler,
-        identity_filter: IdentityFilter | None,
-        trace_estimator: TraceEstimator,
-    ) -> Computation:
-        return Computation(
-            labeler=labeler,
-            identity_filter=identity_filter,
-            trace_estimator=trace_estimator,
-            calibration=self._calibration,
-            preprocessor=preprocessor,
-            stored_spec=self.source.spec,
-            source_notes=SourceNotes(self.source, self._outbox),
-            source=self.source,
-            backfill=self.settings.run.backfill,
-            queue=self._queue,
-            outbox=self._outbox,
-            store=self.store,
-            mailbox=self._mailbox,
-            tally=self._tally,
-            batch_size=self.settings.label.batch_size,
-            enter=self._enter,
-            announce_alignment=self._announce_alignment.emit,
-        )
 
     @property
     def state(self) -> SessionState:
