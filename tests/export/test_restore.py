@@ -295,8 +295,22 @@ def test_a_file_system_without_locks_is_written_to_all_the_same(folder, monkeypa
 
     monkeypatch.setattr("napari_acll.export._lock._lock", unsupported)
     writer = ZarrSessionWriter.create(folder, make_header())
+    (folder / ".status.torn.partial").write_bytes(b"of a write that goes on just now")
+    assert SavedSession.open(folder).state == "running"  # nobody knows: it is left alone
+    assert (folder / ".status.torn.partial").exists()
     writer.close(state="finished")
     assert "knows no locks" in caplog.text
+
+
+def test_a_session_of_another_computer_is_not_put_in_order_by_a_reader(folder):
+    interrupted(folder, 2)
+    owner = json.dumps({"process": 1, "computer": "the rig"})
+    (folder / "writer.lock").write_text(owner)
+    (folder / ".status.torn.partial").write_bytes(b"")
+    assert SavedSession.open(folder).state == "interrupted"
+    assert (folder / ".status.torn.partial").exists()
+    go_on(folder)
+    assert not (folder / ".status.torn.partial").exists()
 
 
 def test_a_resumed_session_keeps_its_header(folder):

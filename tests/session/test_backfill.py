@@ -227,3 +227,23 @@ def test_a_source_without_a_second_look_is_closed_when_it_is_read():
     session = run(make_session(source, labeler=FakeLabeler(), settings=settings(Backfill.AT_END)))
     assert session.counters.n_traced + session.counters.n_skipped == 4
     assert replace(session.counters).n_backfilled == 0
+
+
+def test_a_recording_that_breaks_ends_in_its_error_although_it_could_be_read_once_more():
+    class Breaking(KeptSource):
+        def __iter__(self):
+            for volume in super().__iter__():
+                if volume.index == 3:
+                    raise RecordingError("the disk is gone")
+                yield volume
+
+    labeler = GatedLabeler()
+    labeler.allow(100)
+    writer = MemoryWriter()
+    session = make_session(
+        Breaking(6, labeler), labeler=labeler, writers=[writer], settings=settings(Backfill.AT_END)
+    )
+    session.start()
+    with pytest.raises(RecordingError, match="the disk is gone"):
+        session.join(PATIENCE_S)
+    assert writer.state == "failed"

@@ -244,6 +244,33 @@ def test_a_live_recording_that_did_not_go_on_is_over(recordings, tmp_path):
     assert any("did not go on" in str(event["message"]) for event in saved.events())
 
 
+def test_a_live_session_that_the_user_stopped_follows_on(recordings, tmp_path):
+    settings = settings_for("growing-folder")
+    path = path_of("growing-folder", recordings)
+    session = build_session(path, settings=settings, out=tmp_path / "a.acll")
+    session.sample_ready.connect(lambda sample: sample.index == 2 and session.stop())
+    run_to_end(session)
+    assert SavedSession.open(tmp_path / "a.acll").state == "finished"
+    resumed = resume_session(tmp_path / "a.acll")
+    assert resumed.settings.source.live.is_live
+    run_to_end(resumed)
+    again = resume_session(tmp_path / "a.acll")
+    assert not again.settings.source.live.is_live  # now it is over
+    again.stop()
+    assert SavedSession.open(tmp_path / "a.acll").n_timepoints == N_VOLUMES
+
+
+def test_a_file_of_another_animal_at_the_same_place_is_refused(recordings, tmp_path):
+    undisturbed("nd2", recordings, tmp_path / "a.acll")
+    cut(tmp_path / "a.acll", 4)
+    file = tmp_path / "a.acll" / "session.json"
+    header = json.loads(file.read_text())
+    header["source"]["start_julian_day"] -= 0.5
+    file.write_text(json.dumps(header))
+    with pytest.raises(SessionError, match="began at another time"):
+        resume_session(tmp_path / "a.acll")
+
+
 def test_another_model_is_refused_and_the_session_stays_as_it_was(tmp_path, monkeypatch):
     run_to_end(build_session(RECORDING, settings=settings_for(""), out=tmp_path / "a.acll"))
     cut(tmp_path / "a.acll", 4)

@@ -80,17 +80,26 @@ class WriterLock:
 
 
 def is_being_written(folder: Path) -> bool:
-    """Return whether a program writes this session now; nothing is written to find out."""
+    """Return whether a program writes this session, or may; nothing is written to find out."""
     try:
         file = os.open(folder / LOCK_FILE, os.O_RDONLY)
     except OSError:
         return False
     try:
         return not _lock(file, is_shared=True)
-    except OSError:
-        return False
+    except OSError:  # a file system without locks: nobody knows
+        return True
     finally:
         os.close(file)
+
+
+def was_written_here(folder: Path) -> bool:
+    """Return whether the last writer ran on this computer, which then knows of its lock."""
+    try:
+        owner = json.loads((folder / LOCK_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return not (folder / LOCK_FILE).exists()
+    return isinstance(owner, dict) and owner.get("computer") == platform.node()
 
 
 def _lock(file: int, *, is_shared: bool = False) -> bool:

@@ -30,7 +30,7 @@ from napari_acll.export._layout import (
     STATUS,
     TIME_ARRAYS,
 )
-from napari_acll.export._lock import WriterLock, is_being_written
+from napari_acll.export._lock import WriterLock, is_being_written, was_written_here
 from napari_acll.export._restore import as_damage, read_header, restore, whole_events
 
 TIMEPOINT_ARRAYS = tuple(spec.name for spec in (*SAMPLE_ARRAYS, *TIME_ARRAYS))
@@ -86,7 +86,8 @@ class SavedSession:
         header = read_header(path)
         if header["state"] == "running" and not is_being_written(path):
             header["state"] = INTERRUPTED
-            _put_in_order(path, header)
+            if was_written_here(path):  # shares need not tell of locks of other computers
+                _put_in_order(path, header)
         with as_damage(path):
             group = zarr.open_group(LocalStore(path, read_only=True), mode="r")
             return cls(path, header, group)

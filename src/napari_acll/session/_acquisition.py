@@ -13,6 +13,7 @@ from napari_acll.core import (
     VolumeStatus,
 )
 from napari_acll.session._counters import Tally
+from napari_acll.session._failures import close_quietly
 from napari_acll.session._stages import Preprocessing
 from napari_acll.session._volume_queue import Arrival, Gap, VolumeQueue
 
@@ -80,6 +81,7 @@ class Acquisition:
         RecordingError
             If the recording turns out not to be what it should be.
         """
+        is_kept_open = False
         try:
             self._ready.wait()
             for volume, read_s in self._volumes():
@@ -87,15 +89,24 @@ class Acquisition:
                 self._unfinished = ()
             if not self._stop.is_set():
                 self._unfinished = self._missing_at_the_end()
+            is_kept_open = self._done is not None
         finally:
-            if self._done is not None:
-                self._queue.finish(self._unfinished)
-                self._done.wait()
-            try:
-                self._source.close()
-            finally:
-                if self._done is None:
-                    self._queue.finish(self._unfinished)
+            if is_kept_open:
+                self._close_when_done()
+            else:
+                self._close()
+
+    def _close(self) -> None:
+        try:
+            self._source.close()
+        finally:
+            self._queue.finish(self._unfinished)
+
+    def _close_when_done(self) -> None:
+        self._queue.finish(self._unfinished)
+        if self._done is not None:
+            self._done.wait()
+        close_quietly(self._source.close)  # the session may be over by now
 
     def _volumes(self) -> Iterator[tuple[Volume, float]]:
         volumes = None

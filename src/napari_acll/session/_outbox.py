@@ -18,6 +18,9 @@ from napari_acll.core import (
     calibration_notice,
 )
 
+STOPPED_BY_USER = "is_stopped_by_user"
+"""In the details of the last event."""
+
 
 class Item(Protocol):
     """Something that a writer keeps."""
@@ -96,7 +99,7 @@ def last_event(
         f"{how}: {counters.n_traced} volumes traced, {counters.n_skipped} skipped{later},"
         f" {counters.n_lost} lost, {counters.n_unlabelable} unlabelable."
     )
-    return Event("finished", message)
+    return Event("finished", message, {STOPPED_BY_USER: is_stopped_by_user})
 
 
 class Outbox:

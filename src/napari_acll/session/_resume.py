@@ -20,12 +20,15 @@ from napari_acll.core import (
     VoxelGrid,
 )
 from napari_acll.session._build import assemble
+from napari_acll.session._outbox import STOPPED_BY_USER
 from napari_acll.session._resumption import Resumption
 from napari_acll.session._session import Session
 
 if TYPE_CHECKING:
     from napari_acll.export import SavedSession
 
+_A_SECOND = 1 / 86_400
+"""In days."""
 _HOW = {
     "interrupted": "The session was interrupted (a kill, a crash or a power cut)",
     "failed": "The session had failed",
@@ -69,11 +72,11 @@ def resume_session(
     writer = ZarrSessionWriter.resume(path)
     try:
         saved = SavedSession.open(path)
-        settings = _settings(saved, writer.ended_as, backfill)
+        settings = _settings(saved, backfill, is_over=_is_over(saved, writer.ended_as))
         settings = settings if adjust is None else adjust(settings)
         labeler = load_labeler(settings.label)
         _check_model(labeler, saved)
-        source = _open(saved, settings.source, is_over=writer.ended_as == "finished")
+        source = _open(saved, settings.source, is_over=_is_over(saved, writer.ended_as))
         try:
             resumption = _resumption(saved, writer.ended_as)
             writers = _writers_of(writer, saved)
@@ -115,11 +118,19 @@ def _resumption(saved: "SavedSession", ended_as: str) -> Resumption:
     )
 
 
-def _settings(saved: "SavedSession", ended_as: str, backfill: Backfill | None) -> AcllSettings:
+def _is_over(saved: "SavedSession", ended_as: str) -> bool:
+    """Return whether the recording had ended, not just the session."""
+    if ended_as != "finished":
+        return False
+    ends = [event for event in saved.events() if event["kind"] == "finished"]
+    return not (ends and _content(ends[-1]["details"]).get(STOPPED_BY_USER))
+
+
+def _settings(saved: "SavedSession", backfill: Backfill | None, *, is_over: bool) -> AcllSettings:
     settings = saved.settings
     live = settings.source.live.model_copy(
         update={
-            "is_live": settings.source.live.is_live and ended_as != "finished",
+            "is_live": settings.source.live.is_live and not is_over,
             "takes_existing": True,
             "start_timeout_s": min(
                 settings.source.live.start_timeout_s, settings.source.live.idle_timeout_s
@@ -187,10 +198,22 @@ def _opened(saved: "SavedSession", settings: SourceSettings, *, is_over: bool) -
         if isinstance(source, ResumableSource):
             source.resume_at(saved.n_timepoints, _content(saved.header.get("source")))
         _ = source.spec  # waits for a live recording to go on
+        _check_start(source, saved)
     except BaseException:
         source.close()
         raise
     return source
+
+
+def _check_start(source: VolumeSource, saved: "SavedSession") -> None:
+    """Check that the recording is the one of the session, as far as its time tells."""
+    before = _content(saved.header.get("source")).get("start_julian_day")
+    now = source.describe().get("start_julian_day")
+    if isinstance(before, float) and isinstance(now, float) and abs(now - before) > _A_SECOND:
+        raise SessionError(
+            f"What is at {source.describe().get('path')} began at another time than the recording"
+            f" of {saved.path}; it is another recording, give the session its own back."
+        )
 
 
 def _recording(saved: "SavedSession") -> str:

@@ -225,8 +225,8 @@ class LiveSourceContract(ABC):
         finally:
             reader.stop()
         source = self._make(takes_existing=True)
-        if not isinstance(source, ResumableSource):
-            source.close()
+        if not (isinstance(source, ResumableSource) and isinstance(source, RereadableSource)):
+            source.close()  # a stream goes on with what comes next
             return
         source.resume_at(2, before.describe())
         reader = _Reader(source)
@@ -237,8 +237,7 @@ class LiveSourceContract(ABC):
                 self._require_volume(volume, index, source)
                 if index < len(found):
                     _require(volume.timestamp_s == found[index].timestamp_s, "another time")
-            if isinstance(source, RereadableSource):
-                self._require_volume(source.reread(0), 0, source)
+            self._require_volume(source.reread(0), 0, source)
         finally:
             reader.stop()
 
