@@ -181,7 +181,8 @@ class Bench:
         """Return the command of a new session.
 
         A live session either skips nothing and calibrates, or may skip and is given the
-        alignment: skipped volumes would change on which volumes it is calibrated.
+        alignment: skipped volumes would change on which volumes it is calibrated. One that reads
+        shared memory skips nothing, for that cannot give a volume once more.
         """
         words = ["run", recording, "--out", str(out), "--set", "alignment.n_volumes=3"]
         for name, value in CROP.items():
@@ -256,7 +257,7 @@ def play(bench: Bench, route: str, number: int, rng: np.random.Generator) -> Rou
     out = bench.work / f"killed-{number}.acll"
     kept: list[tuple[float, dict[str, bytes]]] = []
     with feeder(bench, route, number) as (recording, sent):
-        is_lossless = rng.random() < 0.5
+        is_lossless = bool(rng.random() < 0.5) or route == "memory"
         words = bench.run_command(route, recording, out, is_lossless=is_lossless)
         for _ in range(int(rng.choice([1, 1, 2]))):
             process = bench.start(words)
