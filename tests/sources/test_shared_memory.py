@@ -491,3 +491,30 @@ def test_a_closed_writer_says_so(name):
     writer.close()
     with pytest.raises(ValueError, match="closed"):
         writer.write(stack_of(0))
+
+
+def test_a_resumed_session_takes_what_the_ring_still_has_of_what_it_missed(name):
+    with make_writer(name) as writer:
+        with open_ring(name) as before:
+            writer.write(stack_of(0), index=10)
+            assert before.spec.shape == SHAPE
+            described = before.describe()
+        for index in (11, 12):
+            writer.write(stack_of(index), index=index)
+        writer.finish()
+        with open_ring(name, takes_existing=True) as source:
+            source.resume_at(11, described)
+            assert [volume.index for volume in source] == [11, 12]
+
+
+def test_a_resumed_session_does_not_go_on_with_another_animal(name):
+    with make_writer(name) as writer, open_ring(name) as before:
+        writer.write(stack_of(0), index=0)
+        assert before.spec.shape == SHAPE
+        described = before.describe()
+    with make_writer(name) as writer, open_ring(name, takes_existing=True) as source:
+        source.resume_at(1, described)
+        writer.write(stack_of(0), index=0)
+        writer.write(stack_of(1), index=1)
+        assert list(source) == []
+        assert any("Another recording began" in note for note in source.notes)

@@ -8,7 +8,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from napari_acll.core import AcllSettings, DropPolicy, Pace, PublishMode
+from napari_acll.core import AcllSettings, Backfill, DropPolicy, Pace, PublishMode
 
 SETTING_OF_OPTION = {
     "marker_channel": "source.marker_channel",
@@ -26,6 +26,7 @@ SETTING_OF_OPTION = {
     "device": "label.device",
     "pace": "run.pace",
     "drop_policy": "run.drop_policy",
+    "backfill": "run.backfill",
     "publish": "publish.mode",
     "marks": "marks.channels",
     "animal": "animal.animal",
@@ -88,6 +89,7 @@ Names = Annotated[str | None, _option("names", metavar="FILE")]
 Device = Annotated[str | None, _option("device", metavar="auto|cpu|cuda:N")]
 PaceOption = Annotated[Pace | None, _option("pace")]
 DropPolicyOption = Annotated[DropPolicy | None, _option("drop_policy")]
+BackfillOption = Annotated[Backfill | None, _option("backfill")]
 PublishOption = Annotated[PublishMode | None, _option("publish")]
 Marks = Annotated[list[str] | None, _option("marks", metavar="ADDRESS|FILE.csv")]
 Animal = Annotated[str | None, _option("animal")]

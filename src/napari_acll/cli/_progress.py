@@ -89,6 +89,7 @@ def losses(counters: SessionCounters) -> str:
     """Return how many volumes have no traces and why, empty if all have some."""
     counts = {
         "skipped": counters.n_skipped,
+        "of those labeled later": counters.n_backfilled,
         "lost": counters.n_lost,
         "unlabelable": counters.n_unlabelable,
     }

@@ -76,6 +76,45 @@ class RandomAccessSource(VolumeSource, Protocol):
 
 
 @runtime_checkable
+class RereadableSource(Protocol):
+    """A `VolumeSource` that may still have volumes which were given before."""
+
+    def reread(self, index: int) -> Volume | None:
+        """Return a volume that was given before; None if it is gone.
+
+        May be called from another thread while the iteration waits.
+
+        Raises
+        ------
+        RecordingError
+            If it is there and cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
+class ResumableSource(Protocol):
+    """A `VolumeSource` that can begin where a session was interrupted."""
+
+    def resume_at(self, index: int, described: Mapping[str, object]) -> None:
+        """Let the iteration begin at this index; called first, before anything is waited for.
+
+        Parameters
+        ----------
+        index : int
+            The first volume that is wanted.
+        described : mapping
+            What `describe` returned when the session began.
+
+        Raises
+        ------
+        RecordingError
+            If this is not that recording.
+        """
+        ...
+
+
+@runtime_checkable
 class Labeler(Protocol):
     """Volumes in, labeled volumes out. Used by one thread only.
 
@@ -133,6 +172,8 @@ class SessionWriter(Protocol):
 
     def write(self, sample: TraceSample, labeled: LabeledVolume, timings: StageTimings) -> None:
         """Keep one traced volume; after return it survives a crash of the process.
+
+        Volumes come in ascending order, except `BACKFILLED` ones: those were skipped before.
 
         Raises
         ------

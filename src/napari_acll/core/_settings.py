@@ -36,6 +36,17 @@ class DropPolicy(StrEnum):
     """Only the newest is labeled, all others that wait are skipped. For closed loops."""
 
 
+class Backfill(StrEnum):
+    """When volumes that were skipped are labeled after all."""
+
+    OFF = "off"
+    """Never; `acll resume` still can."""
+    AT_END = "at_end"
+    """When the recording has ended by itself."""
+    IDLE = "idle"
+    """As soon as no volume waits, and what is left at the end."""
+
+
 class LiveSettings(_Settings):
     """How a recording is followed while the microscope writes it."""
 
@@ -272,6 +283,11 @@ class RunSettings(_Settings):
     queue_capacity: int = Field(
         8, ge=1, le=64, description="Volumes that may wait for labeling (8 are 4.8 s at 0.6 s)."
     )
+    backfill: Backfill = Field(
+        Backfill.AT_END,
+        description="When skipped volumes are labeled after all, where the recording still has"
+        " them: off, at_end, or idle (as soon as none waits). What was decided live stays.",
+    )
     save_labels: bool = Field(True, description="Keep the label map of every volume.")
     max_failures: int | None = Field(
         None,
@@ -301,6 +317,11 @@ class RunSettings(_Settings):
         True,
         description="Do less when labeling falls behind a live microscope, step by step, and all"
         " of it again when it keeps up.",
+    )
+    waits_for_disk: bool = Field(
+        False,
+        description="Wait after every volume until the disk has it: then a power cut, too, loses"
+        " no more than the volume in flight. Not for the disk that the microscope writes to.",
     )
 
 

@@ -5,9 +5,17 @@ import time
 from collections.abc import Callable, Iterator
 from threading import Event
 
-from napari_acll.core import Pace, RecordingError, Volume, VolumeSource, VolumeStatus
+from napari_acll.core import (
+    Pace,
+    RandomAccessSource,
+    RecordingError,
+    Volume,
+    VolumeSource,
+    VolumeStatus,
+)
 from napari_acll.session import _outbox as outbox
 from napari_acll.session._counters import Tally
+from napari_acll.session._failures import close_quietly
 from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._recording_clock import RecordingClock
 from napari_acll.session._stages import Preprocessing
@@ -45,6 +53,10 @@ class Acquisition:
         Says when the preprocessing failed too often.
     tell : callable
         Called with an event when a volume cannot be preprocessed.
+    first_index : int
+        The first volume that is wanted, if an interrupted session is gone on with.
+    done : Event, optional
+        The source is kept open until this is set: volumes may be read once more.
     """
 
     def __init__(
@@ -61,8 +73,12 @@ class Acquisition:
         ladder: DegradeLadder,
         tolerance: Tolerance,
         tell: Callable[[outbox.Event], None],
+        first_index: int = 0,
+        done: Event | None = None,
     ) -> None:
         self._source = source
+        self._first_index = first_index
+        self._done = done
         self._preprocessor = preprocessor
         self._queue = queue
         self._tally = tally
@@ -74,7 +90,7 @@ class Acquisition:
         self._tell = tell
         is_paced = pace is Pace.RECORDED and not source.is_live
         self._wait_until_due = _Pacer(stop).wait if is_paced else _do_not_wait
-        self._last_index = -1
+        self._last_index = first_index - 1
         self._unfinished: tuple[Gap, ...] = ()
         self.doing = "Opening the recording"
 
@@ -86,6 +102,7 @@ class Acquisition:
         RecordingError
             If the recording turns out not to be what it should be.
         """
+        is_kept_open = False
         try:
             if not self._source.is_live:  # a microscope does not wait for a model
                 self._ready.wait()
@@ -96,18 +113,31 @@ class Acquisition:
                     self._unfinished = ()
             if not self._stop.is_set():
                 self._unfinished += self._missing_at_the_end()
+            is_kept_open = self._done is not None
         finally:
-            try:
-                self._source.close()
-            finally:
-                self._queue.finish(self._unfinished)
+            if is_kept_open:
+                self._close_when_done()
+            else:
+                self._close()
+
+    def _close(self) -> None:
+        try:
+            self._source.close()
+        finally:
+            self._queue.finish(self._unfinished)
+
+    def _close_when_done(self) -> None:
+        self._queue.finish(self._unfinished)
+        if self._done is not None:
+            self._done.wait()
+        close_quietly(self._source.close)  # the session may be over by now
 
     def _volumes(self) -> Iterator[tuple[Volume, float]]:
         volumes = None
         while not self._stop.is_set():
             self.doing = f"Reading the volume after {self._last_index}"
             began_s = time.perf_counter()
-            volumes = iter(self._source) if volumes is None else volumes
+            volumes = volumes_from(self._source, self._first_index) if volumes is None else volumes
             volume = next(volumes, None)
             if volume is None:
                 return
@@ -180,6 +210,15 @@ class Acquisition:
         if n_volumes is None or n_volumes - self._last_index > MAX_GAP:
             return ()
         return tuple((lost, VolumeStatus.LOST) for lost in range(self._last_index + 1, n_volumes))
+
+
+def volumes_from(source: VolumeSource, first_index: int) -> Iterator[Volume]:
+    """Yield the volumes of a recording from one index on."""
+    if first_index == 0:
+        return iter(source)
+    if source.is_live or not isinstance(source, RandomAccessSource):
+        return (volume for volume in source if volume.index >= first_index)
+    return (source.read(index) for index in source.indices if index >= first_index)
 
 
 class _Pacer:

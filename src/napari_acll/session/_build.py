@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from napari_acll.core import (
     AcllSettings,
@@ -18,10 +19,17 @@ from napari_acll.core import (
 )
 from napari_acll.session._build_publishers import make_publishers
 from napari_acll.session._geometry_memory import remember_spec
+from napari_acll.session._resumption import Resumption
 from napari_acll.session._session import Session
 from napari_acll.session._sink import Fallback
 from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
 from napari_acll.session._warm_up import warm_up_while_armed
+
+if TYPE_CHECKING:
+    from napari_acll.export import SessionHeader, ZarrSessionWriter
+
+Writers: TypeAlias = tuple[list[SessionWriter], Fallback | None]
+"""The writers of a session, and what makes the one of another folder."""
 
 
 def _tell_nobody(kind: str, message: str) -> None:
@@ -71,7 +79,19 @@ def build_session(
         check_new_session(Path(out))
     source = _open(recording, settings)
     try:
-        return _assemble(source, _effective(settings, source), out, tell)
+        settings = _effective(settings, source)
+        text = recording if isinstance(recording, str) else ""
+
+        def writers(spec: VolumeSpec, labeler: Labeler, rig: str) -> Writers:
+            if out is None:
+                return [], None
+            from napari_acll.export import ZarrSessionWriter
+
+            header = header_of(source, spec, labeler, settings, rig=rig, recording=text)
+            writer = ZarrSessionWriter.create(out, header)
+            return [writer], fallback_of(writer, header, settings, is_live=source.is_live)
+
+        return assemble(source, settings, writers, tell=tell)
     except BaseException:
         source.close()
         raise
@@ -93,24 +113,53 @@ def _effective(settings: AcllSettings, source: VolumeSource) -> AcllSettings:
     return settings.model_copy(update={"run": run})
 
 
-def _assemble(
+def assemble(
     source: VolumeSource,
     settings: AcllSettings,
-    out: str | Path | None,
-    tell: Callable[[str, str], None],
+    make_writers: Callable[[VolumeSpec, Labeler, str], Writers],
+    *,
+    tell: Callable[[str, str], None] = _tell_nobody,
+    labeler: Labeler | None = None,
+    resumption: Resumption | None = None,
 ) -> Session:
+    """Return a session of an open recording.
+
+    Parameters
+    ----------
+    source : VolumeSource
+        The recording.
+    settings : AcllSettings
+        All settings.
+    make_writers : callable
+        Gets the geometry that is labeled, the labeler and the name of the rig.
+    tell : callable
+        As `build_session`.
+    labeler : Labeler, optional
+        The model; None: it is loaded.
+    resumption : Resumption, optional
+        What an interrupted session left.
+
+    Raises
+    ------
+    AcllError
+        As `build_session`.
+    """
     from napari_acll.label import load_labeler, sparing_memory
     from napari_acll.preprocess import Preprocessor, rig_name
 
     # First: the spec of a live source has to be waited for.
-    labeler = sparing_memory(load_labeler(settings.label), settings.label)
+    labeler = sparing_memory(labeler or load_labeler(settings.label), settings.label)
     estimator = _trace_estimator(labeler, settings)
-    told = _ready_before(source, labeler, estimator, settings, tell)
+    told = ""
+    if source.is_live and resumption is None:  # one that is gone on with runs already
+        told = _ready_before(source, labeler, estimator, settings, tell)
     preprocessor = Preprocessor(source.spec, settings.preprocess)
     rig = rig_name(source.spec)
-    alignment = _given_alignment(settings, rig)
+    alignment = None if resumption is None else resumption.alignment
+    if alignment is None:
+        alignment = _given_alignment(settings, rig)
     publishers, mark_channels = make_publishers(settings.publish), _mark_channels(settings)
-    writers, fallback = _writers(source, preprocessor.spec, labeler, settings, rig=rig, out=out)
+    writers, fallback = make_writers(preprocessor.spec, labeler, rig)
     session = Session(
         source=source,
         preprocessor=preprocessor,
@@ -124,6 +173,7 @@ def _assemble(
         publishers=publishers,
         mark_channels=mark_channels,
         fallback=fallback,
+        resumption=resumption,
     )
     if told:
         session.remark("armed", told)
@@ -138,8 +188,6 @@ def _ready_before(
     tell: Callable[[str, str], None],
 ) -> str:
     """Warm up while a live recording is waited for, and remember what it turns out to be."""
-    if not source.is_live:
-        return ""
     told = warm_up_while_armed(
         source, labeler, settings=settings, trace_estimator=estimator, tell=tell
     )
@@ -192,20 +240,19 @@ def _mark_channels(settings: AcllSettings) -> list[MarkChannel]:
     return [open_channel(address) for address in settings.marks.channels]
 
 
-def _writers(
+def header_of(
     source: VolumeSource,
     spec: VolumeSpec,
     labeler: Labeler,
     settings: AcllSettings,
     *,
     rig: str,
-    out: str | Path | None,
-) -> tuple[list[SessionWriter], Fallback | None]:
-    if out is None:
-        return [], None
-    from napari_acll.export import SessionHeader, ZarrSessionWriter, other_folder
+    recording: str,
+) -> "SessionHeader":
+    """Return what is known of a session before its first volume."""
+    from napari_acll.export import SessionHeader
 
-    header = SessionHeader(
+    return SessionHeader(
         neurons=labeler.neurons,
         stored_spec=source.spec,
         spec=spec,
@@ -214,9 +261,21 @@ def _writers(
         source_notes=source.notes,
         model=labeler.describe(),
         rig=rig,
+        recording=recording,
     )
-    writer = ZarrSessionWriter.create(out, header)
+
+
+def fallback_of(
+    writer: "ZarrSessionWriter",
+    header: "SessionHeader",
+    settings: AcllSettings,
+    *,
+    is_live: bool,
+) -> Fallback | None:
+    """Return what makes the writer of another folder; None if there is none to be made."""
+    from napari_acll.export import other_folder
+
     place = settings.run.fallback_folder
-    if place is None and not source.is_live:
-        return [writer], None
-    return [writer], lambda: other_folder(writer, header, place)
+    if place is None and not is_live:
+        return None
+    return lambda: other_folder(writer, header, place)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import groupby, takewhile
 
 from napari_acll.core import (
+    Backfill,
     ChannelAlignment,
     IdentityFilter,
     LabeledVolume,
@@ -16,9 +17,11 @@ from napari_acll.core import (
     TraceSample,
     TraceStore,
     Volume,
+    VolumeSource,
     VolumeSpec,
     VolumeStatus,
 )
+from napari_acll.session._backfill import Backfilling
 from napari_acll.session._calibration import Calibration
 from napari_acll.session._clock_watch import ClockWatch
 from napari_acll.session._counters import Tally
@@ -37,6 +40,7 @@ from napari_acll.session._outbox import (
     first_events,
 )
 from napari_acll.session._publishing import Publishing
+from napari_acll.session._resumption import Resumption
 from napari_acll.session._stages import Preprocessing
 from napari_acll.session._tolerance import Tolerance
 from napari_acll.session._volume_queue import Arrival, Gap, VolumeQueue
@@ -81,6 +85,10 @@ class Computation:
         The recording as stored.
     source_notes : SourceNotes
         What the source has to say.
+    source : VolumeSource
+        Read once more for what was skipped.
+    backfill : Backfill
+        When that is labeled.
     queue, outbox : VolumeQueue, Outbox
         Where volumes come from and where results go.
     publishing, deadlines : Publishing, DeadlineMonitor
@@ -104,6 +112,8 @@ class Computation:
     preprocessor: Preprocessing
     stored_spec: VolumeSpec
     source_notes: SourceNotes
+    source: VolumeSource
+    backfill: Backfill
     queue: VolumeQueue
     outbox: Outbox
     publishing: Publishing
@@ -117,7 +127,9 @@ class Computation:
     announce_alignment: Callable[[ChannelAlignment], None]
     novelty: NoveltyMonitor = field(default_factory=NoveltyMonitor, init=False)
     clock: ClockWatch = field(default_factory=ClockWatch, init=False)
+    backfilling: Backfilling = field(init=False)
     doing: str = field(default="Warming up", init=False)
+    _resumed: str = field(default="", init=False)
     _pending: list[Gap | Arrival | _Labeled] = field(default_factory=list, init=False)
     _is_aligned: bool = field(default=False, init=False)
     _why_not: str = field(default="", init=False)
@@ -127,6 +139,25 @@ class Computation:
         self._labeling = Labeling(self.labeler, self.identity_filter, tolerance)
         self._tracing = Tolerance(self.max_failures)
         self._calibrating = Tolerance(self.max_failures)
+        self.backfilling = Backfilling(
+            source=self.source,
+            preprocessor=self.preprocessor,
+            policy=self.backfill,
+            labeler=self.labeler,
+            trace_estimator=self.trace_estimator,
+            calibration=self.calibration,
+            queue=self.queue,
+            outbox=self.outbox,
+            store=self.store,
+            tally=self.tally,
+            tolerance=Tolerance(self.max_failures),
+        )
+
+    def resume(self, resumption: Resumption) -> None:
+        """Go on where an interrupted session stood."""
+        resumption.fill(self.store, self.tally)
+        self.backfilling.note(resumption.gaps)
+        self._resumed = resumption.how
 
     def warm_up(self) -> None:
         """Do everything that makes the first volume slow.
@@ -146,6 +177,8 @@ class Computation:
 
     def tell_beginning(self, model: Mapping[str, object]) -> None:
         """Tell what is known before the first volume."""
+        if self._resumed:
+            self.outbox.put(Event("resumed", self._resumed))
         self.source_notes.tell()
         for event in first_events(model):
             self.outbox.put(event)
@@ -160,24 +193,40 @@ class Computation:
         """
         self._hand_on_if_aligned()
         self.enter(SessionState.RUNNING if self._is_aligned else SessionState.CALIBRATING)
-        while arrivals := self.queue.take(self.ladder.batch_size):
+        while arrivals := self._take():
             self._process(arrivals)
             self.source_notes.tell()
             self._tell(self.ladder.add(arrivals[-1].volume.index, len(self.queue)))
             self._tell(self.clock.look())
+        self._backfill_rest()
 
     def wind_up(self) -> None:
         """Trace what is still held and record the timepoints that never got values."""
         try:
-            if any(isinstance(item, _Labeled) for item in self._pending):
-                self.doing = "Settling the alignment"
-                self.calibration.settle()
-                self._hand_on_if_aligned()
+            self._trace_what_is_held()
         finally:
             gaps = [_as_gap(item) for item in self._pending]
             self._pending.clear()
             self._record_gaps([*gaps, *self.queue.wait_for_last_gaps()])
             self.source_notes.tell()
+
+    def _take(self) -> list[Arrival]:
+        if self._is_aligned:
+            self.doing = "Labeling a skipped volume"
+            self.backfilling.while_idle()
+        return self.queue.take(self.ladder.batch_size)
+
+    def _backfill_rest(self) -> None:
+        if self.backfilling.is_possible:
+            self._trace_what_is_held()
+            self.doing = "Labeling a skipped volume"
+            self.backfilling.at_end()
+
+    def _trace_what_is_held(self) -> None:
+        if any(isinstance(item, _Labeled) for item in self._pending):
+            self.doing = "Settling the alignment"
+            self.calibration.settle()
+            self._hand_on_if_aligned()
 
     def _process(self, arrivals: list[Arrival]) -> None:
         n_before = len(self._pending)
@@ -293,6 +342,7 @@ class Computation:
             self.tally.count(status)
             self.outbox.put(Skipped(index, status))
             self.publishing.put_gap(index, status)
+        self.backfilling.note(gaps)
         for status, group in groupby(gaps, key=lambda gap: gap[1]):
             indices = [index for index, _ in group]
             message = f"{_span(indices)} {_WHY[status]}."

@@ -22,6 +22,9 @@ from napari_acll.core import (
     calibration_notice,
 )
 
+STOPPED_BY_USER = "is_stopped_by_user"
+"""In the details of the last event."""
+
 
 class Item(Protocol):
     """Something that a writer keeps."""
@@ -113,11 +116,12 @@ def last_event(
     if error is not None:
         return Event("failed", str(error))
     how = "Stopped by the user" if is_stopped_by_user else "The recording ended"
+    later = f" ({counters.n_backfilled} labeled later)" if counters.n_backfilled else ""
     message = (
-        f"{how}: {counters.n_traced} volumes traced, {counters.n_skipped} skipped,"
+        f"{how}: {counters.n_traced} volumes traced, {counters.n_skipped} skipped{later},"
         f" {counters.n_lost} lost, {counters.n_unlabelable} unlabelable."
     )
-    return Event("finished", message)
+    return Event("finished", message, {STOPPED_BY_USER: is_stopped_by_user})
 
 
 _MOST_MARKS = 100_000

@@ -39,6 +39,7 @@ from napari_acll.session._failures import as_acll_error, close_quietly, join_all
 from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._latest import Latest, Mailbox
 from napari_acll.session._outbox import Event, Outbox, SourceNotes, last_event
+from napari_acll.session._resumption import Resumption
 from napari_acll.session._sink import Fallback, patience_of
 from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
 from napari_acll.session._tolerance import Tolerance, most_failures
@@ -93,6 +94,8 @@ class Session(SessionSides):
         Where marks of behavior and stimuli come from, beside `mark`.
     fallback : callable, optional
         Makes the writer of another folder, for when that of the session cannot be written.
+    resumption : Resumption, optional
+        What an interrupted session left, if this one goes on with it.
 
     Attributes
     ----------
@@ -130,6 +133,7 @@ class Session(SessionSides):
         publishers: Sequence[Publisher] = (),
         mark_channels: Sequence[MarkChannel] = (),
         fallback: Fallback | None = None,
+        resumption: Resumption | None = None,
     ) -> None:
         self.source = source
         self.settings = settings
@@ -171,6 +175,12 @@ class Session(SessionSides):
             rule=alignment_rule,
             max_volumes=settings.alignment.max_wait_volumes,
         )
+        self._computed_event = threading.Event()
+        self._computation = self._make_computation(
+            preprocessor, labeler, identity_filter, trace_estimator
+        )
+        if resumption is not None:
+            self._computation.resume(resumption)
         self._acquisition = Acquisition(
             source=source,
             preprocessor=preprocessor,
@@ -183,9 +193,8 @@ class Session(SessionSides):
             ladder=self._ladder,
             tolerance=Tolerance(self._most_failures),
             tell=self._notes.add,
-        )
-        self._computation = self._make_computation(
-            preprocessor, labeler, identity_filter, trace_estimator
+            first_index=0 if resumption is None else resumption.first_index,
+            done=self._computed_event if self._computation.backfilling.is_possible else None,
         )
         self._writing = Writing(
             writers,
@@ -216,6 +225,8 @@ class Session(SessionSides):
             preprocessor=preprocessor,
             stored_spec=self.source.spec,
             source_notes=self._notes,
+            source=self.source,
+            backfill=self.settings.run.backfill,
             queue=self._queue,
             outbox=self._outbox,
             publishing=self._beside.publishing,
@@ -368,6 +379,7 @@ class Session(SessionSides):
             self._end_with(error, self._computation.doing)
         finally:
             self._ready_event.set()
+            self._computed_event.set()
             self._wind_up()
 
     def _wind_up(self) -> None:

@@ -128,6 +128,16 @@ class VolumeQueue:
             self._changed.notify_all()
             return taken
 
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether what waits and comes is skipped."""
+        return self._is_abandoned
+
+    def is_idle(self) -> bool:
+        """Whether nothing waits, while more may come."""
+        with self._changed:
+            return not self._is_ready()
+
     def finish(self, gaps: tuple[Gap, ...] = ()) -> None:
         """Say that no more volumes come; `gaps` are timepoints without values at the end."""
         with self._changed:

@@ -62,6 +62,7 @@ class GrowingNd2Source:
         self._silent_since_s = 0.0
         self._is_over = False
         self._refusal = ""
+        self._first_wanted = 0
         self._expected = ExpectedFile(path, takes_existing=settings.live.takes_existing)
         if not settings.live.takes_existing and _is_finished(path):
             raise RecordingError(
@@ -130,6 +131,24 @@ class GrowingNd2Source:
         while (volume := self._next()) is not None:
             yield volume
 
+    def resume_at(self, index: int, described: Mapping[str, object]) -> None:
+        """Pass over the volumes before this index, reading no more than their times."""
+        del described
+        self._first_wanted = index
+
+    def reread(self, index: int) -> Volume | None:
+        """Return a volume of the file that is open once more; None if it has none of this index.
+
+        Raises
+        ------
+        RecordingError
+            If the file was shortened.
+        """
+        with self._lock:
+            if self._volumes is None or self._closed.is_set():
+                return None
+            return self._volumes.reread(index)
+
     def close(self) -> None:
         """Release the file; a waiting iteration ends."""
         self._closed.set()
@@ -184,7 +203,7 @@ class GrowingNd2Source:
 
     def _opened(self, path: Path) -> Nd2Volumes | None:
         try:
-            return Nd2Volumes(path, self._settings, self._volumes)
+            return Nd2Volumes(path, self._settings, self._volumes, first_wanted=self._first_wanted)
         except OSError as error:
             is_refused = getattr(error, "winerror", None) == _SHARING_VIOLATION
             self._refusal = (

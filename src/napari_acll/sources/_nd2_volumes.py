@@ -19,6 +19,7 @@ from napari_acll.sources._frame_order import (
 from napari_acll.sources._geometry import resolve_period, resolve_voxel_size
 from napari_acll.sources._live_clock import LiveClock
 from napari_acll.sources._nd2_follower import Nd2Follower
+from napari_acll.sources._nd2_given import GivenVolumes
 from napari_acll.sources._nd2_live_notes import what_was_lacking
 from napari_acll.sources._volume_assembly import AssembledVolume, VolumeAssembly
 
@@ -36,6 +37,8 @@ class Nd2Volumes:
         How it is read.
     before : Nd2Volumes, optional
         The file before this one, of a recording that is split: indices and times go on.
+    first_wanted : int
+        Volumes before this one are passed over.
 
     Attributes
     ----------
@@ -53,7 +56,12 @@ class Nd2Volumes:
     """
 
     def __init__(
-        self, path: Path, settings: SourceSettings, before: "Nd2Volumes | None" = None
+        self,
+        path: Path,
+        settings: SourceSettings,
+        before: "Nd2Volumes | None" = None,
+        *,
+        first_wanted: int = 0,
     ) -> None:
         self._settings = settings
         self._before = before
@@ -68,6 +76,7 @@ class Nd2Volumes:
         self._seen_s = float("nan")
         self._n_bytes = 0
         self._first_index = 0
+        self._first_wanted = first_wanted
         self.spec: VolumeSpec | None = None
         self.ready: deque[Volume] = deque()
         self.is_walked = False
@@ -178,6 +187,18 @@ class Nd2Volumes:
             "start_julian_day": follower.info.start_julian_day,
         }
 
+    def reread(self, index: int) -> Volume | None:
+        """Return a volume that was given or passed over before; None if there is none.
+
+        Raises
+        ------
+        OSError, RecordingError
+            If it cannot be read any more.
+        """
+        if self.spec is None:
+            return None
+        return self._given.read(index, self._follower, self.spec)
+
     def close(self) -> None:
         """Close the file; may be done twice."""
         self._follower.close()
@@ -223,6 +244,8 @@ class Nd2Volumes:
             follower.pixels.dtype,
             (follower.marker, follower.activity),
         )
+        self._given = GivenVolumes(layout.n_z)
+        follower.skim_before = (self._first_wanted - self._first_index) * layout.n_z_stored
         self._before = None
         self.spec = spec
 
@@ -269,8 +292,11 @@ class Nd2Volumes:
                 continue
             index, z = place
             self._give(self._assembly.close_before(index))
-            pixels = self._pixels(frame)
-            if pixels is None:
+            if index >= self._assembly.next_index:
+                self._given.add(self._first_index + index, z, frame.chunk)
+            is_wanted = self._first_index + index >= self._first_wanted
+            pixels = self._pixels(frame) if is_wanted else None
+            if pixels is None and is_wanted:
                 self._n_damaged += 1
             else:
                 self._give(self._assembly.add(index, z, pixels, frame.time_s))
@@ -286,6 +312,9 @@ class Nd2Volumes:
             return
         index = self._first_index + volume.index
         slice_times_s = self._clock.slice_times_s(index, volume.times_s)
+        self._given.close(index, slice_times_s)
+        if index < self._first_wanted:
+            return
         self.ready.append(
             Volume(
                 index=index,

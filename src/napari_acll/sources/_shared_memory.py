@@ -102,7 +102,14 @@ class SharedMemorySource(StreamSource):
 
     def describe(self) -> Mapping[str, object]:
         """Return what identifies the recording, as JSON values."""
-        return {"kind": "shared memory", "path": self._address}
+        return {
+            "kind": "shared memory",
+            "path": self._address,
+            "recording": self._recording_id(),
+        }
+
+    def _recording_id(self) -> str:
+        return "" if self._ring is None else f"{self._ring.session:08x}"
 
     def _counts(self) -> dict[str, int]:
         return {

@@ -36,6 +36,9 @@ class StreamSource(ABC):
         self._spec: VolumeSpec | None = None
         self._last_index: int | None = None
         self._n_out_of_order = 0
+        self._first_wanted = 0
+        self._resumed_recording: object = None
+        self._is_another = False
         self._lock = threading.RLock()
         self._closed = threading.Event()
 
@@ -63,6 +66,11 @@ class StreamSource(ABC):
     @abstractmethod
     def describe(self) -> Mapping[str, object]:
         """Return what identifies the recording, as JSON values."""
+
+    def resume_at(self, index: int, described: Mapping[str, object]) -> None:
+        """Leave out volumes before this index; another recording is none to go on with."""
+        self._first_wanted = index
+        self._resumed_recording = described.get("recording")
 
     def __iter__(self) -> Iterator[Volume]:
         """Yield the volumes in acquisition order, from where an iteration before this ended.
@@ -120,7 +128,7 @@ class StreamSource(ABC):
                 if self._closed.is_set():
                     return None
                 volume = self._take_next()
-                if volume is not None or self._is_over():
+                if volume is not None or self._is_another or self._is_over():
                     return volume
                 patience.renew(self._pulse())
             if patience.is_over:
@@ -129,10 +137,19 @@ class StreamSource(ABC):
             self._pause()
 
     def _take_next(self) -> Volume | None:
-        while (volume := self._take()) is not None:
-            if self._is_next(volume):
+        while not self._is_another and (volume := self._take()) is not None:
+            if volume.index < self._first_wanted:
+                self._pass_over_taken()
+            elif self._is_next(volume):
                 return volume
         return None
+
+    def _pass_over_taken(self) -> None:
+        """Pass over a volume that an interrupted session had; another recording is an end."""
+        before = self._resumed_recording
+        if before is not None and self._recording_id() != before:
+            self._is_another = True
+            self._note(f"Another recording began at {self._address}, so this one is over.")
 
     def _is_next(self, volume: Volume) -> bool:
         if self._last_index is not None and volume.index <= self._last_index:
@@ -169,6 +186,10 @@ class StreamSource(ABC):
         for sentence, count in self._counts().items():
             if count:
                 self._note(f"{sentence}: {count}.")
+
+    def _recording_id(self) -> str:
+        """Return what tells a recording of the sender from another one."""
+        return ""
 
     def _counts(self) -> dict[str, int]:
         """Return what is told at the end: of what there was how much."""

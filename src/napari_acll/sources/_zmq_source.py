@@ -97,7 +97,16 @@ class ZmqSource(StreamSource):
 
     def describe(self) -> Mapping[str, object]:
         """Return what identifies the recording, as JSON values."""
-        return {"kind": "network stream", "path": self._address}
+        return {
+            "kind": "network stream",
+            "path": self._address,
+            "recording": self._recording_id(),
+        }
+
+    def _recording_id(self) -> str:
+        if self._first is not None:  # held back: it told the geometry
+            return self._first[0].recording
+        return self._recording
 
     def _counts(self) -> dict[str, int]:
         return {
