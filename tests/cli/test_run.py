@@ -20,7 +20,7 @@ def arranged(monkeypatch):
     """Make `acll run` use the oracle; `prepare` may change the session before it starts."""
 
     def arrange(prepare=None):
-        def build(recording, *, settings, out):  # noqa: ARG001  the oracle has its own
+        def build(recording, *, settings, out, tell):  # noqa: ARG001  the oracle has its own
             session, _ = oracle_session(recording, out)
             if prepare is not None:
                 prepare(session)

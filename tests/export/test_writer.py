@@ -98,7 +98,7 @@ def test_all_that_was_written_comes_back(writer, folder):
 
 
 def test_it_grows_past_its_first_chunks(folder, monkeypatch):
-    monkeypatch.setattr("napari_acll.export._writer.TIMEPOINTS_PER_CHUNK", 4)
+    monkeypatch.setattr("napari_acll.export._arrays.TIMEPOINTS_PER_CHUNK", 4)
     writer = ZarrSessionWriter.create(folder, make_header())
     n = 2 * 4 + 3
     for index in range(n):
@@ -113,7 +113,7 @@ def test_it_grows_past_its_first_chunks(folder, monkeypatch):
 
 
 def test_detections_may_fill_several_chunks(folder, monkeypatch):
-    monkeypatch.setattr("napari_acll.export._writer.DETECTIONS_PER_CHUNK", 3)
+    monkeypatch.setattr("napari_acll.export._arrays.DETECTIONS_PER_CHUNK", 3)
     writer = ZarrSessionWriter.create(folder, make_header())
     for index in range(5):
         write_fake_volume(writer, index)
@@ -125,7 +125,7 @@ def test_detections_may_fill_several_chunks(folder, monkeypatch):
 
 
 def test_a_reader_sees_only_complete_volumes_while_it_grows(folder, monkeypatch):
-    monkeypatch.setattr("napari_acll.export._writer.TIMEPOINTS_PER_CHUNK", 4)
+    monkeypatch.setattr("napari_acll.export._arrays.TIMEPOINTS_PER_CHUNK", 4)
     writer = ZarrSessionWriter.create(folder, make_header())
     for index in range(4 + 2):
         write_fake_volume(writer, index)
@@ -143,9 +143,9 @@ def test_status_is_written_last(writer, folder, monkeypatch):
     written = []
     original = _store.overwrite_bytes
 
-    def note(path, offset, data):
+    def note(path, offset, data, **options):
         written.append(path.relative_to(folder).parts[0])
-        original(path, offset, data)
+        original(path, offset, data, **options)
 
     monkeypatch.setattr("napari_acll.export._columns.overwrite_bytes", note)
     write_fake_volume(writer, 1)
@@ -194,14 +194,14 @@ def fill_after(n_writes: int, monkeypatch) -> None:
     left = [n_writes]
 
     def filling(write):
-        def wrapped(*arguments):
+        def wrapped(*arguments, **options):
             *where, data = arguments
             left[0] -= 1
             if left[0] < 0:
                 if write is _store.overwrite_bytes:
                     write(*where, bytes(data)[: len(data) // 2])
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return write(*arguments)
+            return write(*arguments, **options)
 
         return wrapped
 
@@ -216,7 +216,7 @@ def fill_after(n_writes: int, monkeypatch) -> None:
 def test_a_full_disk_names_the_last_safe_volume_and_keeps_it(
     folder, monkeypatch, n_writes, n_before
 ):
-    monkeypatch.setattr("napari_acll.export._writer.TIMEPOINTS_PER_CHUNK", 4)
+    monkeypatch.setattr("napari_acll.export._arrays.TIMEPOINTS_PER_CHUNK", 4)
     writer = ZarrSessionWriter.create(folder, make_header())
     for index in range(n_before):
         write_fake_volume(writer, index)
@@ -312,7 +312,7 @@ def test_a_killed_process_loses_nothing_that_was_written(folder):
         process.send_signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
         last = int(line)
     saved = SavedSession.open(folder)
-    assert saved.state == "running"
+    assert saved.state == "interrupted"
     assert saved.n_timepoints > last
     expected = np.array([expected_ratio(index) for index in range(saved.n_timepoints)])
     np.testing.assert_allclose(saved.read("ratio")[:, :3], expected, rtol=1e-6)

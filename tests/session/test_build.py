@@ -282,10 +282,10 @@ def test_a_disk_that_fills_keeps_every_announced_sample(tmp_path, monkeypatch):
     session = build_session(FakeSource(range(50)), settings=settings, out=tmp_path / "a.acll")
     announced: list[int] = []
 
-    def fill_after_five(*arguments):
+    def fill_after_five(*arguments, **options):
         if len(announced) >= 5:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return original(*arguments)
+        return original(*arguments, **options)
 
     original = _columns.overwrite_bytes
     monkeypatch.setattr(_columns, "overwrite_bytes", fill_after_five)

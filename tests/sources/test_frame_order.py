@@ -26,6 +26,7 @@ def order(numbers):
     [
         ([0, 1, 2, 3], [0, 1, 2, 3]),
         ([0, 1, 4, 5], [0, 1, 4, 5]),  # frames are lost
+        ([0, 2, 4, 6, 7], [0, 2, 4, 6, 7]),  # every other one is lost
         ([3, 4, 5], [3, 4, 5]),  # from the beginning
         ([0, 1, 9, 3, 4], [0, 1, 2, 3, 4]),  # a damaged number
         ([0, 1, 1, 2, 0, 3], [0, 1, 2, 3]),  # twice

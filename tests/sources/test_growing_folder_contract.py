@@ -9,6 +9,7 @@ from napari_acll.testing import LiveSourceContract
 
 
 class _Folder(LiveSourceContract):
+    tells_when_seen = True
     kind = ""
 
     @pytest.fixture(autouse=True)

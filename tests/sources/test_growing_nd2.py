@@ -5,10 +5,12 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 
 import nd2
 import numpy as np
 import pytest
+from tests.sources.damage import damaged_copy
 from tests.sources.recordings import (
     GCAMP,
     PERIOD_S,
@@ -22,7 +24,7 @@ from tests.sources.recordings import (
 from napari_acll.core import LiveSettings, RecordingError, SourceSettings
 from napari_acll.simulate import Nd2Writer
 from napari_acll.sources import GrowingNd2Source
-from napari_acll.sources._nd2_tail import Nd2Tail
+from napari_acll.sources._nd2_tail import ALIGNMENT, Nd2Tail
 from napari_acll.testing import LiveSourceContract
 
 PATIENCE_S = 20.0
@@ -140,6 +142,8 @@ def append(writer, counts, *, lacks=(), time_s=slice_time_s):
 class TestGrowingNd2(LiveSourceContract):
     """The suite that every live source passes."""
 
+    tells_when_seen = True
+
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path):
         self.path = tmp_path / "ein Wurm (ü).nd2"
@@ -168,16 +172,16 @@ class TestGrowingNd2(LiveSourceContract):
         self.writer.close()
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("seed", "largest"), [(0, 1), (0, 16), (1, 5000)])
 def test_the_real_recording_grown_by_another_process_gives_what_nd2_reads(
-    test_data, tmp_path, grow, seed
+    test_data, tmp_path, grow, seed, largest
 ):
     path = test_data / "nd2" / "pims_nd2__cluster.nd2"
     with nd2.ND2File(path) as file:
         expected = file.asarray().swapaxes(1, 2)  # T C Z Y X
         stamps = [file.frame_metadata(number).channels[0].time for number in range(30)]
         size = file.voxel_size()
-    grow(path, tmp_path / "growing.nd2", seed=seed)
+    grow(path, tmp_path / "growing.nd2", seed=seed, largest=largest)
     with live(tmp_path / "growing.nd2", frame_size_px=(31, 38)) as source:
         volumes = list(source)
     assert [volume.index for volume in volumes] == [0, 1, 2]
@@ -473,18 +477,13 @@ def test_memory_is_used_again_only_when_nobody_holds_the_volume(tmp_path):
 
 def test_no_damage_of_a_file_hangs_the_source_or_raises_what_is_not_ours(tmp_path):
     content = write_nd2(tmp_path / "whole.nd2", random_counts()).read_bytes()
-    rng = np.random.default_rng(11)
-    until_s = time.monotonic() + 4.0
+    rng = np.random.default_rng(int(os.environ.get("ACLL_FUZZ_SEED", "11")))
+    starts = np.arange(0, len(content), ALIGNMENT)
+    until_s = time.monotonic() + float(os.environ.get("ACLL_FUZZ_S", "4"))
     n_read = n_refused = 0
+    tracemalloc.start()
     while time.monotonic() < until_s:
-        damaged = bytearray(content)
-        for _ in range(int(rng.integers(1, 8))):
-            at = int(rng.integers(len(damaged)))
-            if rng.random() < 0.5:
-                at = at // 4096 * 4096 + int(rng.integers(48))  # a header
-            damaged[at] ^= 1 << int(rng.integers(8))
-        if rng.random() < 0.5:
-            del damaged[int(rng.integers(1, len(damaged))) :]
+        damaged = damaged_copy(content, starts, rng)
         path = tmp_path / "damaged.nd2"
         path.write_bytes(damaged)
         settings = LiveSettings(
@@ -502,5 +501,8 @@ def test_no_damage_of_a_file_hangs_the_source_or_raises_what_is_not_ours(tmp_pat
             except RecordingError as error:
                 assert "damaged.nd2" in str(error)  # noqa: PT017
                 n_refused += 1
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
     assert n_read
     assert n_refused
+    assert peak < 50 * 2**20

@@ -147,6 +147,14 @@ def test_a_volume_that_was_broken_off_is_left_out(tmp_path):
     np.testing.assert_array_equal(read_all(source), counts[:2])
 
 
+def test_a_file_of_one_stack_is_a_volume_whatever_slices_it_lacks(tmp_path):
+    counts = random_counts(n_volumes=1)
+    path = write_nd2(tmp_path / "a.nd2", counts, order="Z", lacks=(2, 3))
+    volume = open_nd2(path).read(0)
+    assert volume.missing_z == (2, 3)
+    np.testing.assert_array_equal(volume.marker[:2], counts[0, 1, :2])
+
+
 def test_a_missing_slice_is_zero_and_listed_and_a_missing_volume_is_a_gap(tmp_path):
     counts = random_counts(n_volumes=4)
     path = write_nd2(tmp_path / "a.nd2", counts, lacks=(2, 4, 5, 6, 7))

@@ -64,6 +64,8 @@ def run_python(code, *words):
 
 
 class TestSharedMemorySource(LiveSourceContract):
+    tells_when_seen = True
+
     @pytest.fixture(autouse=True)
     def _ring(self, name):
         self.name, self.writer = name, None
@@ -235,17 +237,17 @@ def test_a_volume_that_is_overwritten_while_it_is_copied_is_not_used(name, monke
         writer.write(stack_of(0))
         next(volumes)
         writer.write(stack_of(1))
-        copy = np.ascontiguousarray
+        copy = np.copyto
         interrupted = []
 
-        def copy_slowly(values):
+        def copy_slowly(target, values):
             if not interrupted:
                 interrupted.append(True)
                 writer.write(stack_of(2))
                 writer.write(stack_of(3))
-            return copy(values)
+            copy(target, values)
 
-        monkeypatch.setattr(np, "ascontiguousarray", copy_slowly)
+        monkeypatch.setattr(np, "copyto", copy_slowly)
         require_same(next(volumes), 2)
         assert source.n_overwritten == 1
 
@@ -489,3 +491,30 @@ def test_a_closed_writer_says_so(name):
     writer.close()
     with pytest.raises(ValueError, match="closed"):
         writer.write(stack_of(0))
+
+
+def test_a_resumed_session_takes_what_the_ring_still_has_of_what_it_missed(name):
+    with make_writer(name) as writer:
+        with open_ring(name) as before:
+            writer.write(stack_of(0), index=10)
+            assert before.spec.shape == SHAPE
+            described = before.describe()
+        for index in (11, 12):
+            writer.write(stack_of(index), index=index)
+        writer.finish()
+        with open_ring(name, takes_existing=True) as source:
+            source.resume_at(11, described)
+            assert [volume.index for volume in source] == [11, 12]
+
+
+def test_a_resumed_session_does_not_go_on_with_another_animal(name):
+    with make_writer(name) as writer, open_ring(name) as before:
+        writer.write(stack_of(0), index=0)
+        assert before.spec.shape == SHAPE
+        described = before.describe()
+    with make_writer(name) as writer, open_ring(name, takes_existing=True) as source:
+        source.resume_at(1, described)
+        writer.write(stack_of(0), index=0)
+        writer.write(stack_of(1), index=1)
+        assert list(source) == []
+        assert any("Another recording began" in note for note in source.notes)

@@ -50,6 +50,8 @@ def source(sender):
 
 
 class TestZmqSource(LiveSourceContract):
+    tells_when_seen = True
+
     @pytest.fixture(autouse=True)
     def _stream(self):
         with make_sender(shape=self.shape) as self.sender:

@@ -1,5 +1,7 @@
 """The real session behind the docks: what it counts, loses and refuses is what the screen says."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -118,3 +120,14 @@ def test_a_recording_that_is_missing_is_told(live, tmp_path, qtbot):
 def test_settings_that_were_left_alone_stay_open_to_what_the_recording_says(live):
     assert live.setup.settings().model_fields_set <= set(AcllSettings.model_fields)
     assert "drop_policy" not in live.setup.settings().run.model_fields_set
+
+
+def test_a_frozen_screen_costs_no_volume(live, start, qtbot):
+    writer, waiting = start(FakeSource(range(60))), threading.Event()
+    for _ in range(2000):  # no event of the screen is dealt with meanwhile
+        if writer.state:
+            break
+        waiting.wait(0.01)
+    assert [sample.index for sample in writer.samples] == list(range(60))
+    _wait_for_the_end(live, qtbot)
+    assert live.engine.state is SessionState.FINISHED

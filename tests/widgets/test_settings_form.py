@@ -4,9 +4,9 @@ import pytest
 from pydantic import BaseModel, Field
 from qtpy.QtCore import QPointF, Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication, QComboBox, QDoubleSpinBox, QSpinBox
+from qtpy.QtWidgets import QApplication, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox
 
-from napari_acll.core import AcllSettings, SettingsError, SourceSettings
+from napari_acll.core import AcllSettings, MarkSettings, SettingsError, SourceSettings
 from napari_acll.widgets import SettingsForm
 from napari_acll.widgets._field_editors import make_editor
 from napari_acll.widgets._settings_form import label_of
@@ -109,3 +109,14 @@ def test_a_field_of_unknown_kind_is_refused_not_left_out():
 )
 def test_units_stand_in_brackets(name, label):
     assert label_of(name) == label
+
+
+def test_a_list_is_one_line_divided_by_semicolons(make_form):
+    form = make_form(MarkSettings)
+    line = form.findChild(QLineEdit)
+    line.setText(" serial:COM3@9600; D:/my worms/stage.csv;; ")
+    assert form.value().channels == ("serial:COM3@9600", "D:/my worms/stage.csv")
+    form.setValue(MarkSettings(channels=("tcp://127.0.0.1:5",)))
+    assert line.text() == "tcp://127.0.0.1:5"
+    form.setValue(MarkSettings())
+    assert form.value() == MarkSettings()

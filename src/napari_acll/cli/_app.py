@@ -12,6 +12,8 @@ from napari_acll.cli._export import export
 from napari_acll.cli._info import info
 from napari_acll.cli._models import models
 from napari_acll.cli._probe import probe
+from napari_acll.cli._resume import resume
+from napari_acll.cli._rig import rig
 from napari_acll.cli._run import calibrate, run
 from napari_acll.cli._settings import settings
 from napari_acll.cli._simulate import simulate
@@ -54,6 +56,7 @@ def acll(
 _COMMANDS = (
     demo,
     run,
+    resume,
     calibrate,
     calibrate_names,
     info,
@@ -61,6 +64,7 @@ _COMMANDS = (
     export,
     evaluate,
     simulate,
+    rig,
     train,
     settings,
 )

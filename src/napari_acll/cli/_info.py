@@ -91,6 +91,7 @@ def _session_facts(path: Path) -> dict[str, Any]:
         "state": saved.state,
         "volumes": saved.n_timepoints,
         **counts,
+        **_what_next(path, saved.state, counts),
         "neurons": len(saved.neurons),
         "calibrated_on": saved.calibrated_on,
         "has_labels": saved.has_labels,
@@ -98,6 +99,19 @@ def _session_facts(path: Path) -> dict[str, Any]:
         **{key: saved.header.get(key) for key in ("started_at", "source", "model", "animal")},
         "versions": saved.header.get("versions"),
     }
+
+
+def _what_next(path: Path, state: str, counts: Mapping[str, int]) -> dict[str, str]:
+    if state == "interrupted":
+        return {"next": f"It was interrupted; `acll resume {path}` goes on with it."}
+    if state == "failed":
+        return {"next": f"It failed; once the reason is gone, `acll resume {path}` goes on."}
+    if state == "finished" and counts["skipped"]:
+        return {
+            "next": f"`acll resume {path}` labels the {counts['skipped']} skipped volumes, if the"
+            " recording still has them."
+        }
+    return {}
 
 
 def _alignment_facts(path: Path) -> dict[str, Any]:

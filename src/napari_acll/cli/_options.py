@@ -8,7 +8,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from napari_acll.core import AcllSettings, DropPolicy, Pace
+from napari_acll.core import AcllSettings, Backfill, DropPolicy, Pace, PublishMode
 
 SETTING_OF_OPTION = {
     "marker_channel": "source.marker_channel",
@@ -26,6 +26,9 @@ SETTING_OF_OPTION = {
     "device": "label.device",
     "pace": "run.pace",
     "drop_policy": "run.drop_policy",
+    "backfill": "run.backfill",
+    "publish": "publish.mode",
+    "marks": "marks.channels",
     "animal": "animal.animal",
     "strain": "animal.strain",
     "condition": "animal.condition",
@@ -56,7 +59,7 @@ def _option(parameter: str, *, metavar: str | None = None) -> Any:
     """Return the option of a setting; not given on the command line it is None."""
     field = setting_field(SETTING_OF_OPTION[parameter])
     default = field.get_default()
-    shown = default if default not in (None, "") else ""
+    shown = default if default not in (None, "", ()) else ""
     return typer.Option(
         f"--{parameter.replace('_', '-')}",
         help=f"{field.description}" + (f" [default: {shown}]" if shown != "" else ""),
@@ -86,6 +89,9 @@ Names = Annotated[str | None, _option("names", metavar="FILE")]
 Device = Annotated[str | None, _option("device", metavar="auto|cpu|cuda:N")]
 PaceOption = Annotated[Pace | None, _option("pace")]
 DropPolicyOption = Annotated[DropPolicy | None, _option("drop_policy")]
+BackfillOption = Annotated[Backfill | None, _option("backfill")]
+PublishOption = Annotated[PublishMode | None, _option("publish")]
+Marks = Annotated[list[str] | None, _option("marks", metavar="ADDRESS|FILE.csv")]
 Animal = Annotated[str | None, _option("animal")]
 Strain = Annotated[str | None, _option("strain")]
 Condition = Annotated[str | None, _option("condition")]

@@ -25,8 +25,8 @@ LOOK_EVERY_S = 0.2
 SAY_EVERY_S = 10.0
 """Time between two lines where there is no bar."""
 
-TOLD_ELSEWHERE = ("finished", "failed")
-"""Events that the summary or the error says again."""
+TOLD_ELSEWHERE = ("armed", "finished", "failed", "deadlines")
+"""Events that were told before, or that the summary or the error says again."""
 
 
 class Display(Protocol):
@@ -59,7 +59,8 @@ class LineDisplay:
         if now - self._said_at >= SAY_EVERY_S:
             self._said_at = now
             total = "" if self._n_volumes is None else f" of {self._n_volumes}"
-            self.note(f"{state}: {counters.n_traced}{total} volumes traced{losses(counters)}")
+            done = f"{counters.n_traced}{total} volumes traced"
+            self.note(f"{state}: {done}{losses(counters)}{backlog(counters)}")
 
 
 class BarDisplay:
@@ -77,7 +78,10 @@ class BarDisplay:
         """Move the bar."""
         done = counters.n_traced + counters.n_unlabelable + counters.n_skipped + counters.n_lost
         self._progress.update(
-            self._task, completed=done, description=state, losses=losses(counters)
+            self._task,
+            completed=done,
+            description=state,
+            losses=losses(counters) + backlog(counters),
         )
 
 
@@ -85,10 +89,16 @@ def losses(counters: SessionCounters) -> str:
     """Return how many volumes have no traces and why, empty if all have some."""
     counts = {
         "skipped": counters.n_skipped,
+        "of those labeled later": counters.n_backfilled,
         "lost": counters.n_lost,
         "unlabelable": counters.n_unlabelable,
     }
     return "".join(f", {n} {what}" for what, n in counts.items() if n)
+
+
+def backlog(counters: SessionCounters) -> str:
+    """Return how many volumes wait; empty for one or none, which is being on time."""
+    return f", {counters.n_waiting} waiting" if counters.n_waiting > 1 else ""
 
 
 @contextmanager

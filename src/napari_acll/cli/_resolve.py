@@ -34,7 +34,7 @@ def resolve_settings(options: Mapping[str, Any]) -> AcllSettings:
     for path in options.get("config") or ():
         _merge(tree, _config(Path(path)))
     for parameter, setting in SETTING_OF_OPTION.items():
-        if options.get(parameter) is not None:
+        if options.get(parameter) not in (None, []):  # [] is a list that was not given
             _merge(tree, _branch(setting, options[parameter]))
     for text in options.get("set_") or ():
         _merge(tree, _assignment(text))

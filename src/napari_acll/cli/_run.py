@@ -3,7 +3,7 @@
 import time
 from itertools import count
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from napari_acll.cli._options import (
     AlignmentFile,
     Animal,
     Axes,
+    BackfillOption,
     CalibrationVolumes,
     Condition,
     Config,
@@ -20,11 +21,13 @@ from napari_acll.cli._options import (
     DropPolicyOption,
     Live,
     MarkerChannel,
+    Marks,
     Model,
     Names,
     Notes,
     PaceOption,
     Profile,
+    PublishOption,
     Recording,
     Set,
     Strain,
@@ -42,6 +45,9 @@ from napari_acll.core import (
     SessionCounters,
     SettingsError,
 )
+
+if TYPE_CHECKING:
+    from napari_acll.session import Session
 
 INTERRUPTED = 130
 
@@ -65,6 +71,9 @@ def run(
     ] = False,
     pace: PaceOption = None,
     drop_policy: DropPolicyOption = None,
+    backfill: BackfillOption = None,
+    publish: PublishOption = None,
+    marks: Marks = None,
     marker_channel: MarkerChannel = None,
     activity_channel: ActivityChannel = None,
     calibration_volumes: CalibrationVolumes = None,
@@ -131,7 +140,16 @@ def run_session(recording: str, *, settings: AcllSettings, out: Path) -> bool:
     if settings.source.live.is_live:
         wait_s = settings.source.live.start_timeout_s
         typer.echo(f"Waiting up to {wait_s:g} s for {recording} to begin.", err=True)
-    session = build_session(recording, settings=settings, out=out)
+
+    def say(_kind: str, message: str) -> None:
+        typer.echo(message, err=True)
+
+    return run_to_end(build_session(recording, settings=settings, out=out, tell=say), out)
+
+
+def run_to_end(session: "Session", out: Path) -> bool:
+    """Run a session that was not started to its end; False if it was interrupted."""
+    n_before = session.counters.n_traced
     begun_s = time.perf_counter()
 
     def restart_clock(kind: str, _message: str) -> None:
@@ -142,7 +160,9 @@ def run_session(recording: str, *, settings: AcllSettings, out: Path) -> bool:
     session.event.connect(restart_clock)
     is_complete = watch(session, n_volumes=session.source.spec.n_volumes)
     seconds = time.perf_counter() - begun_s
-    typer.echo(f"Session {out}: {_summary(session.counters, seconds)}.")
+    typer.echo(f"Session {out}: {_summary(session.counters, n_before, seconds)}.")
+    if session.deadlines.deadline_s is not None and session.deadlines.sentence():
+        typer.echo(session.deadlines.sentence())
     if session.alignment is not None:
         typer.echo(f"Alignment of the channels: {alignment_sentence(session.alignment)}.")
     if is_complete:
@@ -150,8 +170,9 @@ def run_session(recording: str, *, settings: AcllSettings, out: Path) -> bool:
     return is_complete
 
 
-def _summary(counters: SessionCounters, seconds: float) -> str:
-    speed = counters.n_traced / seconds if seconds > 0 else 0.0
+def _summary(counters: SessionCounters, n_before: int, seconds: float) -> str:
+    n_now = counters.n_traced + counters.n_backfilled - n_before
+    speed = n_now / seconds if seconds > 0 else 0.0
     return (
         f"{counters.n_traced} volumes traced{losses(counters)}, {speed:.2f} per second once warm"
     )

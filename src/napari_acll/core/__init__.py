@@ -1,6 +1,7 @@
 """Types, settings, protocols and errors that all stages share; numpy and pydantic only."""
 
 from napari_acll.core._alignment import AlignmentOrigin, ChannelAlignment
+from napari_acll.core._deadlines import DeadlineReport, Durations
 from napari_acll.core._errors import (
     AcllError,
     AlignmentError,
@@ -18,31 +19,42 @@ from napari_acll.core._labels import (
     Detections,
     LabeledVolume,
 )
+from napari_acll.core._marks import Mark
 from napari_acll.core._neurons import BACKGROUND, NeuronTable
 from napari_acll.core._plugins import StageGroup, load_stage, stage_names
 from napari_acll.core._protocols import (
     IdentityFilter,
     Labeler,
+    MarkChannel,
+    Publisher,
     RandomAccessSource,
+    RereadableSource,
+    ResumableSource,
     SessionWriter,
     TraceEstimator,
     VolumeSource,
 )
+from napari_acll.core._published import PinnedNames, PublishedSample
 from napari_acll.core._settings import (
     AcllSettings,
     AlignmentSettings,
     AnimalInfo,
+    Backfill,
     CropSettings,
     DropPolicy,
     LabelSettings,
     LiveSettings,
+    MarkSettings,
     Pace,
     PreprocessSettings,
+    PublishMode,
+    PublishSettings,
     RunSettings,
     SourceSettings,
     TraceSettings,
 )
 from napari_acll.core._state import SessionCounters, SessionState, StageTimings
+from napari_acll.core._steady_clock import SteadyClock
 from napari_acll.core._trace import TraceSample, TraceStore, VolumeStatus
 from napari_acll.core._trust import calibration_label, calibration_notice
 from napari_acll.core._volume import Volume, VolumeArray, VolumeSpec, VoxelGrid
@@ -58,23 +70,36 @@ __all__ = [
     "AlignmentOrigin",
     "AlignmentSettings",
     "AnimalInfo",
+    "Backfill",
     "ChannelAlignment",
     "CropSettings",
+    "DeadlineReport",
     "Detections",
     "DropPolicy",
+    "Durations",
     "IdentityFilter",
     "LabelSettings",
     "LabeledVolume",
     "Labeler",
     "LiveSettings",
+    "Mark",
+    "MarkChannel",
+    "MarkSettings",
     "ModelError",
     "NeuronTable",
     "NotBegunError",
     "Pace",
+    "PinnedNames",
     "PluginError",
     "PreprocessSettings",
+    "PublishMode",
+    "PublishSettings",
+    "PublishedSample",
+    "Publisher",
     "RandomAccessSource",
     "RecordingError",
+    "RereadableSource",
+    "ResumableSource",
     "RunSettings",
     "SessionCounters",
     "SessionError",
@@ -84,6 +109,7 @@ __all__ = [
     "SourceSettings",
     "StageGroup",
     "StageTimings",
+    "SteadyClock",
     "TraceEstimator",
     "TraceSample",
     "TraceSettings",

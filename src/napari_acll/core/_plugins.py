@@ -5,7 +5,14 @@ from typing import Literal
 
 from napari_acll.core._errors import PluginError
 
-StageGroup = Literal["sources", "labelers", "identity_filters", "trace_estimators"]
+StageGroup = Literal[
+    "sources",
+    "labelers",
+    "identity_filters",
+    "trace_estimators",
+    "publishers",
+    "mark_channels",
+]
 
 
 def stage_names(group: StageGroup) -> list[str]:

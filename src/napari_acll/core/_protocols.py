@@ -5,7 +5,9 @@ from typing import Protocol, runtime_checkable
 
 from napari_acll.core._alignment import ChannelAlignment
 from napari_acll.core._labels import LabeledVolume
+from napari_acll.core._marks import Mark
 from napari_acll.core._neurons import NeuronTable
+from napari_acll.core._published import PublishedSample
 from napari_acll.core._state import StageTimings
 from napari_acll.core._trace import TraceSample, VolumeStatus
 from napari_acll.core._volume import Volume, VolumeSpec
@@ -74,6 +76,45 @@ class RandomAccessSource(VolumeSource, Protocol):
 
 
 @runtime_checkable
+class RereadableSource(Protocol):
+    """A `VolumeSource` that may still have volumes which were given before."""
+
+    def reread(self, index: int) -> Volume | None:
+        """Return a volume that was given before; None if it is gone.
+
+        May be called from another thread while the iteration waits.
+
+        Raises
+        ------
+        RecordingError
+            If it is there and cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
+class ResumableSource(Protocol):
+    """A `VolumeSource` that can begin where a session was interrupted."""
+
+    def resume_at(self, index: int, described: Mapping[str, object]) -> None:
+        """Let the iteration begin at this index; called first, before anything is waited for.
+
+        Parameters
+        ----------
+        index : int
+            The first volume that is wanted.
+        described : mapping
+            What `describe` returned when the session began.
+
+        Raises
+        ------
+        RecordingError
+            If this is not that recording.
+        """
+        ...
+
+
+@runtime_checkable
 class Labeler(Protocol):
     """Volumes in, labeled volumes out. Used by one thread only.
 
@@ -132,6 +173,8 @@ class SessionWriter(Protocol):
     def write(self, sample: TraceSample, labeled: LabeledVolume, timings: StageTimings) -> None:
         """Keep one traced volume; after return it survives a crash of the process.
 
+        Volumes come in ascending order, except `BACKFILLED` ones: those were skipped before.
+
         Raises
         ------
         SessionError
@@ -151,6 +194,93 @@ class SessionWriter(Protocol):
         """Keep something that happened, with the time at which it did."""
         ...
 
+    def write_marks(self, marks: Sequence[Mark]) -> None:
+        """Keep marks of behavior and stimuli, in the order in which they came."""
+        ...
+
     def close(self, *, state: str) -> None:
         """Finish; `state` is the last `SessionState`. A closed session stays readable."""
+        ...
+
+
+@runtime_checkable
+class Publisher(Protocol):
+    """Sends each sample to other programs. Used by one thread at a time.
+
+    Nobody may be listening, or too slowly: a publisher waits for no one.
+
+    Raises
+    ------
+    PluginError
+        From the constructor, if what it needs is not installed.
+    """
+
+    @property
+    def address(self) -> str:
+        """Where other programs find it."""
+        ...
+
+    def open(self) -> None:
+        """Take the address.
+
+        Raises
+        ------
+        SettingsError
+            If it cannot be used.
+        """
+        ...
+
+    def publish(self, sample: PublishedSample) -> None:
+        """Send one timepoint, at once; those of skipped and lost volumes come, too."""
+        ...
+
+    def close(self) -> None:
+        """Say that no more come, if any did, and let go of the address; may be done twice."""
+        ...
+
+
+@runtime_checkable
+class MarkChannel(Protocol):
+    """Brings marks of behavior and stimuli into a session. Used by one thread only.
+
+    A device may be missing and come back: after an error of `open` or `read` the channel is
+    closed, and opened again later.
+
+    Raises
+    ------
+    SettingsError
+        From the constructor, if its address is not valid.
+    PluginError
+        From the constructor, if what it needs is not installed.
+    """
+
+    @property
+    def name(self) -> str:
+        """What its marks say where they come from."""
+        ...
+
+    def open(self) -> None:
+        """Begin to listen.
+
+        Raises
+        ------
+        OSError
+            If the device, address or file cannot be used now.
+        """
+        ...
+
+    def read(self, timeout_s: float) -> Sequence[Mark]:
+        """Return the marks that came, oldest first; waits for the first one, but no longer.
+
+        What cannot be understood comes as a mark that says so in its note.
+
+        Raises
+        ------
+        OSError
+            If the device is gone.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of everything; also when it was never opened, and twice."""
         ...

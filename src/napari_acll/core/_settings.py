@@ -32,6 +32,19 @@ class DropPolicy(StrEnum):
     """The reader waits: nothing is skipped. For replay."""
     DROP_OLDEST = "drop_oldest"
     """The oldest waiting volume is skipped, and counted. For a live microscope."""
+    NEWEST = "newest"
+    """Only the newest is labeled, all others that wait are skipped. For closed loops."""
+
+
+class Backfill(StrEnum):
+    """When volumes that were skipped are labeled after all."""
+
+    OFF = "off"
+    """Never; `acll resume` still can."""
+    AT_END = "at_end"
+    """When the recording has ended by itself."""
+    IDLE = "idle"
+    """As soon as no volume waits, and what is left at the end."""
 
 
 class LiveSettings(_Settings):
@@ -85,6 +98,11 @@ class LiveSettings(_Settings):
         description="(Y, X) rows and columns of a frame of a growing ND2 file, which tells them"
         " at its end only; None: as the camera was set, or had in recordings before, if the"
         " length of a frame agrees.",
+    )
+    expected_shape_px: tuple[int, int, int] | None = Field(
+        None,
+        description="(Z, Y, X) voxels of the volumes to come, so that the model is warm before"
+        " the first one; None: as in the last live recording of this kind.",
     )
     next_file_timeout_s: float = Field(
         0.0,
@@ -257,12 +275,92 @@ class RunSettings(_Settings):
 
     pace: Pace = Field(Pace.MAX, description="Speed of a replay.")
     drop_policy: DropPolicy = Field(
-        DropPolicy.BLOCK, description="What happens when labeling falls behind."
+        DropPolicy.BLOCK,
+        description="What happens when labeling falls behind: block (the reading waits, nothing"
+        " is skipped; for a replay), drop_oldest (the oldest that waits is skipped; the default"
+        " live), newest (all that wait but the newest are skipped; for closed loops).",
     )
     queue_capacity: int = Field(
         8, ge=1, le=64, description="Volumes that may wait for labeling (8 are 4.8 s at 0.6 s)."
     )
+    backfill: Backfill = Field(
+        Backfill.AT_END,
+        description="When skipped volumes are labeled after all, where the recording still has"
+        " them: off, at_end, or idle (as soon as none waits). What was decided live stays.",
+    )
     save_labels: bool = Field(True, description="Keep the label map of every volume.")
+    max_failures: int | None = Field(
+        None,
+        ge=0,
+        le=1000,
+        description="Volumes in a row on which the model or another stage may fail before the"
+        " session ends; None: 5 live, 0 in a replay, which can be repeated.",
+    )
+    disk_wait_s: float | None = Field(
+        None,
+        ge=0,
+        description="How long a session folder that cannot be written is tried again, in s, while"
+        " results wait in memory; None: 600 live, 0 in a replay.",
+    )
+    spool_mb: int = Field(
+        1024,
+        ge=1,
+        description="Memory for results that wait for the session folder, in MB; when it is full"
+        " the label maps are given up first.",
+    )
+    fallback_folder: str | None = Field(
+        None,
+        description="Where the session goes on if its own folder cannot be written, best on"
+        " another disk; None: it waits.",
+    )
+    degrades_when_late: bool = Field(
+        True,
+        description="Do less when labeling falls behind a live microscope, step by step, and all"
+        " of it again when it keeps up.",
+    )
+    waits_for_disk: bool = Field(
+        False,
+        description="Wait after every volume until the disk has it: then a power cut, too, loses"
+        " no more than the volume in flight. Not for the disk that the microscope writes to.",
+    )
+
+
+class PublishMode(StrEnum):
+    """Whether samples are published."""
+
+    AUTO = "auto"
+    """If what it needs is installed and the address is free; else the session goes without."""
+    ON = "on"
+    """Always; a session that cannot publish does not start."""
+    OFF = "off"
+    """Never."""
+
+
+class PublishSettings(_Settings):
+    """Sending each sample to other programs, as soon as it is traced."""
+
+    mode: PublishMode = Field(
+        PublishMode.AUTO,
+        description="Whether samples are published; auto: if the extra `zmq` is installed and"
+        " nobody else uses the address.",
+    )
+    publisher: str = Field("zmq", description="Name of an installed publisher.")
+    address: str = Field(
+        "tcp://127.0.0.1:5571",
+        pattern=r"^tcp://[^:/\s]+:(\d{1,5}|\*)$",
+        description="Where other programs get them, tcp://HOST:PORT; 127.0.0.1 is reached from"
+        " this computer only, * in its place from all others.",
+    )
+
+
+class MarkSettings(_Settings):
+    """Marks of behavior and stimuli, kept beside the traces and on their clock."""
+
+    channels: tuple[str, ...] = Field(
+        (),
+        description="Where marks come from: tcp://HOST:PORT (ZeroMQ), serial:COM3@115200, or a"
+        " CSV file that may grow.",
+    )
 
 
 class AnimalInfo(_Settings):
@@ -283,4 +381,6 @@ class AcllSettings(_Settings):
     label: LabelSettings = LabelSettings()
     trace: TraceSettings = TraceSettings()
     run: RunSettings = RunSettings()
+    publish: PublishSettings = PublishSettings()
+    marks: MarkSettings = MarkSettings()
     animal: AnimalInfo = AnimalInfo()

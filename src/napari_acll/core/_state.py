@@ -36,7 +36,10 @@ class SessionCounters:
     n_traced : int
         Volumes that were labeled, traced and handed to the writers.
     n_skipped : int
-        Volumes that were read but dropped because labeling fell behind.
+        Volumes that were read but dropped because labeling fell behind; also those that were
+        labeled later.
+    n_backfilled : int
+        Skipped volumes that were labeled later.
     n_lost : int
         Volumes that never came: gaps in the recording.
     n_unlabelable : int
@@ -50,6 +53,7 @@ class SessionCounters:
     n_skipped: int = 0
     n_lost: int = 0
     n_unlabelable: int = 0
+    n_backfilled: int = 0
     n_waiting: int = 0
 
 

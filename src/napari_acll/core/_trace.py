@@ -22,6 +22,8 @@ class VolumeStatus(IntEnum):
     """Never seen: the recording has a gap here."""
     UNLABELABLE = 4
     """Seen and judged unfit for labeling; its values are NaN."""
+    BACKFILLED = 5
+    """Skipped while the recording ran, labeled and traced when there was time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ class TraceSample:
     n_voxels : ndarray of int32, shape (n,)
         Voxels of the neuron on the grid that was labeled; 0 where absent.
     status : VolumeStatus
-        `TRACED`, or `UNLABELABLE` with all values NaN.
+        `TRACED`, `UNLABELABLE` with all values NaN, or `BACKFILLED`.
     """
 
     index: int

@@ -130,6 +130,9 @@ class Volume:
         Slices that the recording lacks; they are filled with zeros.
     marker_background, activity_background : float
         Background counts per voxel that have *not* been subtracted yet; 0 until measured.
+    seen_s : float
+        `time.perf_counter` when its last slice was there, in s; NaN if nobody noticed, as in a
+        replay.
     """
 
     index: int
@@ -141,3 +144,4 @@ class Volume:
     missing_z: tuple[int, ...] = field(default=())
     marker_background: float = 0.0
     activity_background: float = 0.0
+    seen_s: float = float("nan")

@@ -49,6 +49,9 @@ class SessionMasks:
         return self._saved.labels(volume)
 
 
+_SCORED = (VolumeStatus.TRACED, VolumeStatus.BACKFILLED)
+
+
 def read_names(
     path: str | Path, *, voxel_size_um: tuple[float, float, float] | None = None
 ) -> GivenNames:
@@ -117,7 +120,7 @@ def names_of_session(saved: SavedSession) -> GivenNames:
 
 def _volumes(saved: SavedSession) -> VolumeNumbers:
     status = saved.status
-    scored = np.flatnonzero(status == VolumeStatus.TRACED).astype(np.int64)
+    scored = np.flatnonzero(np.isin(status, _SCORED)).astype(np.int64)
     if not len(scored):
         raise SessionError(
             f"{saved.path} holds no labeled volume; there is nothing to evaluate yet."
@@ -191,10 +194,9 @@ def _table_ratios(columns: Columns, path: Path) -> Floats:
 def _table_volumes(columns: Columns, path: Path, volume: Ints) -> VolumeNumbers:
     """Return the volumes of a table; without `volume_status` all count as labeled."""
     numbers, first = np.unique(volume, return_index=True)
-    traced = VolumeStatus.TRACED.name.lower()
-    given = columns.get("volume_status", [traced] * len(volume))
+    given = columns.get("volume_status", [VolumeStatus.TRACED.name] * len(volume))
     status = np.array([given[row].strip().lower() for row in first], np.str_)
-    is_scored = status == traced
+    is_scored = np.isin(status, [kind.name.lower() for kind in _SCORED])
 
     def told(name: str) -> Floats:
         if name not in columns:

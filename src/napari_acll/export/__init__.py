@@ -3,6 +3,7 @@
 from napari_acll.export._csv import CSV_COLUMNS, export_csv
 from napari_acll.export._h5 import export_h5
 from napari_acll.export._header import SessionHeader, package_versions
+from napari_acll.export._other_folder import other_folder
 from napari_acll.export._saved_session import SavedSession
 from napari_acll.export._writer import ZarrSessionWriter, check_new_session
 
@@ -14,5 +15,6 @@ __all__ = [
     "check_new_session",
     "export_csv",
     "export_h5",
+    "other_folder",
     "package_versions",
 ]

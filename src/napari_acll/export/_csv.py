@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_acll.core import VolumeStatus
 from napari_acll.export._layout import TIMEPOINTS_PER_CHUNK
+from napari_acll.export._marks import MARK_COLUMNS, mark_lines
 from napari_acll.export._output import new_file
 from napari_acll.export._saved_session import SavedSession
 
@@ -41,6 +42,9 @@ the probability that the name should be that of the partner on the other body si
 def export_csv(saved: SavedSession, out: str | Path, *, overwrite: bool = False) -> None:
     """Write the traces as one row per volume and neuron of the model.
 
+    If the session has marks of behavior or stimuli, they follow in a table of their own: beside
+    `traces.csv` it is `traces.marks.csv`.
+
     Fields are empty where a neuron is absent or a volume was skipped, lost or unlabelable.
     Numbers have a decimal point and lines end in a line feed everywhere; values are the shortest
     text that reads back as the same float32, times have microseconds, positions thousandths of a
@@ -68,6 +72,16 @@ def export_csv(saved: SavedSession, out: str | Path, *, overwrite: bool = False)
         file.write(",".join(CSV_COLUMNS) + "\n")
         for text in _blocks(saved):
             file.write(text)
+    _export_marks(saved, Path(out), overwrite=overwrite)
+
+
+def _export_marks(saved: SavedSession, out: Path, *, overwrite: bool) -> None:
+    marks = saved.marks()
+    if not marks:
+        return
+    with new_file(out.with_suffix(f".marks{out.suffix}"), overwrite=overwrite) as partial:
+        lines = [",".join(MARK_COLUMNS) + "\n", *mark_lines(marks)]
+        partial.write_text("".join(lines), encoding="utf-8", newline="")
 
 
 def _blocks(saved: SavedSession) -> Iterator[str]:

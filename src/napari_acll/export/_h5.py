@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_acll.export._layout import DETECTION_ARRAYS, SAMPLE_ARRAYS, STATUS, TIME_ARRAYS
+from napari_acll.export._marks import MARK_COLUMNS
 from napari_acll.export._output import new_file
 from napari_acll.export._saved_session import SavedSession
 
 if TYPE_CHECKING:
     import h5py
+
+_MARK_DTYPES = {"at_s": "f8", "time_s": "f8", "volume_index": "i4", "value": "f8"}
 
 
 def export_h5(saved: SavedSession, out: str | Path, *, overwrite: bool = False) -> None:
@@ -50,6 +53,7 @@ def export_h5(saved: SavedSession, out: str | Path, *, overwrite: bool = False) 
         file.create_dataset(STATUS.name, data=saved.status, track_times=False)
         file[STATUS.name].attrs["about"] = STATUS.about
         _write_detections(file, saved)
+        _write_marks(file, saved)
 
 
 def _write_header(file: "h5py.File", saved: SavedSession) -> None:
@@ -79,6 +83,15 @@ def _write_detections(file: "h5py.File", saved: SavedSession) -> None:
         rows = saved.read_detections(spec.name, 0, n_rows)
         table.create_dataset(spec.name, data=rows, track_times=False)
         table[spec.name].attrs["about"] = spec.about
+
+
+def _write_marks(file: "h5py.File", saved: SavedSession) -> None:
+    table = file.create_group("marks")
+    marks = saved.marks()
+    for name in MARK_COLUMNS:
+        column = [getattr(mark, name) for mark in marks]
+        dtype = _MARK_DTYPES.get(name) or _text()
+        table.create_dataset(name, data=column, dtype=dtype, track_times=False)
 
 
 def _text() -> object:

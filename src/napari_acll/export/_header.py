@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from napari_acll.core import (
     AcllSettings,
@@ -55,6 +56,10 @@ class SessionHeader:
         `Labeler.describe()`: name, kind, hash of the weights, device.
     rig : str
         Name under which the alignment of this microscope is remembered; empty if none.
+    recording : str
+        How the recording was given, such as a path or an address; empty for an object.
+    folder : str
+        Where paths in the settings begin.
     versions : mapping
         Versions of the software.
     started_at : str
@@ -69,6 +74,8 @@ class SessionHeader:
     source_notes: Sequence[str] = ()
     model: Mapping[str, object] = field(default_factory=dict)
     rig: str = ""
+    recording: str = ""
+    folder: str = field(default_factory=lambda: str(Path.cwd()))
     versions: Mapping[str, str] = field(default_factory=package_versions)
     started_at: str = field(default_factory=now_iso)
 
@@ -76,6 +83,8 @@ class SessionHeader:
         """Return the header as JSON values."""
         return {
             "started_at": self.started_at,
+            "recording": self.recording,
+            "folder": self.folder,
             "source": dict(self.source),
             "source_notes": list(self.source_notes),
             "model": dict(self.model),

@@ -11,11 +11,15 @@ from napari_acll.core import N_CANDIDATES, StageTimings
 FORMAT = "napari-acll session"
 FORMAT_VERSION = 1
 
+LOCK_FILE = "writer.lock"
 SESSION_FILE = "session.json"
 EVENTS_FILE = "events.jsonl"
 ALIGNMENT_FILE = "alignment.json"
 ALIGNMENT_FORMAT = {"format": "napari-acll channel alignment", "version": 1}
 """As `save_alignment` writes it, so that the file of a session can be given to the next one."""
+
+INTERRUPTED = "interrupted"
+"""State of a session whose file says that it runs, but which nobody writes."""
 
 TIMEPOINTS_PER_CHUNK = 64
 """Arrays grow by this many timepoints."""
@@ -71,7 +75,8 @@ STATUS = ArraySpec(
     dtype="uint8",
     fill=0,
     about="0 not reached, 1 traced, 2 skipped (we were late), 3 lost (never seen),"
-    " 4 unlabelable; a row of the other arrays is valid where this is not 0",
+    " 4 unlabelable, 5 skipped and labeled later; a row of the other arrays is valid where this"
+    " is 1, 4 or 5",
 )
 
 SAMPLE_ARRAYS = (

@@ -1,8 +1,8 @@
 """A session folder, read: finished, growing or left by a crash."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from napari_acll.core import (
     AcllSettings,
     ChannelAlignment,
     Detections,
+    Mark,
     NeuronTable,
     SessionError,
     VolumeStatus,
@@ -25,16 +26,18 @@ from napari_acll.export._layout import (
     ALIGNMENT_FILE,
     DETECTION_ARRAYS,
     EVENTS_FILE,
-    FORMAT,
-    FORMAT_VERSION,
+    INTERRUPTED,
     SAMPLE_ARRAYS,
-    SESSION_FILE,
     STATUS,
     TIME_ARRAYS,
 )
+from napari_acll.export._lock import WriterLock, is_being_written, was_written_here
+from napari_acll.export._marks import MARKS_FILE, read_marks, with_times
+from napari_acll.export._restore import as_damage, read_header, restore, whole_events
 
 TIMEPOINT_ARRAYS = tuple(spec.name for spec in (*SAMPLE_ARRAYS, *TIME_ARRAYS))
 """Arrays with one row per timepoint that `SavedSession.read` gives."""
+_WITHOUT_VALUES = (VolumeStatus.PENDING, VolumeStatus.SKIPPED, VolumeStatus.LOST)
 _SPECS = {spec.name: spec for spec in (*SAMPLE_ARRAYS, *TIME_ARRAYS)}
 
 
@@ -42,7 +45,8 @@ class SavedSession:
     """What a session folder holds, as of the moment it was opened.
 
     A session that still grows, or that a crash ended, is read up to its last complete volume;
-    `refresh` looks again. Use `open`.
+    `refresh` looks again. Values that a crash or a power cut left incomplete are taken back first,
+    if the folder can be written to. Use `open`.
 
     Parameters
     ----------
@@ -68,7 +72,7 @@ class SavedSession:
 
     @classmethod
     def open(cls, path: str | Path) -> "SavedSession":
-        """Open a session folder; nothing is written to it.
+        """Open a session folder; what a killed writer did not finish is taken back.
 
         Parameters
         ----------
@@ -81,8 +85,12 @@ class SavedSession:
             If it is not a session folder, was written by a newer version, or is damaged.
         """
         path = Path(path)
-        header = _read_header(path)
-        with _as_damage(path):
+        header = read_header(path)
+        if header["state"] == "running" and not is_being_written(path):
+            header["state"] = INTERRUPTED
+            if was_written_here(path):  # shares need not tell of locks of other computers
+                _put_in_order(path, header)
+        with as_damage(path):
             group = zarr.open_group(LocalStore(path, read_only=True), mode="r")
             return cls(path, header, group)
 
@@ -98,7 +106,7 @@ class SavedSession:
 
     @property
     def state(self) -> str:
-        """Last `SessionState`; `running` while it grows, and after a crash."""
+        """`running` while it grows, `finished`, `failed`, or `interrupted` by a kill or crash."""
         return str(self.header["state"])
 
     @property
@@ -193,7 +201,11 @@ class SavedSession:
         stop = self.n_timepoints if stop is None else min(stop, self.n_timepoints)
         if name == "novelty" and name not in self._group:  # older sessions did not tell
             return _SPECS[name].empty(max(stop - start, 0), len(self.neurons))
-        return self._slice(name, start, stop)
+        rows = self._slice(name, start, stop)
+        has_none = np.isin(self._status[start:stop], _WITHOUT_VALUES)
+        if has_none.any():  # a kill may leave parts there of what was to be filled in later
+            rows[has_none] = _SPECS[name].fill
+        return rows
 
     def side_swap_probability(
         self, start: int = 0, stop: int | None = None
@@ -249,7 +261,7 @@ class SavedSession:
                 f"{self.path} was recorded with `run.save_labels: false` and holds no label maps."
             )
         labels: NDArray[np.uint8] | NDArray[np.uint16] = self._slice("labels", index, index + 1)[0]
-        return labels
+        return labels * (self._status[index] not in _WITHOUT_VALUES)
 
     def detections(self, index: int) -> Detections:
         """Return everything that was detected in one volume; centers are stored voxels.
@@ -304,9 +316,40 @@ class SavedSession:
         file = self.path / EVENTS_FILE
         if not file.exists():
             return []
-        *lines, _ = file.read_text(encoding="utf-8", errors="replace").split("\n")
-        with _as_damage(self.path):
-            return [json.loads(line) for line in lines]
+        text = file.read_text(encoding="utf-8", errors="replace")
+        with as_damage(self.path):
+            return whole_events(text)
+
+    def marks(self) -> list[Mark]:
+        """Return what the animal did or was shown, in the order in which it was noted.
+
+        Marks that came before the first volume have negative times, if the session could tell.
+
+        Raises
+        ------
+        SessionError
+            If the table of marks is damaged.
+        """
+        with as_damage(self.path):
+            marks = read_marks(self.path / MARKS_FILE)
+        return with_times(marks, self._detail("clock", "zero_at_s", float("nan")))
+
+    @property
+    def deadlines(self) -> Mapping[str, object]:
+        """How long the stages took and how often samples were late; empty after a crash.
+
+        The same as `DeadlineReport.to_json` gives.
+        """
+        told = [event["details"] for event in self.events() if event["kind"] == "deadlines"]
+        return told[-1] if told and isinstance(told[-1], dict) else {}
+
+    def _detail(self, kind: str, key: str, otherwise: float) -> float:
+        """Return a number that the last event of a kind that tells it tells."""
+        for event in reversed(self.events()):
+            details = event["details"]
+            if event["kind"] == kind and isinstance(details, dict) and key in details:
+                return float(details[key])
+        return otherwise
 
     def _check_index(self, index: int) -> None:
         if not 0 <= index < self.n_timepoints:
@@ -318,44 +361,17 @@ class SavedSession:
         return status[: reached[-1] + 1 if len(reached) else 0]
 
     def _slice(self, name: str, start: int, stop: int | None) -> NDArray[Any]:
-        with _as_damage(self.path):
+        with as_damage(self.path):
             array = self._group[name]
             rows: NDArray[Any] = np.asarray(array[start:stop])  # type: ignore[index]
             return rows
 
 
-def _read_header(path: Path) -> dict[str, object]:
-    file = path / SESSION_FILE
-    if not path.exists():
-        raise SessionError(f"There is no session {path}; check the path.")
-    if not file.is_file():
-        raise SessionError(
-            f"{path} is not a session: it holds no {SESSION_FILE}. Give the folder that"
-            " `acll run --out` made."
-        )
-    try:
-        header = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SessionError(f"{file} cannot be read ({error}); restore it from a copy.") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise SessionError(
-            f"{file} was not written by this program; give the folder that `acll run --out` made."
-        )
-    if header.get("format_version") != FORMAT_VERSION:
-        raise SessionError(
-            f"{path} has format version {header.get('format_version')}, this program reads"
-            f" {FORMAT_VERSION}; install the version that wrote it."
-        )
-    return header
-
-
-@contextmanager
-def _as_damage(path: Path) -> Iterator[None]:
-    try:
-        yield
-    # Zarr and its codecs raise many kinds on damaged files, and none means anything to a user.
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
-        raise SessionError(
-            f"The session {path} is damaged ({error}); the files that it lacks or that are cut"
-            " short must come from a copy."
-        ) from error
+def _put_in_order(path: Path, header: Mapping[str, Any]) -> None:
+    """Take back what a killed writer did not finish, unless the folder may only be read."""
+    with suppress(OSError, SessionError):  # reading then says what is wrong, if it matters
+        lock = WriterLock(path)
+        try:
+            restore(path, header)
+        finally:
+            lock.release()

@@ -1,42 +1,37 @@
 """A session folder that grows while the session runs."""
 
+import errno
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import zarr
-from zarr.codecs import ZstdCodec
 
 from napari_acll.core import (
     ChannelAlignment,
     LabeledVolume,
+    Mark,
     SessionError,
     StageTimings,
     TraceSample,
     VolumeStatus,
 )
-from napari_acll.export._columns import GrowingArray
+from napari_acll.export._arrays import SessionArrays
 from napari_acll.export._header import SessionHeader, now_iso
 from napari_acll.export._layout import (
     ALIGNMENT_FILE,
     ALIGNMENT_FORMAT,
-    DETECTION_ARRAYS,
-    DETECTIONS_PER_CHUNK,
     EVENTS_FILE,
     FORMAT,
     FORMAT_VERSION,
-    SAMPLE_ARRAYS,
+    INTERRUPTED,
     SESSION_FILE,
-    STAGES,
-    STATUS,
-    TIME_ARRAYS,
-    TIMEPOINTS_PER_CHUNK,
-    ArraySpec,
 )
-from napari_acll.export._store import AtomicLocalStore, replace_bytes
+from napari_acll.export._lock import WriterLock
+from napari_acll.export._marks import MARKS_FILE, MarksFile
+from napari_acll.export._restore import arrays_of, read_header, restore
+from napari_acll.export._store import append_bytes, replace_bytes, replace_file
 
 
 def check_new_session(path: Path) -> None:
@@ -50,7 +45,8 @@ def check_new_session(path: Path) -> None:
     if path.exists():
         raise SessionError(
             f"{path} exists already and nothing is ever overwritten; choose another folder for"
-            " this session, or move the old one away."
+            " this session, or move the old one away. A session that was interrupted goes on with"
+            " `acll resume`."
         )
     parent = next(parent for parent in path.absolute().parents if parent.exists())
     if not parent.is_dir():
@@ -58,40 +54,60 @@ def check_new_session(path: Path) -> None:
 
 
 class ZarrSessionWriter:
-    """Streams a session into a folder; `create` makes one.
+    """Streams a session into a folder; `create` makes one, `resume` goes on with one.
 
-    Each volume's values are written before its `status`, and no row is touched again: whoever
-    reads the rows whose status is not 0, while the session runs or after a crash, reads complete
-    volumes. Volumes and skips come in ascending order of their index.
+    Each volume's values are written before its `status`, and no row is touched again, except that
+    a skipped volume may get values later, once: whoever reads the rows that have values by their
+    status, while the session runs or after a crash, reads complete volumes. Volumes and skips
+    come in ascending order of their index, but for volumes that were skipped before.
 
     Parameters
     ----------
     path : Path
-        A new, empty folder.
-    header : SessionHeader
-        What is known before the first volume.
+        The session folder.
+    header : mapping
+        Content of its `session.json`.
+    lock : WriterLock
+        Held; released at the end.
+    arrays : SessionArrays
+        Where the values go.
+    n_timepoints : int
+        Rows that are there.
+    ended_as : str
+        Last state of a session that is gone on with.
+
+    Attributes
+    ----------
+    ended_as : str
+        See above; empty for a new session.
     """
 
-    def __init__(self, path: Path, header: SessionHeader) -> None:
+    def __init__(
+        self,
+        path: Path,
+        header: Mapping[str, object],
+        *,
+        lock: WriterLock,
+        arrays: SessionArrays,
+        n_timepoints: int = 0,
+        ended_as: str = "",
+    ) -> None:
         self.path = path
-        self._header = header
-        self._n_neurons = len(header.neurons)
-        self._last_index: int | None = None
-        self._n_detections = 0
+        self.ended_as = ended_as
+        self._header = dict(header)
+        self._lock = lock
+        self._arrays = arrays
+        self._last_index = n_timepoints - 1
         self._is_closed = False
-        self._write_session_file("running")
-        self._events = (path / EVENTS_FILE).open("a", encoding="utf-8", newline="\n")
-        group = self._create_group()
-        table = group.create_group("detections")
-        self._samples = [self._timepoints(group, spec) for spec in SAMPLE_ARRAYS]
-        self._times = {spec.name: self._timepoints(group, spec) for spec in TIME_ARRAYS}
-        self._detections = [self._rows(table, spec) for spec in DETECTION_ARRAYS]
-        self._labels = self._create_labels(group) if header.settings.run.save_labels else None
-        self._status = self._timepoints(group, STATUS)
+        self._marks = MarksFile(path / MARKS_FILE)
+        (path / EVENTS_FILE).touch()
 
     @classmethod
     def create(cls, path: str | Path, header: SessionHeader) -> "ZarrSessionWriter":
         """Create a session folder and return its writer.
+
+        The folder is made under another name and gets its own when it is complete: a kill leaves
+        a session that can be resumed, or none.
 
         Parameters
         ----------
@@ -107,11 +123,65 @@ class ZarrSessionWriter:
         """
         path = Path(path)
         check_new_session(path)
+        content = {"format": FORMAT, "format_version": FORMAT_VERSION, **_state("running")}
+        content |= json.loads(json.dumps(header.to_json(), default=str))
+        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
         try:
-            path.mkdir(parents=True)
-            return cls(path, header)
+            _remove_unfinished(path)
+            partial.mkdir(parents=True)
+            _write_session_file(partial, content)
+            arrays_of(partial, content)
+            replace_file(partial, path)
+            lock = WriterLock(path)
+            try:
+                return cls(path, content, lock=lock, arrays=arrays_of(path, content))
+            except BaseException:
+                lock.release()
+                raise
         except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
             raise _cannot_create(path, _reason(error)) from error
+
+    @classmethod
+    def resume(cls, path: str | Path) -> "ZarrSessionWriter":
+        """Return a writer that goes on with a session, whatever ended it.
+
+        Parameters
+        ----------
+        path : str or Path
+            The session folder.
+
+        Raises
+        ------
+        SessionError
+            If it is not a session, is damaged, another program writes it, or it cannot be written.
+        """
+        path = Path(path)
+        header = read_header(path)
+        try:
+            lock = WriterLock(path)
+        except OSError as error:
+            raise _cannot_resume(path, _reason(error)) from error
+        try:
+            restored = restore(path, header)
+            ended_as = INTERRUPTED if header["state"] == "running" else str(header["state"])
+            header |= _state("running")
+            _write_session_file(path, header)
+            n = len(restored.status)
+            return cls(
+                path,
+                header,
+                lock=lock,
+                arrays=restored.arrays,
+                n_timepoints=n,
+                ended_as=ended_as,
+            )
+        except OSError as error:
+            lock.release()
+            raise _cannot_resume(path, _reason(error)) from error
+        except BaseException:
+            lock.release()
+            raise
 
     def write(self, sample: TraceSample, labeled: LabeledVolume, timings: StageTimings) -> None:
         """Keep one traced volume; after return it survives a crash of the process.
@@ -131,15 +201,8 @@ class ZarrSessionWriter:
             If it cannot be written; what was written before stays readable.
         """
         with self._naming_what_is_safe():
-            if self._labels is not None:
-                self._put_labels(sample.index, labeled)
-            self._put_detections(sample.index, labeled)
-            for spec, array in zip(SAMPLE_ARRAYS, self._samples, strict=True):
-                array.put(sample.index, np.asarray(getattr(sample, spec.name))[None])
-            self._put_time("time_s", sample.index, sample.time_s)
-            self._put_time("novelty", sample.index, labeled.novelty)
-            self._put_time("timings_s", sample.index, [getattr(timings, name) for name in STAGES])
-            self._put_status(sample.index, sample.status)
+            self._arrays.write(sample, labeled, timings)
+            self._last_index = max(self._last_index, sample.index)
 
     def skip(self, index: int, status: VolumeStatus) -> None:
         """Keep that a timepoint has no values, and why.
@@ -150,7 +213,8 @@ class ZarrSessionWriter:
             If it cannot be written.
         """
         with self._naming_what_is_safe():
-            self._put_status(index, status)
+            self._arrays.put_status(index, status)
+            self._last_index = max(self._last_index, index)
 
     def write_alignment(self, alignment: ChannelAlignment) -> None:
         """Keep the alignment that the samples were taken with.
@@ -163,7 +227,7 @@ class ZarrSessionWriter:
         with self._naming_what_is_safe():
             content = {**ALIGNMENT_FORMAT, "alignment": alignment.model_dump(mode="json")}
             text = json.dumps(content, indent=2) + "\n"
-            replace_bytes(self.path / ALIGNMENT_FILE, text.encode())
+            replace_bytes(self.path / ALIGNMENT_FILE, text.encode(), is_synced=True)
 
     def write_event(self, kind: str, message: str, details: Mapping[str, object]) -> None:
         """Keep something that happened, with the time at which it did.
@@ -184,8 +248,23 @@ class ZarrSessionWriter:
         """
         event = {"at": now_iso(), "kind": kind, "message": message, "details": dict(details)}
         with self._naming_what_is_safe():
-            self._events.write(json.dumps(event, default=str) + "\n")
-            self._events.flush()
+            append_bytes(self.path / EVENTS_FILE, (json.dumps(event, default=str) + "\n").encode())
+
+    def write_marks(self, marks: Sequence[Mark]) -> None:
+        """Keep marks of behavior and stimuli; after return they survive a crash of the process.
+
+        Parameters
+        ----------
+        marks : sequence of Mark
+            In the order in which they came.
+
+        Raises
+        ------
+        SessionError
+            If they cannot be written.
+        """
+        with self._naming_what_is_safe():
+            self._marks.write(marks)
 
     def close(self, *, state: str) -> None:
         """Finish the session; a second call does nothing.
@@ -203,108 +282,62 @@ class ZarrSessionWriter:
         if self._is_closed:
             return
         self._is_closed = True
-        with self._naming_what_is_safe():
-            try:
-                self._events.close()
-            finally:
-                self._write_session_file(state)
+        try:
+            with self._naming_what_is_safe():
+                _write_session_file(self.path, self._header | _state(state))
+        finally:
+            self._lock.release()
 
-    def _write_session_file(self, state: str) -> None:
-        content = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "state": state,
-            "ended_at": None if state == "running" else now_iso(),
-            **self._header.to_json(),
-        }
-        text = json.dumps(content, indent=2, default=str) + "\n"
-        replace_bytes(self.path / SESSION_FILE, text.encode())
-
-    def _create_group(self) -> zarr.Group:
-        attributes = {"format": FORMAT, "format_version": FORMAT_VERSION}
-        neurons = list(self._header.neurons.names)
-        store = AtomicLocalStore(self.path)
-        return zarr.create_group(store, attributes={**attributes, "neurons": neurons})
-
-    def _timepoints(self, group: zarr.Group, spec: ArraySpec) -> GrowingArray:
-        return GrowingArray(
-            group,
-            self.path / group.path,
-            spec,
-            rows_per_chunk=TIMEPOINTS_PER_CHUNK,
-            n_neurons=self._n_neurons,
-            first_axis="time",
-        )
-
-    def _rows(self, group: zarr.Group, spec: ArraySpec) -> GrowingArray:
-        return GrowingArray(
-            group,
-            self.path / group.path,
-            spec,
-            rows_per_chunk=DETECTIONS_PER_CHUNK,
-            n_neurons=self._n_neurons,
-            first_axis="detection",
-        )
-
-    def _create_labels(self, group: zarr.Group) -> zarr.Array[Any]:
-        shape = self._header.spec.shape
-        return group.create_array(
-            "labels",
-            shape=(TIMEPOINTS_PER_CHUNK, *shape),
-            chunks=(1, *shape),
-            dtype="uint8" if self._n_neurons <= np.iinfo(np.uint8).max else "uint16",
-            fill_value=0,
-            compressors=ZstdCodec(level=1),
-            dimension_names=("time", "z", "y", "x"),
-            attributes={"about": "class number at each labeled voxel; 0 is no named neuron"},
-        )
-
-    def _put_labels(self, index: int, labeled: LabeledVolume) -> None:
-        labels = self._labels
-        if labels is None:
-            return
-        if index >= labels.shape[0]:
-            n_steps = index // TIMEPOINTS_PER_CHUNK + 1
-            labels.resize((n_steps * TIMEPOINTS_PER_CHUNK, *labels.shape[1:]))
-        labels[index] = labeled.labels(self._n_neurons)
-
-    def _put_detections(self, index: int, labeled: LabeledVolume) -> None:
-        found = labeled.detections
-        columns = [np.full(len(found), index), labeled.spec.grid.to_stored_px(found.centroid_px)]
-        columns += [getattr(found, spec.name) for spec in DETECTION_ARRAYS[2:]]
-        for array, column in zip(self._detections, columns, strict=True):
-            array.put(self._n_detections, column)
-        self._put_time("detection_start", index, self._n_detections)
-        self._put_time("n_detections", index, len(found))
-        self._n_detections += len(found)
-
-    def _put_time(self, name: str, index: int, value: object) -> None:
-        self._times[name].put(index, np.asarray(value)[None])
-
-    def _put_status(self, index: int, status: VolumeStatus) -> None:
-        self._status.put(index, np.array([status], np.uint8))
-        self._last_index = index
+    def _check_there(self) -> None:
+        """Raise if the folder is gone: parts of it must not come into being again elsewhere."""
+        if not (self.path / SESSION_FILE).exists():
+            raise FileNotFoundError(errno.ENOENT, "the folder was removed or cannot be reached")
 
     @contextmanager
     def _naming_what_is_safe(self) -> Iterator[None]:
         try:
+            self._check_there()
             yield
         except OSError as error:
             safe = (
                 "no volume was written yet"
-                if self._last_index is None
+                if self._last_index < 0
                 else f"everything up to volume {self._last_index} is safe and can be exported"
             )
             raise SessionError(
                 f"The session folder {self.path} cannot be written ({_reason(error)}); {safe}."
-                " Free space or choose another disk, then start a new session."
+                f" Free space, then `acll resume {self.path}` goes on; or start a new session on"
+                " another disk."
             ) from error
+
+
+def _state(state: str) -> dict[str, object]:
+    return {"state": state, "ended_at": None if state == "running" else now_iso()}
+
+
+def _write_session_file(path: Path, content: Mapping[str, object]) -> None:
+    text = json.dumps(content, indent=2, default=str) + "\n"
+    replace_bytes(path / SESSION_FILE, text.encode(), is_synced=True)
+
+
+def _remove_unfinished(path: Path) -> None:
+    """Remove what a kill left of a session of this name that was not complete."""
+    with suppress(OSError):
+        for leftover in path.parent.glob(f".{path.name}.*.partial"):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _cannot_create(path: Path, reason: str) -> SessionError:
     return SessionError(
         f"The session folder {path} cannot be created ({reason}); choose a place where you may"
         " write and that has room."
+    )
+
+
+def _cannot_resume(path: Path, reason: str) -> SessionError:
+    return SessionError(
+        f"The session folder {path} cannot be written ({reason}); see to it that you may write"
+        " there and that there is room, or copy it to another disk and resume the copy."
     )
 
 

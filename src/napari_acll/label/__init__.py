@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from napari_acll.label._calibration import Calibration
 from napari_acll.label._fingerprint_card import Fingerprint
+from napari_acll.label._memory_fallback import MemoryFallback, sparing_memory
 from napari_acll.label._names import find_names_file, read_names
 from napari_acll.label._novelty import NoveltyReference
 from napari_acll.label._point_card import PointModelCard, read_card
@@ -77,6 +78,7 @@ __all__ = [
     "Fingerprint",
     "FoundNuclei",
     "IdentifierNetwork",
+    "MemoryFallback",
     "ModelInfo",
     "NoveltyReference",
     "NucleusFinder",
@@ -108,6 +110,7 @@ __all__ = [
     "read_names",
     "read_unet3d_config",
     "refine_affine",
+    "sparing_memory",
     "take_fingerprint",
 ]
 

@@ -2,6 +2,7 @@
 
 from napari_acll.session._build import build_session
 from napari_acll.session._latest import Latest
+from napari_acll.session._resume import resume_session
 from napari_acll.session._session import Session
 from napari_acll.session._settings_file import load_settings, profile_names, save_settings
 
@@ -11,5 +12,6 @@ __all__ = [
     "build_session",
     "load_settings",
     "profile_names",
+    "resume_session",
     "save_settings",
 ]

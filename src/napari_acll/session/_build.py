@@ -1,12 +1,15 @@
 """A session made from settings."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from napari_acll.core import (
     AcllSettings,
     ChannelAlignment,
     DropPolicy,
     Labeler,
+    MarkChannel,
     PluginError,
     SessionWriter,
     TraceEstimator,
@@ -14,12 +17,31 @@ from napari_acll.core import (
     VolumeSpec,
     load_stage,
 )
+from napari_acll.session._build_publishers import make_publishers
+from napari_acll.session._geometry_memory import remember_spec
+from napari_acll.session._resumption import Resumption
 from napari_acll.session._session import Session
+from napari_acll.session._sink import Fallback
 from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
+from napari_acll.session._warm_up import warm_up_while_armed
+
+if TYPE_CHECKING:
+    from napari_acll.export import SessionHeader, ZarrSessionWriter
+
+Writers: TypeAlias = tuple[list[SessionWriter], Fallback | None]
+"""The writers of a session, and what makes the one of another folder."""
+
+
+def _tell_nobody(kind: str, message: str) -> None:
+    """Tell nobody."""
 
 
 def build_session(
-    recording: str | VolumeSource, *, settings: AcllSettings, out: str | Path | None
+    recording: str | VolumeSource,
+    *,
+    settings: AcllSettings,
+    out: str | Path | None,
+    tell: Callable[[str, str], None] = _tell_nobody,
 ) -> Session:
     """Return a session that is ready to start.
 
@@ -32,13 +54,16 @@ def build_session(
         `DROP_OLDEST` for a live one.
     out : str or Path, optional
         The session folder to create; None: nothing is saved.
+    tell : callable, optional
+        Called with kind and message of what is worth telling while a recording is waited for.
 
     Raises
     ------
     RecordingError
         If the recording cannot be read.
     SettingsError
-        If the settings do not fit the recording.
+        If the settings do not fit the recording, samples cannot be published at the address, or
+        marks cannot come from where they should.
     ModelError
         If the model cannot be loaded.
     AlignmentError
@@ -54,7 +79,19 @@ def build_session(
         check_new_session(Path(out))
     source = _open(recording, settings)
     try:
-        return _assemble(source, _effective(settings, source), out)
+        settings = _effective(settings, source)
+        text = recording if isinstance(recording, str) else ""
+
+        def writers(spec: VolumeSpec, labeler: Labeler, rig: str) -> Writers:
+            if out is None:
+                return [], None
+            from napari_acll.export import ZarrSessionWriter
+
+            header = header_of(source, spec, labeler, settings, rig=rig, recording=text)
+            writer = ZarrSessionWriter.create(out, header)
+            return [writer], fallback_of(writer, header, settings, is_live=source.is_live)
+
+        return assemble(source, settings, writers, tell=tell)
     except BaseException:
         source.close()
         raise
@@ -76,26 +113,86 @@ def _effective(settings: AcllSettings, source: VolumeSource) -> AcllSettings:
     return settings.model_copy(update={"run": run})
 
 
-def _assemble(source: VolumeSource, settings: AcllSettings, out: str | Path | None) -> Session:
-    from napari_acll.label import load_labeler
+def assemble(
+    source: VolumeSource,
+    settings: AcllSettings,
+    make_writers: Callable[[VolumeSpec, Labeler, str], Writers],
+    *,
+    tell: Callable[[str, str], None] = _tell_nobody,
+    labeler: Labeler | None = None,
+    resumption: Resumption | None = None,
+) -> Session:
+    """Return a session of an open recording.
+
+    Parameters
+    ----------
+    source : VolumeSource
+        The recording.
+    settings : AcllSettings
+        All settings.
+    make_writers : callable
+        Gets the geometry that is labeled, the labeler and the name of the rig.
+    tell : callable
+        As `build_session`.
+    labeler : Labeler, optional
+        The model; None: it is loaded.
+    resumption : Resumption, optional
+        What an interrupted session left.
+
+    Raises
+    ------
+    AcllError
+        As `build_session`.
+    """
+    from napari_acll.label import load_labeler, sparing_memory
     from napari_acll.preprocess import Preprocessor, rig_name
 
-    labeler = load_labeler(settings.label)  # first: the spec of a live source has to be waited for
+    # First: the spec of a live source has to be waited for.
+    labeler = sparing_memory(labeler or load_labeler(settings.label), settings.label)
+    estimator = _trace_estimator(labeler, settings)
+    told = ""
+    if source.is_live and resumption is None:  # one that is gone on with runs already
+        told = _ready_before(source, labeler, estimator, settings, tell)
     preprocessor = Preprocessor(source.spec, settings.preprocess)
     rig = rig_name(source.spec)
-    alignment = _given_alignment(settings, rig)
-    estimator = _trace_estimator(labeler, settings)
-    return Session(
+    alignment = None if resumption is None else resumption.alignment
+    if alignment is None:
+        alignment = _given_alignment(settings, rig)
+    publishers, mark_channels = make_publishers(settings.publish), _mark_channels(settings)
+    writers, fallback = make_writers(preprocessor.spec, labeler, rig)
+    session = Session(
         source=source,
         preprocessor=preprocessor,
         labeler=labeler,
         calibrator=_calibrator(preprocessor, settings) if alignment is None else None,
         trace_estimator=estimator,
-        writers=_writers(source, preprocessor.spec, labeler, settings, rig=rig, out=out),
+        writers=writers,
         settings=settings,
         alignment=alignment,
         alignment_rule=_rule(rig),
+        publishers=publishers,
+        mark_channels=mark_channels,
+        fallback=fallback,
+        resumption=resumption,
     )
+    if told:
+        session.remark("armed", told)
+    return session
+
+
+def _ready_before(
+    source: VolumeSource,
+    labeler: Labeler,
+    estimator: TraceEstimator,
+    settings: AcllSettings,
+    tell: Callable[[str, str], None],
+) -> str:
+    """Warm up while a live recording is waited for, and remember what it turns out to be."""
+    told = warm_up_while_armed(
+        source, labeler, settings=settings, trace_estimator=estimator, tell=tell
+    )
+    remember_spec(source)
+    return told
 
 
 def _given_alignment(settings: AcllSettings, rig: str) -> ChannelAlignment | None:
@@ -135,20 +232,27 @@ def _trace_estimator(labeler: Labeler, settings: AcllSettings) -> TraceEstimator
     return estimator
 
 
-def _writers(
+def _mark_channels(settings: AcllSettings) -> list[MarkChannel]:
+    if not settings.marks.channels:
+        return []
+    from napari_acll.marks import open_channel
+
+    return [open_channel(address) for address in settings.marks.channels]
+
+
+def header_of(
     source: VolumeSource,
     spec: VolumeSpec,
     labeler: Labeler,
     settings: AcllSettings,
     *,
     rig: str,
-    out: str | Path | None,
-) -> list[SessionWriter]:
-    if out is None:
-        return []
-    from napari_acll.export import SessionHeader, ZarrSessionWriter
+    recording: str,
+) -> "SessionHeader":
+    """Return what is known of a session before its first volume."""
+    from napari_acll.export import SessionHeader
 
-    header = SessionHeader(
+    return SessionHeader(
         neurons=labeler.neurons,
         stored_spec=source.spec,
         spec=spec,
@@ -157,5 +261,21 @@ def _writers(
         source_notes=source.notes,
         model=labeler.describe(),
         rig=rig,
+        recording=recording,
     )
-    return [ZarrSessionWriter.create(out, header)]
+
+
+def fallback_of(
+    writer: "ZarrSessionWriter",
+    header: "SessionHeader",
+    settings: AcllSettings,
+    *,
+    is_live: bool,
+) -> Fallback | None:
+    """Return what makes the writer of another folder; None if there is none to be made."""
+    from napari_acll.export import other_folder
+
+    place = settings.run.fallback_folder
+    if place is None and not is_live:
+        return None
+    return lambda: other_folder(writer, header, place)

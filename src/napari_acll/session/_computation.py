@@ -5,26 +5,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, takewhile
 
-import numpy as np
-
 from napari_acll.core import (
+    Backfill,
     ChannelAlignment,
-    Detections,
     IdentityFilter,
     LabeledVolume,
     Labeler,
-    PluginError,
     SessionState,
     StageTimings,
     TraceEstimator,
     TraceSample,
     TraceStore,
     Volume,
+    VolumeSource,
     VolumeSpec,
     VolumeStatus,
 )
+from napari_acll.session._backfill import Backfilling
 from napari_acll.session._calibration import Calibration
+from napari_acll.session._clock_watch import ClockWatch
 from napari_acll.session._counters import Tally
+from napari_acll.session._deadline_monitor import DeadlineMonitor
+from napari_acll.session._labeling import Labeling
+from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._latest import Latest, Mailbox
 from napari_acll.session._novelty_monitor import NoveltyMonitor
 from napari_acll.session._outbox import (
@@ -36,8 +39,12 @@ from napari_acll.session._outbox import (
     Traced,
     first_events,
 )
+from napari_acll.session._publishing import Publishing
+from napari_acll.session._resumption import Resumption
 from napari_acll.session._stages import Preprocessing
+from napari_acll.session._tolerance import Tolerance
 from napari_acll.session._volume_queue import Arrival, Gap, VolumeQueue
+from napari_acll.session._warm_up import warm_up
 
 _WHY = {
     VolumeStatus.SKIPPED: "skipped because labeling fell behind or the session was stopped",
@@ -47,12 +54,13 @@ _WHY = {
 
 @dataclass(frozen=True, slots=True)
 class _Labeled:
-    """A labeled volume and how long it took."""
+    """A labeled volume and how long it took; whether it is held until there is an alignment."""
 
     arrival: Arrival
     labeled: LabeledVolume
     wait_s: float
     label_s: float
+    is_held: bool
 
 
 @dataclass(kw_only=True, eq=False)
@@ -77,12 +85,20 @@ class Computation:
         The recording as stored.
     source_notes : SourceNotes
         What the source has to say.
+    source : VolumeSource
+        Read once more for what was skipped.
+    backfill : Backfill
+        When that is labeled.
     queue, outbox : VolumeQueue, Outbox
         Where volumes come from and where results go.
+    publishing, deadlines : Publishing, DeadlineMonitor
+        Get each sample, and how long it took.
     store, mailbox, tally : TraceStore, Mailbox, Tally
         What others look at.
-    batch_size : int
-        Most volumes labeled at once.
+    ladder : DegradeLadder
+        What is given up while labeling falls behind.
+    max_failures : int
+        Volumes in a row on which a stage may fail.
     enter : callable
         Called with each new state.
     announce_alignment : callable
@@ -96,19 +112,52 @@ class Computation:
     preprocessor: Preprocessing
     stored_spec: VolumeSpec
     source_notes: SourceNotes
+    source: VolumeSource
+    backfill: Backfill
     queue: VolumeQueue
     outbox: Outbox
+    publishing: Publishing
+    deadlines: DeadlineMonitor
     store: TraceStore
     mailbox: Mailbox
     tally: Tally
-    batch_size: int
+    ladder: DegradeLadder
+    max_failures: int
     enter: Callable[[SessionState], None]
     announce_alignment: Callable[[ChannelAlignment], None]
     novelty: NoveltyMonitor = field(default_factory=NoveltyMonitor, init=False)
+    clock: ClockWatch = field(default_factory=ClockWatch, init=False)
+    backfilling: Backfilling = field(init=False)
     doing: str = field(default="Warming up", init=False)
+    _resumed: str = field(default="", init=False)
     _pending: list[Gap | Arrival | _Labeled] = field(default_factory=list, init=False)
     _is_aligned: bool = field(default=False, init=False)
     _why_not: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        tolerance = Tolerance(self.max_failures)
+        self._labeling = Labeling(self.labeler, self.identity_filter, tolerance)
+        self._tracing = Tolerance(self.max_failures)
+        self._calibrating = Tolerance(self.max_failures)
+        self.backfilling = Backfilling(
+            source=self.source,
+            preprocessor=self.preprocessor,
+            policy=self.backfill,
+            labeler=self.labeler,
+            trace_estimator=self.trace_estimator,
+            calibration=self.calibration,
+            queue=self.queue,
+            outbox=self.outbox,
+            store=self.store,
+            tally=self.tally,
+            tolerance=Tolerance(self.max_failures),
+        )
+
+    def resume(self, resumption: Resumption) -> None:
+        """Go on where an interrupted session stood."""
+        resumption.fill(self.store, self.tally)
+        self.backfilling.note(resumption.gaps)
+        self._resumed = resumption.how
 
     def warm_up(self) -> None:
         """Do everything that makes the first volume slow.
@@ -118,18 +167,18 @@ class Computation:
         ModelError
             If the model cannot label volumes of this geometry.
         """
-        self.labeler.warm_up(self.preprocessor.spec, self.batch_size)
-        blank = self.preprocessor.apply(_blank(self.stored_spec))
-        nothing = LabeledVolume(
-            index=blank.index,
-            spec=blank.spec,
-            instances=np.zeros(blank.spec.shape, np.uint16),
-            detections=Detections.none(),
+        warm_up(
+            self.labeler,
+            preprocessor=self.preprocessor,
+            trace_estimator=self.trace_estimator,
+            stored_spec=self.stored_spec,
+            batch_size=self.ladder.batch_size,
         )
-        self.trace_estimator.estimate(blank, nothing, ChannelAlignment.identity())
 
     def tell_beginning(self, model: Mapping[str, object]) -> None:
         """Tell what is known before the first volume."""
+        if self._resumed:
+            self.outbox.put(Event("resumed", self._resumed))
         self.source_notes.tell()
         for event in first_events(model):
             self.outbox.put(event)
@@ -144,22 +193,40 @@ class Computation:
         """
         self._hand_on_if_aligned()
         self.enter(SessionState.RUNNING if self._is_aligned else SessionState.CALIBRATING)
-        while arrivals := self.queue.take(self.batch_size):
+        while arrivals := self._take():
             self._process(arrivals)
             self.source_notes.tell()
+            self._tell(self.ladder.add(arrivals[-1].volume.index, len(self.queue)))
+            self._tell(self.clock.look())
+        self._backfill_rest()
 
     def wind_up(self) -> None:
         """Trace what is still held and record the timepoints that never got values."""
         try:
-            if any(isinstance(item, _Labeled) for item in self._pending):
-                self.doing = "Settling the alignment"
-                self.calibration.settle()
-                self._hand_on_if_aligned()
+            self._trace_what_is_held()
         finally:
             gaps = [_as_gap(item) for item in self._pending]
             self._pending.clear()
             self._record_gaps([*gaps, *self.queue.wait_for_last_gaps()])
             self.source_notes.tell()
+
+    def _take(self) -> list[Arrival]:
+        if self._is_aligned:
+            self.doing = "Labeling a skipped volume"
+            self.backfilling.while_idle()
+        return self.queue.take(self.ladder.batch_size)
+
+    def _backfill_rest(self) -> None:
+        if self.backfilling.is_possible:
+            self._trace_what_is_held()
+            self.doing = "Labeling a skipped volume"
+            self.backfilling.at_end()
+
+    def _trace_what_is_held(self) -> None:
+        if any(isinstance(item, _Labeled) for item in self._pending):
+            self.doing = "Settling the alignment"
+            self.calibration.settle()
+            self._hand_on_if_aligned()
 
     def _process(self, arrivals: list[Arrival]) -> None:
         n_before = len(self._pending)
@@ -176,24 +243,22 @@ class Computation:
         first, last = arrivals[0].volume.index, arrivals[-1].volume.index
         self.doing = f"Labeling volume {first}" + (f" to {last}" if last > first else "")
         began_s = time.perf_counter()
-        all_labeled = self.labeler.label([arrival.volume for arrival in arrivals])
+        all_labeled = self._labeling.label([arrival.volume for arrival in arrivals])
         label_s = (time.perf_counter() - began_s) / len(arrivals)
-        if len(all_labeled) != len(arrivals):
-            raise PluginError(
-                f"The labeler returned {len(all_labeled)} labeled volumes for {len(arrivals)};"
-                " it must return one for each. Report this to whoever wrote it."
-            )
-        if self.identity_filter is not None:
-            all_labeled = [self.identity_filter.update(labeled) for labeled in all_labeled]
         return [
-            _Labeled(arrival, labeled, began_s - arrival.queued_s, label_s)
+            _Labeled(arrival, labeled, began_s - arrival.queued_s, label_s, not self._is_aligned)
             for arrival, labeled in zip(arrivals, all_labeled, strict=True)
         ]
 
     def _calibrate(self, volumes: list[Volume]) -> None:
         for volume in volumes:
             self.doing = f"Calibrating on volume {volume.index}"
-            self.calibration.add(volume)
+            try:
+                self.calibration.add(volume)
+            except Exception as error:  # noqa: BLE001  one volume must not cost a recording
+                what = self._calibrating.forgive(error, self.doing)
+                message = f"Volume {volume.index} is of no use for the calibration ({what})."
+                self._tell(Event("failure", message, {"index": volume.index}))
 
     def _hand_on_if_aligned(self) -> None:
         """Trace all that is pending, in order; each item leaves the list when it is done."""
@@ -222,8 +287,7 @@ class Computation:
         arrival, labeled = item.arrival, item.labeled
         self.doing = f"Tracing volume {arrival.volume.index}"
         began_s = time.perf_counter()
-        alignment = self.calibration.settle()
-        sample = self.trace_estimator.estimate(arrival.volume, labeled, alignment)
+        sample = self._sample(arrival.volume, labeled)
         now_s = time.perf_counter()
         timings = StageTimings(
             read_s=arrival.read_s,
@@ -231,21 +295,38 @@ class Computation:
             wait_s=item.wait_s,
             label_s=item.label_s,
             trace_s=now_s - began_s,
-            total_s=arrival.read_s + arrival.preprocess_s + now_s - arrival.queued_s,
+            total_s=now_s - arrival.seen_s,
         )
+        self.publishing.put(sample, seen_s=arrival.seen_s, traced_s=now_s, is_held=item.is_held)
+        self.deadlines.traced(sample.index, timings, is_held=item.is_held)
         self._hand_on(arrival.volume, labeled, sample, timings)
+
+    def _sample(self, volume: Volume, labeled: LabeledVolume) -> TraceSample:
+        try:
+            sample = self.trace_estimator.estimate(volume, labeled, self.calibration.settle())
+        except Exception as error:  # noqa: BLE001  one volume must not cost a recording
+            what = self._tracing.forgive(error, self.doing)
+            message = f"Volume {volume.index} could not be traced ({what}); it has no values."
+            self._tell(Event("failure", message, {"index": volume.index}))
+            n_neurons, unfit = len(self.labeler.neurons), VolumeStatus.UNLABELABLE
+            return TraceSample.absent(volume.index, volume.timestamp_s, n_neurons, unfit)
+        self._tracing.succeeded()
+        return sample
 
     def _hand_on(
         self, volume: Volume, labeled: LabeledVolume, sample: TraceSample, timings: StageTimings
     ) -> None:
         self.store.append(sample)
         self.tally.count(sample.status)
-        self.mailbox.put(Latest(volume, labeled, sample, timings))
-        self.outbox.put(Traced(sample, labeled, timings))
+        if self.ladder.shows:
+            self.mailbox.put(Latest(volume, labeled, sample, timings))
+        self.outbox.put(Traced(sample, labeled, timings, self.ladder.keeps_labels))
         self._mention_unfit(labeled)
-        told = self.novelty.add(labeled)
-        if told is not None:
-            self.outbox.put(told)
+        self._tell(self.novelty.add(labeled))
+
+    def _tell(self, event: Event | None) -> None:
+        if event is not None:
+            self.outbox.put(event)
 
     def _mention_unfit(self, labeled: LabeledVolume) -> None:
         """Tell why volumes are unlabelable, once for each run of them."""
@@ -260,6 +341,8 @@ class Computation:
             self.store.skip(index, status)
             self.tally.count(status)
             self.outbox.put(Skipped(index, status))
+            self.publishing.put_gap(index, status)
+        self.backfilling.note(gaps)
         for status, group in groupby(gaps, key=lambda gap: gap[1]):
             indices = [index for index, _ in group]
             message = f"{_span(indices)} {_WHY[status]}."
@@ -289,11 +372,3 @@ def _alignment_event(alignment: ChannelAlignment) -> Event:
     )
     details = alignment.model_dump(mode="json")
     return Event("alignment", f"{message} {alignment.note}".strip(), details)
-
-
-def _blank(spec: VolumeSpec) -> Volume:
-    empty = np.zeros(spec.shape, np.uint16)
-    times_s = np.zeros(spec.shape[0])
-    return Volume(
-        index=0, timestamp_s=0.0, marker=empty, activity=empty, spec=spec, slice_times_s=times_s
-    )

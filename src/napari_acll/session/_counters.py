@@ -10,6 +10,7 @@ _COUNTER_OF_STATUS = {
     VolumeStatus.SKIPPED: "n_skipped",
     VolumeStatus.LOST: "n_lost",
     VolumeStatus.UNLABELABLE: "n_unlabelable",
+    VolumeStatus.BACKFILLED: "n_backfilled",
 }
 
 
@@ -27,6 +28,15 @@ class Tally:
     def count(self, status: VolumeStatus) -> None:
         """Count a timepoint whose fate is known."""
         self._add(_COUNTER_OF_STATUS[status])
+
+    def count_before(self, status: VolumeStatus, n: int) -> None:
+        """Count timepoints of the same recording that an interrupted session left."""
+        with self._lock:
+            self._counts[_COUNTER_OF_STATUS[status]] += n
+            if status is VolumeStatus.BACKFILLED:
+                self._counts["n_skipped"] += n
+            if status is not VolumeStatus.LOST:
+                self._counts["n_read"] += n
 
     def counters(self, *, n_waiting: int) -> SessionCounters:
         """Return the counts of one moment."""

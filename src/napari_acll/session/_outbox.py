@@ -2,13 +2,17 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
+
+import numpy as np
 
 from napari_acll.core import (
     ChannelAlignment,
     LabeledVolume,
+    Labeler,
+    Mark,
     SessionCounters,
     SessionWriter,
     StageTimings,
@@ -17,6 +21,9 @@ from napari_acll.core import (
     VolumeStatus,
     calibration_notice,
 )
+
+STOPPED_BY_USER = "is_stopped_by_user"
+"""In the details of the last event."""
 
 
 class Item(Protocol):
@@ -29,15 +36,22 @@ class Item(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A traced volume."""
+    """A traced volume, with or without its label map."""
 
     sample: TraceSample
     labeled: LabeledVolume
     timings: StageTimings
+    keeps_labels: bool = True
 
     def hand_to(self, writer: SessionWriter) -> None:
         """Give it to a writer."""
-        writer.write(self.sample, self.labeled, self.timings)
+        labeled = self.labeled if self.keeps_labels else self.labeled_without_map()
+        writer.write(self.sample, labeled, self.timings)
+
+    def labeled_without_map(self) -> LabeledVolume:
+        """Return what was found, with an empty label map that takes no memory."""
+        nothing = np.broadcast_to(np.uint16(0), self.labeled.instances.shape)
+        return replace(self.labeled, instances=nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +75,17 @@ class Aligned:
     def hand_to(self, writer: SessionWriter) -> None:
         """Give it to a writer."""
         writer.write_alignment(self.alignment)
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Marks of behavior and stimuli; more may be added for as long as they wait."""
+
+    marks: list[Mark]
+
+    def hand_to(self, writer: SessionWriter) -> None:
+        """Give it to a writer."""
+        writer.write_marks(self.marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +116,22 @@ def last_event(
     if error is not None:
         return Event("failed", str(error))
     how = "Stopped by the user" if is_stopped_by_user else "The recording ended"
+    later = f" ({counters.n_backfilled} labeled later)" if counters.n_backfilled else ""
     message = (
-        f"{how}: {counters.n_traced} volumes traced, {counters.n_skipped} skipped,"
+        f"{how}: {counters.n_traced} volumes traced, {counters.n_skipped} skipped{later},"
         f" {counters.n_lost} lost, {counters.n_unlabelable} unlabelable."
     )
-    return Event("finished", message)
+    return Event("finished", message, {STOPPED_BY_USER: is_stopped_by_user})
+
+
+_MOST_MARKS = 100_000
+"""Marks that may wait for a slow disk: a quarter of an hour at 100 per second."""
 
 
 class Outbox:
     """A bounded queue from the labeling thread to the writing thread; nothing in it is dropped.
+
+    Marks do not wait for room, so that a key press never does: far too many are dropped.
 
     Parameters
     ----------
@@ -120,44 +152,71 @@ class Outbox:
             self._waiting.append(item)
             self._changed.notify_all()
 
+    def add_mark(self, mark: Mark) -> bool:
+        """Add a mark, waiting for nothing; return False if it is too late or there is no room."""
+        with self._changed:
+            waiting = [item for item in self._waiting if isinstance(item, Marked)]
+            if self._is_finished or sum(len(item.marks) for item in waiting) >= _MOST_MARKS:
+                return False
+            if waiting and waiting[-1] is self._waiting[-1]:
+                waiting[-1].marks.append(mark)
+            else:
+                self._waiting.append(Marked([mark]))
+            self._changed.notify_all()
+            return True
+
     def finish(self) -> None:
         """Say that nothing more comes."""
         with self._changed:
             self._is_finished = True
             self._changed.notify_all()
 
-    def __iter__(self) -> Iterator[Item]:
-        """Yield the items as they come, until nothing more comes."""
-        while (item := self._take()) is not None:
-            yield item
-
-    def _take(self) -> Item | None:
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing waits and nothing more comes."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._is_finished)
+            return self._is_finished and not self._waiting
+
+    def take(self, timeout_s: float | None = None) -> Item | None:
+        """Return the next item; None if none came in time or nothing more comes."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._is_finished, timeout_s)
             item = self._waiting.popleft() if self._waiting else None
             self._changed.notify_all()
             return item
 
 
 class SourceNotes:
-    """Hands on what a source has to say, each sentence once; a live one says more as it goes.
+    """Hands on what source and model have to say, each sentence once; both may say more later.
 
     Parameters
     ----------
     source : VolumeSource
-        Has the notes.
+        Has notes.
     outbox : Outbox
         Gets them as events.
+    labeler : Labeler, optional
+        May have notes, too.
     """
 
-    def __init__(self, source: VolumeSource, outbox: Outbox) -> None:
-        self._source = source
+    def __init__(
+        self, source: VolumeSource, outbox: Outbox, labeler: Labeler | None = None
+    ) -> None:
+        self._speakers = {"source": source, "model": labeler}
         self._outbox = outbox
-        self._n_told = 0
+        self._n_told = {"source": 0, "model": 0}
+        self._remarks: deque[Event] = deque()
+
+    def add(self, event: Event) -> None:
+        """Keep what another thread has to tell until `tell`; never waits."""
+        self._remarks.append(event)
 
     def tell(self) -> None:
         """Hand on what is new."""
-        new = list(self._source.notes[self._n_told :])
-        self._n_told += len(new)
-        for note in new:
-            self._outbox.put(Event("source", note))
+        for kind, speaker in self._speakers.items():
+            new = list(getattr(speaker, "notes", ())[self._n_told[kind] :])
+            self._n_told[kind] += len(new)
+            for note in new:
+                self._outbox.put(Event(kind, note))
+        while self._remarks:
+            self._outbox.put(self._remarks.popleft())

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -15,7 +14,9 @@ from napari_acll.core import (
     ChannelAlignment,
     IdentityFilter,
     Labeler,
+    MarkChannel,
     NeuronTable,
+    Publisher,
     SessionCounters,
     SessionError,
     SessionState,
@@ -29,13 +30,19 @@ from napari_acll.core import (
 )
 from napari_acll.session._acquisition import Acquisition
 from napari_acll.session._announcer import Announcer
+from napari_acll.session._backlog import backlog_event
+from napari_acll.session._beside import Beside, SessionSides
 from napari_acll.session._calibration import Calibration
 from napari_acll.session._computation import Computation
 from napari_acll.session._counters import Tally
-from napari_acll.session._failures import as_acll_error, close_quietly
+from napari_acll.session._failures import as_acll_error, close_quietly, join_all
+from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._latest import Latest, Mailbox
-from napari_acll.session._outbox import Outbox, SourceNotes, last_event
+from napari_acll.session._outbox import Event, Outbox, SourceNotes, last_event
+from napari_acll.session._resumption import Resumption
+from napari_acll.session._sink import Fallback, patience_of
 from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
+from napari_acll.session._tolerance import Tolerance, most_failures
 from napari_acll.session._volume_queue import VolumeQueue
 from napari_acll.session._writing import Writing
 
@@ -46,7 +53,7 @@ _OUTBOX_CAPACITY = 32
 _ORDER = list(SessionState)
 
 
-class Session:
+class Session(SessionSides):
     """One live or replayed recording: reads, labels, traces and saves it, once.
 
     `start` returns at once; the work is done by three threads, `acll-acquire`, `acll-compute`
@@ -81,6 +88,14 @@ class Session:
     alignment_rule : callable, optional
         Called with the calibrated alignment, returns the one to apply; for calibrations that
         cannot be trusted.
+    publishers : sequence of Publisher
+        Who sends each sample to other programs; closed at the end.
+    mark_channels : sequence of MarkChannel
+        Where marks of behavior and stimuli come from, beside `mark`.
+    fallback : callable, optional
+        Makes the writer of another folder, for when that of the session cannot be written.
+    resumption : Resumption, optional
+        What an interrupted session left, if this one goes on with it.
 
     Attributes
     ----------
@@ -115,6 +130,10 @@ class Session:
         identity_filter: IdentityFilter | None = None,
         alignment: ChannelAlignment | None = None,
         alignment_rule: AlignmentRule | None = None,
+        publishers: Sequence[Publisher] = (),
+        mark_channels: Sequence[MarkChannel] = (),
+        fallback: Fallback | None = None,
+        resumption: Resumption | None = None,
     ) -> None:
         self.source = source
         self.settings = settings
@@ -131,8 +150,20 @@ class Session:
         self._is_stopped_by_user = False
         self._tally = Tally()
         self._mailbox = Mailbox()
-        self._queue = VolumeQueue(settings.run.queue_capacity, settings.run.drop_policy)
+        self._queue = VolumeQueue.for_run(settings.run, self.spec, is_live=source.is_live)
         self._outbox = Outbox(_OUTBOX_CAPACITY)
+        self._beside = Beside(
+            source=source,
+            settings=settings,
+            neurons=labeler.neurons,
+            outbox=self._outbox,
+            publishers=publishers,
+            mark_channels=mark_channels,
+        )
+        self._notes = SourceNotes(source, self._outbox, labeler)
+        self._notes.add(backlog_event(settings))
+        self._ladder = DegradeLadder(settings)
+        self._most_failures = most_failures(settings.run.max_failures, is_live=source.is_live)
         self._announce_state = Announcer(self.state_changed)
         self._announce_alignment = Announcer(self.alignment_ready)
         self._announce_sample = Announcer(self.sample_ready)
@@ -144,17 +175,26 @@ class Session:
             rule=alignment_rule,
             max_volumes=settings.alignment.max_wait_volumes,
         )
+        self._computed_event = threading.Event()
+        self._computation = self._make_computation(
+            preprocessor, labeler, identity_filter, trace_estimator
+        )
+        if resumption is not None:
+            self._computation.resume(resumption)
         self._acquisition = Acquisition(
             source=source,
             preprocessor=preprocessor,
             queue=self._queue,
             tally=self._tally,
+            clock=self._beside.recording_clock,
             pace=settings.run.pace,
             ready=self._ready_event,
             stop=self._stop_event,
-        )
-        self._computation = self._make_computation(
-            preprocessor, labeler, identity_filter, trace_estimator
+            ladder=self._ladder,
+            tolerance=Tolerance(self._most_failures),
+            tell=self._notes.add,
+            first_index=0 if resumption is None else resumption.first_index,
+            done=self._computed_event if self._computation.backfilling.is_possible else None,
         )
         self._writing = Writing(
             writers,
@@ -162,14 +202,12 @@ class Session:
             on_error=self._end_with,
             on_sample=self._announce_sample.emit,
             on_event=self._announce_event.emit,
+            patience=patience_of(settings.run, is_live=source.is_live, fallback=fallback),
         )
+        work = {"acquire": self._acquire, "compute": self._compute, "write": self._write}
         self._threads = [
-            threading.Thread(target=target, name=name, daemon=True)
-            for name, target in (
-                ("acll-acquire", self._acquire),
-                ("acll-compute", self._compute),
-                ("acll-write", self._write),
-            )
+            threading.Thread(target=target, name=f"acll-{name}", daemon=True)
+            for name, target in work.items()
         ]
 
     def _make_computation(
@@ -186,13 +224,18 @@ class Session:
             calibration=self._calibration,
             preprocessor=preprocessor,
             stored_spec=self.source.spec,
-            source_notes=SourceNotes(self.source, self._outbox),
+            source_notes=self._notes,
+            source=self.source,
+            backfill=self.settings.run.backfill,
             queue=self._queue,
             outbox=self._outbox,
+            publishing=self._beside.publishing,
+            deadlines=self._beside.deadlines,
             store=self.store,
             mailbox=self._mailbox,
             tally=self._tally,
-            batch_size=self.settings.label.batch_size,
+            ladder=self._ladder,
+            max_failures=self._most_failures,
             enter=self._enter,
             announce_alignment=self._announce_alignment.emit,
         )
@@ -230,6 +273,10 @@ class Session:
         """
         return self._mailbox.look()
 
+    def remark(self, kind: str, message: str) -> None:
+        """Add an event to those that the session tells and keeps; from any thread."""
+        self._notes.add(Event(kind, message))
+
     def start(self) -> None:
         """Start the threads and return.
 
@@ -246,6 +293,7 @@ class Session:
                 )
             self._state = SessionState.WARMING_UP
         self._announce_state.emit(SessionState.WARMING_UP)
+        self._beside.start()
         for thread in self._threads:
             thread.start()
 
@@ -264,6 +312,7 @@ class Session:
         self._request_end()
         if was_idle:
             close_quietly(self.source.close)
+            self._beside.finish()
             self._finish()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -288,12 +337,7 @@ class Session:
         """
         if self._state is SessionState.IDLE:
             raise SessionError("This session was never started; call start() before join().")
-        deadline_s = None if timeout is None else time.monotonic() + timeout
-        for thread in self._threads:
-            if thread.ident is not None:
-                left_s = None if deadline_s is None else max(0.0, deadline_s - time.monotonic())
-                thread.join(left_s)
-        if any(thread.is_alive() for thread in self._threads):
+        if not join_all(self._threads, timeout):
             return False
         if self._error is not None:
             raise self._error
@@ -313,8 +357,7 @@ class Session:
             self.join()
             return
         self.stop()
-        for thread in self._threads:
-            thread.join()
+        join_all(self._threads)
 
     def _acquire(self) -> None:
         try:
@@ -329,12 +372,14 @@ class Session:
         try:
             self._computation.warm_up()
             self._computation.tell_beginning(self._model)
+            self._queue.open()
             self._ready_event.set()
             self._computation.run()
         except Exception as error:  # noqa: BLE001  the edge of the thread: kept for join()
             self._end_with(error, self._computation.doing)
         finally:
             self._ready_event.set()
+            self._computed_event.set()
             self._wind_up()
 
     def _wind_up(self) -> None:
@@ -343,6 +388,7 @@ class Session:
         except Exception as error:  # noqa: BLE001  the edge of the thread: kept for join()
             self._end_with(error, self._computation.doing)
         finally:
+            close_quietly(self._beside.finish, "session's side")
             self._outbox.finish()
 
     def _write(self) -> None:

@@ -12,7 +12,7 @@ from napari_acll.simulate._defects import Defects, DefectSettings
 from napari_acll.simulate._head import HeadSettings
 from napari_acll.simulate._motion import Motion, MotionSettings
 from napari_acll.simulate._nd2_metadata import Nd2Channel
-from napari_acll.simulate._nd2_writer import Nd2Writer
+from napari_acll.simulate._nd2_writer import BLOCK_HEAD_BYTES, Nd2Writer
 from napari_acll.simulate._optics import OpticsSettings
 from napari_acll.simulate._points import (
     PointSample,
@@ -29,6 +29,7 @@ from napari_acll.simulate._truth_files import TRUTH_COLUMNS, write_truth
 from napari_acll.simulate._worm import VirtualWorm, WormSettings
 
 __all__ = [
+    "BLOCK_HEAD_BYTES",
     "RADIUS_RANGE_UM",
     "TRUTH_COLUMNS",
     "ActivitySettings",

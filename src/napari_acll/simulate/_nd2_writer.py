@@ -3,7 +3,7 @@
 import math
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -20,12 +20,16 @@ _MAGIC = 0x0ABECEDA
 _HEADER = struct.Struct("<IIQ")
 _FRAME_NAME_BYTES = _ALIGNMENT - _HEADER.size - 8  # so that the pixels start on a boundary
 _NAME_RESERVE = 20
+_TIME = struct.Struct("<d")
 _FILE_SIGNATURE = b"ND2 FILE SIGNATURE CHUNK NAME01!"
 _FILE_VERSION = b"Ver3.0"
 _FILE_VERSION_BYTES = 64
 _MAP_NAME = b"ND2 FILEMAP SIGNATURE NAME 0001!"
 _MAP_SIGNATURE = b"ND2 CHUNK MAP SIGNATURE 0000001!"
 _SECOND_TIMES_UNUSED = 0.0
+
+BLOCK_HEAD_BYTES = _ALIGNMENT
+"""Where the pixels begin in what is written of a frame."""
 
 
 class Nd2Writer:
@@ -142,6 +146,62 @@ class Nd2Writer:
         self._write_chunk(name, payload, name_bytes=_FRAME_NAME_BYTES)
         self._file.flush()
         self._times_ms.append(time_s * 1000.0)
+
+    @property
+    def position(self) -> int:
+        """Where the next frame will start, in bytes; its pixels start `BLOCK_HEAD_BYTES` later."""
+        return self._position
+
+    def new_block(self) -> bytearray:
+        """Return memory for one frame as it stands in the file, its pixels yet to be filled in.
+
+        They belong at `BLOCK_HEAD_BYTES`: rows of all channels, padded to four bytes.
+        """
+        n_bytes = self._head.frame_shape[0] * self._head.row_bytes
+        block = bytearray(_aligned(BLOCK_HEAD_BYTES + n_bytes))
+        _HEADER.pack_into(block, 0, _MAGIC, _FRAME_NAME_BYTES, _TIME.size + n_bytes)
+        return block
+
+    def append_block(
+        self, block: bytearray, time_s: float, *, halfway: Callable[[], None] | None = None
+    ) -> None:
+        """Write the next frame from memory of `new_block`, without a copy.
+
+        Parameters
+        ----------
+        block : bytearray
+            With pixels; not compressed, whatever the file says.
+        time_s : float
+            When it was taken, in s from the start of the recording.
+        halfway : callable, optional
+            Called when half of it is written.
+        """
+        name = b"ImageDataSeq|%d!" % self.n_frames
+        end = _HEADER.size + _FRAME_NAME_BYTES
+        block[_HEADER.size : end] = name.ljust(_FRAME_NAME_BYTES, b"\0")
+        _TIME.pack_into(block, end, time_s * 1000.0)
+        n_bytes = self._head.frame_shape[0] * self._head.row_bytes
+        self._map.append((name, self._position, _TIME.size + n_bytes))
+        self._write_through(block, halfway)
+        self._times_ms.append(time_s * 1000.0)
+
+    def append_damage(self, block: bytearray) -> None:
+        """Write a frame whose head is damaged; the file counts it but does not list it."""
+        damaged = bytearray(block)
+        damaged[:BLOCK_HEAD_BYTES] = b"\xa5" * BLOCK_HEAD_BYTES
+        self._write_through(damaged, None)
+        self._times_ms.append(math.nan)
+
+    def _write_through(self, block: bytearray, halfway: Callable[[], None] | None) -> None:
+        middle = 0 if halfway is None else len(block) // 2
+        with memoryview(block) as view:
+            if halfway is not None:
+                self._file.write(view[:middle])
+                self._file.flush()
+                halfway()
+            self._file.write(view[middle:])
+            self._file.flush()
+        self._position += len(block)
 
     def skip_frames(self, n_frames: int) -> None:
         """Leave out the next frames: the file counts them but does not hold them."""

@@ -177,6 +177,10 @@ class SimulatedSource:
         """
         return self.worm.render(index)
 
+    def reread(self, index: int) -> Volume | None:
+        """Return one volume once more; None if the recording has none of this index."""
+        return self.read(index) if index in self.indices else None
+
     def truth(self, index: int) -> Truth:
         """Return what is true of one volume.
 

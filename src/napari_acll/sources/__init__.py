@@ -3,6 +3,7 @@
 from napari_acll.sources._array_source import ArraySource
 from napari_acll.sources._folder_source import FolderSource
 from napari_acll.sources._growing_folder import GrowingFolderSource
+from napari_acll.sources._micromanager import MicroManagerSource
 from napari_acll.sources._nd2_live import GrowingNd2Source
 from napari_acll.sources._nd2_probe import Nd2Probe
 from napari_acll.sources._nd2_source import Nd2Source
@@ -17,6 +18,7 @@ __all__ = [
     "FolderSource",
     "GrowingFolderSource",
     "GrowingNd2Source",
+    "MicroManagerSource",
     "Nd2Probe",
     "Nd2Source",
     "SharedMemorySource",

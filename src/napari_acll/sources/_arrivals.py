@@ -17,7 +17,7 @@ _MS_PER_S = 1000.0
 LARGEST_JUMP = 10_000
 """A larger jump of the number is a file of something else, not a loss."""
 
-_Pattern: TypeAlias = tuple[str, bool, str]
+Pattern: TypeAlias = tuple[str, bool, str]
 """Kind, whether the number stands after `_t`, and the name without its digits."""
 
 
@@ -53,12 +53,31 @@ class Arrivals:
         self._n_channels = n_channels
         self._tell = tell
         self._leave_out = leave_out
-        self._pending: dict[tuple[_Pattern, int], VolumeArrival] = {}
-        self._pattern: _Pattern | None = None
+        self._pending: dict[tuple[Pattern, int], VolumeArrival] = {}
+        self._pattern: Pattern | None = None
         self._first: int | None = None
         self._next: int | None = None
+        self._taken_before = 0
         self._lost: set[int] = set()
         self._examine_all_at_s = 0.0
+
+    @property
+    def pattern(self) -> Pattern | None:
+        """How the volumes are named; None before the first one."""
+        return self._pattern
+
+    def go_on(self, pattern: Pattern, *, first: int, following: int) -> None:
+        """Go on with a recording of which the volumes before a number were taken before.
+
+        Parameters
+        ----------
+        pattern : tuple
+            How the volumes are named.
+        first, following : int
+            Number of the first one of all, and of the one to come.
+        """
+        self._pattern, self._first, self._next = pattern, first, following
+        self._taken_before = following
 
     def update(self, found: Sequence[NamedFile], now_s: float) -> bool:
         """Take note of what is in the folder; return whether anything is new or has changed."""
@@ -114,11 +133,14 @@ class Arrivals:
 
     def _add(self, named: NamedFile, now_s: float) -> bool:
         """Take note of a file; return whether it is new."""
-        number, pattern = int(named.number or 0), _pattern_of(named)
+        number, pattern = int(named.number or 0), pattern_of(named)
         problem = self._misfit(number, pattern)
         if problem:
             self._pending.pop((pattern, number), None)
-            self._drop(named, problem)
+            if pattern == self._pattern and number < self._taken_before:
+                self._leave_out([named.path])
+            else:
+                self._drop(named, problem)
             return True
         if (pattern, number) not in self._pending:
             n_files = self._n_channels if named.kind == "nrrd" else 1
@@ -141,7 +163,7 @@ class Arrivals:
         self._examine_all_at_s = now_s + _EXAMINE_ALL_EVERY_S
         return in_order
 
-    def _misfit(self, number: int, pattern: _Pattern) -> str:
+    def _misfit(self, number: int, pattern: Pattern) -> str:
         """Return why a file cannot be a volume that is still to come; empty if it can."""
         if self._pattern is not None and pattern != self._pattern:
             return "is not named like the volumes"
@@ -170,7 +192,7 @@ class Arrivals:
                 self._tell(f"{arrival.name} disappeared before it was read.")
                 del self._pending[key]
 
-    def _pattern_of_first(self) -> _Pattern | None:
+    def _pattern_of_first(self) -> Pattern | None:
         """Return how the complete volume of the lowest number is named."""
         has_time_numbers = any(is_time for (_, is_time, _), _ in self._pending)
         complete = [
@@ -214,5 +236,5 @@ def _number(arrival: VolumeArrival) -> int:
     return arrival.number
 
 
-def _pattern_of(named: NamedFile) -> _Pattern:
+def pattern_of(named: NamedFile) -> Pattern:
     return named.kind, named.is_time_number, _DIGITS.sub("#", named.path.stem)

@@ -62,3 +62,21 @@ class _Lease:
 
     def __init__(self, memory: NDArray[Any]) -> None:
         self.__array_interface__ = memory.__array_interface__
+
+
+class VolumeMemory:
+    """A pool for arrays whose shape is known only when they come.
+
+    Arrays of another shape or type than the last ones begin a new pool.
+    """
+
+    def __init__(self) -> None:
+        self._pool = BufferPool((0,), np.dtype(np.uint16))
+        self._kind: tuple[tuple[int, ...], np.dtype[Any]] | None = None
+
+    def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return an array with any content."""
+        if self._kind != (shape, dtype):
+            self._kind = (shape, dtype)
+            self._pool = BufferPool(shape, dtype)
+        return self._pool.take()

@@ -1,5 +1,6 @@
 """Replays a folder with one file per volume."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -101,6 +102,17 @@ class FolderSource(ReplaySource):
             See the class.
         """
         return cls(Path(recording), settings)
+
+    def resume_at(self, index: int, described: Mapping[str, object]) -> None:
+        """Count volumes as a session did whose first files may be gone by now."""
+        del index
+        first = described.get("first_number")
+        if isinstance(first, int) and first != self._first_number:
+            self._first_number = first
+            numbers = [number for number in self._files.of_number if number >= first]
+            self._recount([number - first for number in numbers])
+        if isinstance(start_day := described.get("start_day"), float):
+            self._start_day = start_day
 
     def _read_number(self, files: VolumeFiles, number: int) -> FileVolume:
         paths: Any = files.of_number[number]

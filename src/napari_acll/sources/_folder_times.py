@@ -78,6 +78,22 @@ class FolderTimes:
         self._has_told = False
         self._last: tuple[int, float] | None = None
 
+    @property
+    def start(self) -> dict[str, float | None]:
+        """Where the times count from, as JSON values."""
+        return {"start_day": self._start_day, "start_written_s": self._start_written_s}
+
+    def count_from(self, start_day: object, start_written_s: object) -> None:
+        """Count times from where they did before an interruption, if that is known."""
+        if isinstance(start_day, float):
+            self._start_day = start_day
+        if isinstance(start_written_s, float):
+            self._start_written_s = start_written_s
+
+    def times_of(self, index: int, stored: FileVolume, written_s: float) -> NDArray[np.float64]:
+        """Return the times of the slices of any volume, shape (Z,), in s."""
+        return self._found(index, stored, written_s)
+
     def slice_times_s(
         self, index: int, stored: FileVolume, written_s: float
     ) -> NDArray[np.float64]:

@@ -32,7 +32,8 @@ class TimedFrame:
 class FrameNumbers:
     """Puts frames in the order of their numbers, and sees numbers that are damaged.
 
-    A number that is not the next one is believed only once the frame after it agrees.
+    A number that is not the next one is believed only once the frame after it agrees: it is the
+    next one then, or at least a higher one, as where several frames were dropped.
 
     Attributes
     ----------
@@ -63,6 +64,8 @@ class FrameNumbers:
             elif frame.number == self._expected and held.number == frame.number + 1:
                 yield self._placed(frame, frame.number)
                 frame = held
+            elif frame.number > held.number:
+                yield self._placed(held, held.number)
             else:
                 self.n_foreign += 1
         if frame.number == self._expected:

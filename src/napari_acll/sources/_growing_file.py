@@ -30,7 +30,11 @@ class GrowingFile:
 
     def size(self) -> int:
         """Return the size in bytes by the open handle; that of a folder listing may be old."""
-        return os.fstat(self._file.fileno()).st_size
+        try:
+            return os.fstat(self._file.fileno()).st_size
+        except OSError:
+            self._reopen()
+            return os.fstat(self._file.fileno()).st_size
 
     def read(self, offset: int, n_bytes: int) -> bytearray:
         """Return up to `n_bytes` bytes from `offset`; fewer where the file ends before."""
@@ -39,6 +43,13 @@ class GrowingFile:
 
     def read_into(self, offset: int, view: memoryview) -> int:
         """Fill `view` from `offset` and return how many bytes there were."""
+        try:
+            return self._read_into(offset, view)
+        except OSError:
+            self._reopen()
+            return self._read_into(offset, view)
+
+    def _read_into(self, offset: int, view: memoryview) -> int:
         self._file.seek(offset)
         filled = 0
         while filled < len(view):
@@ -60,6 +71,8 @@ class GrowingFile:
         try:
             found = self._path.stat()
         except FileNotFoundError as error:
+            if not self._path.parent.is_dir():  # the whole share is away
+                return
             raise RecordingError(
                 f"{self._path} was deleted or moved while it was followed; what was read before"
                 " is kept. Start again on the new file."
@@ -72,6 +85,18 @@ class GrowingFile:
                 f"{self._path} was replaced by another file while it was followed; what was read"
                 " before is kept. Start again on the new file."
             )
+
+    def _reopen(self) -> None:
+        """Get a new handle: that of a share which went away and came back may be of no use.
+
+        Raises
+        ------
+        OSError
+            If the share is still away.
+        """
+        file = open_shared(self._path)
+        self.close()
+        self._file = file
 
     def close(self) -> None:
         """Close the handle; may be done twice."""

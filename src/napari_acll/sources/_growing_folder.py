@@ -8,17 +8,20 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_acll.core import NotBegunError, RecordingError, SourceSettings, Volume, VolumeSpec
 from napari_acll.sources._array_files import is_zarr
 from napari_acll.sources._arrivals import Arrivals
+from napari_acll.sources._buffer_pool import VolumeMemory
+from napari_acll.sources._folder_given import GivenFiles
 from napari_acll.sources._folder_spec import check_geometry, folder_spec
 from napari_acll.sources._folder_times import FolderTimes, first_period_s
 from napari_acll.sources._folder_watch import FolderWatch
 from napari_acll.sources._live_notes import LiveNotes
 from napari_acll.sources._outage import Outage
 from napari_acll.sources._volume_arrival import VolumeArrival
-from napari_acll.sources._volume_files import READERS, FileVolume
+from napari_acll.sources._volume_files import READERS, FileVolume, read_nd2_volume
 
 _MS_PER_S = 1000.0
 _PAUSE_PER_LOOK = 4.0
@@ -59,10 +62,14 @@ class GrowingFolderSource:
             leave_out=self._watch.leave_out,
         )
         self._outage = Outage(folder, self._live.idle_timeout_s, self._notes)
+        self._memory = VolumeMemory()
         self._spec: VolumeSpec | None = None
         self._dtype: np.dtype[Any] | None = None
         self._times: FolderTimes | None = None
         self._identity: dict[str, object] = {"kind": "folder being filled"}
+        self._given = GivenFiles(folder, settings)
+        self._first_number = 0
+        self._resumed: Mapping[str, object] = {}
         self._held: Volume | None = None
         self._active_s: float | None = None
         self._is_over = False
@@ -127,6 +134,37 @@ class GrowingFolderSource:
         """
         while (volume := self._next()) is not None:
             yield volume
+
+    def resume_at(self, index: int, described: Mapping[str, object]) -> None:
+        """Take the volume of this index next; those before it were taken by another session."""
+        pattern, first = described.get("pattern"), described.get("first_number")
+        if isinstance(pattern, list | tuple) and isinstance(first, int):
+            kind, is_time_number, name = pattern
+            self._arrivals.go_on(
+                (str(kind), bool(is_time_number), str(name)), first=first, following=first + index
+            )
+            self._first_number, self._resumed = first, dict(described)
+
+    def reread(self, index: int) -> Volume | None:
+        """Return a volume that was given before once more; None if its files are gone.
+
+        Raises
+        ------
+        RecordingError
+            If it cannot be read.
+        """
+        number, pattern = index + self._first_number, self._arrivals.pattern
+        if self._spec is None or self._times is None or pattern is None or self._dtype is None:
+            return None
+        found = self._given.read(number, pattern)
+        if found is None:
+            return None
+        stored, written_s = found
+        check_geometry(stored, self._spec, self._dtype, recording=f"Volume {index}")
+        slice_times_s = self._given.times_s(number)
+        if slice_times_s is None:
+            slice_times_s = self._times.times_of(index, stored, written_s)
+        return _volume(index, stored, self._spec, slice_times_s)
 
     def close(self) -> None:
         """End a waiting iteration; nothing is open between volumes."""
@@ -217,33 +255,33 @@ class GrowingFolderSource:
         if self._spec is None or self._times is None:
             self._spec, self._times = self._begin(arrival, stored)
         slice_times_s = self._times.slice_times_s(index, stored, arrival.written_s)
-        return Volume(
-            index=index,
-            timestamp_s=float(slice_times_s[0]),
-            marker=stored.marker,
-            activity=stored.activity,
-            spec=self._spec,
-            slice_times_s=slice_times_s,
-            missing_z=stored.missing_z,
-        )
+        self._given.add(arrival.number, arrival.paths, slice_times_s)
+        return _volume(index, stored, self._spec, slice_times_s, seen_s=arrival.seen_s)
 
     def _read(self, arrival: VolumeArrival) -> FileVolume:
         is_by_channel = arrival.kind == "nrrd"
         paths = arrival.paths if is_by_channel else tuple(arrival.paths.values())
-        stored = READERS[arrival.kind](paths, self._settings)
+        if arrival.kind == "nd2":
+            files = tuple(arrival.paths.values())
+            stored = read_nd2_volume(files, self._settings, memory=self._memory)
+        else:
+            stored = READERS[arrival.kind](paths, self._settings)
         if self._spec is not None and self._dtype is not None:
             check_geometry(stored, self._spec, self._dtype, recording=arrival.name)
         return stored
 
     def _begin(self, arrival: VolumeArrival, first: FileVolume) -> tuple[VolumeSpec, FolderTimes]:
         """Take from the first volume what all of them share."""
+        if not self._resumed:
+            self._first_number = arrival.number
         self._notes.append(first.note)
         period_s = first_period_s(first, self._settings, self._notes)
         spec = folder_spec(first, self._settings, self._notes, period_s=period_s, n_volumes=None)
         self._dtype = first.marker.dtype
         self._identity = {
             "kind": f"folder of {arrival.kind}, read while it was filled",
-            "first_number": arrival.number,
+            "first_number": self._first_number,
+            "pattern": list(self._arrivals.pattern or ()),
             "marker_channel": first.marker_channel,
             "activity_channel": first.activity_channel,
         }
@@ -254,6 +292,8 @@ class GrowingFolderSource:
             period_s=period_s,
             tell=self._notes.tell,
         )
+        times.count_from(self._resumed.get("start_day"), self._resumed.get("start_written_s"))
+        self._identity |= times.start
         return spec, times
 
     def _tell_end(self) -> None:
@@ -267,6 +307,26 @@ class GrowingFolderSource:
             f"Nothing new came into {self._folder} for {self._live.idle_timeout_s:g} s; the"
             " recording is taken to be over."
         )
+
+
+def _volume(
+    index: int,
+    stored: FileVolume,
+    spec: VolumeSpec,
+    slice_times_s: NDArray[np.float64],
+    *,
+    seen_s: float = float("nan"),
+) -> Volume:
+    return Volume(
+        index=index,
+        timestamp_s=float(slice_times_s[0]),
+        marker=stored.marker,
+        activity=stored.activity,
+        spec=spec,
+        slice_times_s=slice_times_s,
+        missing_z=stored.missing_z,
+        seen_s=seen_s,
+    )
 
 
 def _n_channel_files(settings: SourceSettings) -> int:

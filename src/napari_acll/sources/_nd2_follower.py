@@ -56,6 +56,8 @@ class Nd2Follower:
         Numbers of the two channels.
     notes : list of str
         What the user should know.
+    skim_before : int
+        Of frames before this number only the time is read at first.
 
     Raises
     ------
@@ -78,6 +80,7 @@ class Nd2Follower:
         self.notes: list[str] = []
         self._measured: Nd2Head | None = None
         self.has_begun = False
+        self.skim_before = 0
         self.tail = Nd2Tail(path)
 
     def begin(self) -> bool:
@@ -119,6 +122,8 @@ class Nd2Follower:
                 if chunk.name == ATTRIBUTES and chunk.n_bytes <= _LARGEST_HEAD_CHUNK:
                     self._confirm(self.tail.payload(chunk))
                 continue
+            if chunk.is_followed and chunk.frame < self.skim_before:
+                return TimedFrame(chunk, chunk.frame, self._read_time(chunk))
             time_s = self._read(chunk)
             if not chunk.is_followed and self._has_hole():
                 self.tail.put_back(chunk)
@@ -167,8 +172,12 @@ class Nd2Follower:
         self._buffered_offset = -1
         self.tail.read_into(chunk, memoryview(self._buffer)[: chunk.n_bytes])
         self._buffered_offset = chunk.offset
-        (time_ms,) = FRAME_TIME.unpack_from(self._buffer)
-        return float(time_ms) * _S_PER_MS if abs(time_ms) < math.inf else math.nan
+        return _time_s(self._buffer)
+
+    def _read_time(self, chunk: TailChunk) -> float:
+        raw = bytearray(FRAME_TIME.size)
+        self.tail.read_into(chunk, memoryview(raw))
+        return _time_s(raw)
 
     def _has_hole(self) -> bool:
         """Return whether a whole page of the frame is zero, which no camera makes.
@@ -254,6 +263,11 @@ class Nd2Follower:
             f" but {tried or 'no size'} {origin}, which does not agree; give the rows and columns"
             " of a frame (source.live.frame_size_px)."
         )
+
+
+def _time_s(raw: bytearray) -> float:
+    (time_ms,) = FRAME_TIME.unpack_from(raw)
+    return float(time_ms) * _S_PER_MS if abs(time_ms) < math.inf else math.nan
 
 
 def _live_layout(

@@ -1,13 +1,13 @@
 """Follows an ND2 file while the microscope writes it."""
 
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from napari_acll.core import NotBegunError, RecordingError, SourceSettings, Volume, VolumeSpec
+from napari_acll.sources._awake_clock import AwakeClock
 from napari_acll.sources._errors import reason_of
 from napari_acll.sources._nd2_names import ExpectedFile, next_part
 from napari_acll.sources._nd2_tail import Nd2Tail
@@ -51,6 +51,7 @@ class GrowingNd2Source:
         self._settings = settings
         self._lock = threading.RLock()
         self._closed = threading.Event()
+        self._clock = AwakeClock(self._tell)
         self._notes: list[str] = []
         self._part = path
         self._volumes: Nd2Volumes | None = None
@@ -61,6 +62,7 @@ class GrowingNd2Source:
         self._silent_since_s = 0.0
         self._is_over = False
         self._refusal = ""
+        self._first_wanted = 0
         self._expected = ExpectedFile(path, takes_existing=settings.live.takes_existing)
         if not settings.live.takes_existing and _is_finished(path):
             raise RecordingError(
@@ -129,6 +131,24 @@ class GrowingNd2Source:
         while (volume := self._next()) is not None:
             yield volume
 
+    def resume_at(self, index: int, described: Mapping[str, object]) -> None:
+        """Pass over the volumes before this index, reading no more than their times."""
+        del described
+        self._first_wanted = index
+
+    def reread(self, index: int) -> Volume | None:
+        """Return a volume of the file that is open once more; None if it has none of this index.
+
+        Raises
+        ------
+        RecordingError
+            If the file was shortened.
+        """
+        with self._lock:
+            if self._volumes is None or self._closed.is_set():
+                return None
+            return self._volumes.reread(index)
+
     def close(self) -> None:
         """Release the file; a waiting iteration ends."""
         self._closed.set()
@@ -150,7 +170,7 @@ class GrowingNd2Source:
 
     def _wait_for_spec(self) -> VolumeSpec | None:
         """Return the spec; None if the source was closed before."""
-        began_s = time.monotonic()
+        began_s = self._clock.now_s()
         live = self._settings.live
         while True:
             with self._lock:
@@ -160,7 +180,7 @@ class GrowingNd2Source:
                     return None
                 has_frames = self._volumes is not None and self._volumes.has_frames
                 patience_s = live.idle_timeout_s if has_frames else live.start_timeout_s
-                is_late = time.monotonic() - began_s > patience_s
+                is_late = self._clock.now_s() - began_s > patience_s
                 if is_late and not has_frames:
                     raise self._never_began(patience_s)
                 is_moving = self._begin(is_late=is_late)
@@ -183,7 +203,7 @@ class GrowingNd2Source:
 
     def _opened(self, path: Path) -> Nd2Volumes | None:
         try:
-            return Nd2Volumes(path, self._settings, self._volumes)
+            return Nd2Volumes(path, self._settings, self._volumes, first_wanted=self._first_wanted)
         except OSError as error:
             is_refused = getattr(error, "winerror", None) == _SHARING_VIOLATION
             self._refusal = (
@@ -203,7 +223,7 @@ class GrowingNd2Source:
 
     def _next(self) -> Volume | None:
         """Return the next volume, None at the end."""
-        self._silent_since_s = time.monotonic()
+        self._silent_since_s = self._clock.now_s()
         while not self._closed.is_set():
             with self._lock:
                 volumes = self._volumes
@@ -224,7 +244,7 @@ class GrowingNd2Source:
         if self._following_until_s is not None:
             return self._go_on(volumes, self._following_until_s)
         is_moving = volumes.advance()
-        now_s = time.monotonic()
+        now_s = self._clock.now_s()
         if is_moving or volumes.size != self._n_bytes:
             self._silent_since_s, self._n_bytes = now_s, volumes.size
         is_silent = now_s - self._silent_since_s > self._settings.live.idle_timeout_s
@@ -244,7 +264,7 @@ class GrowingNd2Source:
                 " over."
             )
         elif live.next_file_timeout_s and next_part(self._part) is not None:
-            self._following_until_s = time.monotonic() + live.next_file_timeout_s
+            self._following_until_s = self._clock.now_s() + live.next_file_timeout_s
             return
         self._is_over = True
 
@@ -259,7 +279,7 @@ class GrowingNd2Source:
             _check_same(following.spec, volumes.spec, part)
             self._volumes, self._following = following, None
             self._part, self._following_until_s = part, None
-        elif not is_moving and time.monotonic() > until_s:
+        elif not is_moving and self._clock.now_s() > until_s:
             self._is_over = True
         return is_moving
 

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 
 from napari_acll.core import RecordingError, SourceSettings, Volume, VolumeSpec, VoxelGrid
+from napari_acll.sources._buffer_pool import VolumeMemory
 from napari_acll.sources._channels import ChannelChoice, choose_channels, require_two_channels
 from napari_acll.sources._geometry import resolve_voxel_size
 from napari_acll.sources._nd2_chunks import Nd2Chunks
@@ -23,8 +24,8 @@ class Nd2Source(ReplaySource):
 
     Loops over time and z may be nested either way; a file with only a time loop needs the
     number of slices in the settings. Loop counts are plans: only the volumes that the file
-    holds are given, and the last one only if it is complete. Slices that are missing elsewhere
-    are zero and listed.
+    holds are given, and the last of several only if its last slice is there. Slices that are
+    missing elsewhere are zero and listed.
 
     Parameters
     ----------
@@ -32,6 +33,8 @@ class Nd2Source(ReplaySource):
         The file.
     settings : SourceSettings
         Channels, slices, and what overrides the file's own calibration.
+    memory : VolumeMemory, optional
+        Where volumes are put, for a reader of many files; None: the source has its own.
 
     Raises
     ------
@@ -39,7 +42,10 @@ class Nd2Source(ReplaySource):
         If the file is missing, unfinished, damaged, or not a two-channel series of volumes.
     """
 
-    def __init__(self, path: Path, settings: SourceSettings) -> None:
+    def __init__(
+        self, path: Path, settings: SourceSettings, *, memory: VolumeMemory | None = None
+    ) -> None:
+        self._memory = memory or VolumeMemory()
         with ExitStack() as on_failure:
             self._chunks = Nd2Chunks(path)
             on_failure.callback(self._chunks.close)
@@ -121,14 +127,16 @@ class Nd2Source(ReplaySource):
         )
 
     def _load(self, index: int) -> Volume:
-        marker = np.zeros(self._spec.shape, self._info.pixels.dtype)
-        activity = np.zeros_like(marker)
+        marker = self._memory.take(self._spec.shape, self._info.pixels.dtype)
+        activity = self._memory.take(self._spec.shape, self._info.pixels.dtype)
         is_present = self._is_present[index]
         for z, frame in enumerate(self._layout.frames(index)):
-            if is_present[z]:
-                pixels = self._chunks.read_frame(int(frame), self._info.pixels)
-                marker[z] = pixels[..., self._choice.marker]
-                activity[z] = pixels[..., self._choice.activity]
+            if not is_present[z]:
+                marker[z] = activity[z] = 0
+                continue
+            pixels = self._chunks.read_frame(int(frame), self._info.pixels)
+            marker[z] = pixels[..., self._choice.marker]
+            activity[z] = pixels[..., self._choice.activity]
         slice_times_s = self._times.slice_times_s(index)
         return Volume(
             index=index,
@@ -151,7 +159,8 @@ def _existing(
     path: Path,
 ) -> list[int]:
     indices = np.flatnonzero(is_present.any(axis=1)).tolist()
-    if indices and layout.slice_stride == 1 and not is_present[indices[-1], -1]:
+    is_series = layout.n_volumes > 1  # else the one stack is the volume, whatever it lacks
+    if indices and is_series and layout.slice_stride == 1 and not is_present[indices[-1], -1]:
         n_slices = int(is_present[indices[-1]].sum())
         notes.append(
             f"The recording ends within a volume: the last {n_slices} of {layout.n_z} slices"

@@ -1,9 +1,13 @@
 """The volumes of one growing ND2 file, as far as they have come; nothing here waits."""
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_acll.core import SourceSettings, Volume, VolumeSpec, VoxelGrid
 from napari_acll.sources._frame_order import (
@@ -15,6 +19,7 @@ from napari_acll.sources._frame_order import (
 from napari_acll.sources._geometry import resolve_period, resolve_voxel_size
 from napari_acll.sources._live_clock import LiveClock
 from napari_acll.sources._nd2_follower import Nd2Follower
+from napari_acll.sources._nd2_given import GivenVolumes
 from napari_acll.sources._nd2_live_notes import what_was_lacking
 from napari_acll.sources._volume_assembly import AssembledVolume, VolumeAssembly
 
@@ -32,6 +37,8 @@ class Nd2Volumes:
         How it is read.
     before : Nd2Volumes, optional
         The file before this one, of a recording that is split: indices and times go on.
+    first_wanted : int
+        Volumes before this one are passed over.
 
     Attributes
     ----------
@@ -49,7 +56,12 @@ class Nd2Volumes:
     """
 
     def __init__(
-        self, path: Path, settings: SourceSettings, before: "Nd2Volumes | None" = None
+        self,
+        path: Path,
+        settings: SourceSettings,
+        before: "Nd2Volumes | None" = None,
+        *,
+        first_wanted: int = 0,
     ) -> None:
         self._settings = settings
         self._before = before
@@ -61,15 +73,20 @@ class Nd2Volumes:
         self._n_damaged = 0
         self._is_over = False
         self._checked_s = time.monotonic()
+        self._seen_s = float("nan")
+        self._n_bytes = 0
         self._first_index = 0
+        self._first_wanted = first_wanted
         self.spec: VolumeSpec | None = None
         self.ready: deque[Volume] = deque()
         self.is_walked = False
 
     @property
     def size(self) -> int:
-        """Bytes of the file."""
-        return self._follower.tail.size()
+        """Bytes of the file, or what they were when it could last be reached."""
+        with contextlib.suppress(OSError):
+            self._n_bytes = self._follower.tail.size()
+        return self._n_bytes
 
     @property
     def has_frames(self) -> bool:
@@ -170,6 +187,18 @@ class Nd2Volumes:
             "start_julian_day": follower.info.start_julian_day,
         }
 
+    def reread(self, index: int) -> Volume | None:
+        """Return a volume that was given or passed over before; None if there is none.
+
+        Raises
+        ------
+        OSError, RecordingError
+            If it cannot be read any more.
+        """
+        if self.spec is None:
+            return None
+        return self._given.read(index, self._follower, self.spec)
+
     def close(self) -> None:
         """Close the file; may be done twice."""
         self._follower.close()
@@ -215,6 +244,8 @@ class Nd2Volumes:
             follower.pixels.dtype,
             (follower.marker, follower.activity),
         )
+        self._given = GivenVolumes(layout.n_z)
+        follower.skim_before = (self._first_wanted - self._first_index) * layout.n_z_stored
         self._before = None
         self.spec = spec
 
@@ -241,6 +272,7 @@ class Nd2Volumes:
             return None
         now_s = time.monotonic()
         if frame is not None:
+            self._seen_s = time.perf_counter()
             self._checked_s = now_s  # as long as it grows, its name does not matter
             return frame
         self.is_walked = self.is_walked or tail.is_finished
@@ -260,17 +292,29 @@ class Nd2Volumes:
                 continue
             index, z = place
             self._give(self._assembly.close_before(index))
-            pixels = self._follower.read_pixels(frame)
-            if pixels is None:
+            if index >= self._assembly.next_index:
+                self._given.add(self._first_index + index, z, frame.chunk)
+            is_wanted = self._first_index + index >= self._first_wanted
+            pixels = self._pixels(frame) if is_wanted else None
+            if pixels is None and is_wanted:
                 self._n_damaged += 1
             else:
                 self._give(self._assembly.add(index, z, pixels, frame.time_s))
+
+    def _pixels(self, frame: TimedFrame) -> NDArray[np.unsignedinteger] | None:
+        try:
+            return self._follower.read_pixels(frame)
+        except OSError:  # the share went away in between: this slice is missing
+            return None
 
     def _give(self, volume: AssembledVolume | None) -> None:
         if volume is None or self.spec is None:
             return
         index = self._first_index + volume.index
         slice_times_s = self._clock.slice_times_s(index, volume.times_s)
+        self._given.close(index, slice_times_s)
+        if index < self._first_wanted:
+            return
         self.ready.append(
             Volume(
                 index=index,
@@ -280,5 +324,6 @@ class Nd2Volumes:
                 spec=self.spec,
                 slice_times_s=slice_times_s,
                 missing_z=tuple((~volume.is_present).nonzero()[0].tolist()),
+                seen_s=self._seen_s,
             )
         )

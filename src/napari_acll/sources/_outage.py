@@ -1,9 +1,9 @@
 """How long a folder could not be reached."""
 
-import time
 from pathlib import Path
 
 from napari_acll.core import RecordingError
+from napari_acll.sources._awake_clock import AwakeClock
 from napari_acll.sources._errors import reason_of
 from napari_acll.sources._live_notes import LiveNotes
 
@@ -25,12 +25,13 @@ class Outage:
         self._folder = folder
         self._patience_s = patience_s
         self._notes = notes
+        self._clock = AwakeClock(notes.tell)
         self._began_s: float | None = None
         self._total_s = 0.0
 
     def clock_s(self) -> float:
         """Return the time without all outages, in s."""
-        now_s = time.monotonic() if self._began_s is None else self._began_s
+        now_s = self._clock.now_s() if self._began_s is None else self._began_s
         return now_s - self._total_s
 
     def go_on(self, error: OSError) -> None:
@@ -41,7 +42,7 @@ class Outage:
         RecordingError
             If that has gone on for too long.
         """
-        now_s = time.monotonic()
+        now_s = self._clock.now_s()
         if self._began_s is None:
             self._began_s = now_s
         if now_s - self._began_s >= self._patience_s:
@@ -55,7 +56,7 @@ class Outage:
         """Take note that the folder can be reached."""
         if self._began_s is None:
             return
-        outage_s = time.monotonic() - self._began_s
+        outage_s = self._clock.now_s() - self._began_s
         self._total_s += outage_s
         self._began_s = None
         self._notes.tell(

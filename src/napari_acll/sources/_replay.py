@@ -3,6 +3,7 @@
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -81,6 +82,16 @@ class ReplaySource(ABC):
                 raise RecordingError("The recording was closed; open it again to read from it.")
             return self._load(index)
 
+    def reread(self, index: int) -> Volume | None:
+        """Return one volume once more; None if the recording has none of this index.
+
+        Raises
+        ------
+        RecordingError
+            If the volume is damaged, or the source is closed.
+        """
+        return self.read(index) if index in self._known else None
+
     def __iter__(self) -> Iterator[Volume]:
         """Yield the volumes in acquisition order; ends when the source is closed."""
         for index in self._indices:
@@ -89,6 +100,13 @@ class ReplaySource(ABC):
                     return
                 volume = self._load(index)
             yield volume
+
+    def _recount(self, indices: Sequence[int]) -> None:
+        """Give the volumes other indices, ascending."""
+        self._indices = tuple(indices)
+        self._known = frozenset(indices)
+        if self._indices:
+            self._spec = replace(self._spec, n_volumes=self._indices[-1] + 1)
 
     def close(self) -> None:
         """Release files and memory; an iteration ends before its next volume."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_acll.core import RecordingError, SourceSettings, Volume, VolumeSpec
+from napari_acll.sources._buffer_pool import VolumeMemory
 from napari_acll.sources._channels import ChannelChoice
 from napari_acll.sources._errors import reason_of
 from napari_acll.sources._stream_header import StreamHeader, complete_slice_times
@@ -74,6 +75,7 @@ class SharedMemorySource(StreamSource):
         self._look_again_s = 0.0
         self._n_overwritten = 0
         self._has_ended = False
+        self._memory = VolumeMemory()
         if not settings.live.takes_existing:
             self._ignore_existing()
 
@@ -100,7 +102,14 @@ class SharedMemorySource(StreamSource):
 
     def describe(self) -> Mapping[str, object]:
         """Return what identifies the recording, as JSON values."""
-        return {"kind": "shared memory", "path": self._address}
+        return {
+            "kind": "shared memory",
+            "path": self._address,
+            "recording": self._recording_id(),
+        }
+
+    def _recording_id(self) -> str:
+        return "" if self._ring is None else f"{self._ring.session:08x}"
 
     def _counts(self) -> dict[str, int]:
         return {
@@ -166,7 +175,8 @@ class SharedMemorySource(StreamSource):
     def _read(self, ring: "_Ring", number: int) -> Volume | None:
         if self._choice is None or self._spec is None:
             return None
-        slot = ring.read(number, self._choice)
+        seen_s = time.perf_counter()
+        slot = ring.read(number, self._choice, self._memory)
         if slot is None:
             return None
         start_s = float(slot.times_s[0])
@@ -180,6 +190,7 @@ class SharedMemorySource(StreamSource):
             spec=self._spec,
             slice_times_s=complete_slice_times(slot.times_s, start_s, self._spec.period_s),
             missing_z=tuple(np.flatnonzero(slot.is_missing).tolist()),
+            seen_s=seen_s,
         )
 
     def _is_over(self) -> bool:
@@ -302,7 +313,7 @@ class _Ring:
         """Return the microscope's index of a volume."""
         return self._words[self._at(number) // 8 + SlotWord.INDEX]
 
-    def read(self, number: int, choice: ChannelChoice) -> _Slot | None:
+    def read(self, number: int, choice: ChannelChoice, memory: VolumeMemory) -> _Slot | None:
         """Return a copy of a volume, None if it is being overwritten."""
         at, whole = self._at(number), 2 * number + 2
         sequence = at // 8 + SlotWord.SEQUENCE
@@ -316,8 +327,8 @@ class _Ring:
             index=self.index_of(number),
             times_s=times_s.astype(np.float64),
             is_missing=is_missing.copy(),
-            marker=np.ascontiguousarray(counts[..., choice.marker]),
-            activity=np.ascontiguousarray(counts[..., choice.activity]),
+            marker=_copied(counts[..., choice.marker], memory),
+            activity=_copied(counts[..., choice.activity], memory),
         )
         return slot if self._words[sequence] == whole else None
 
@@ -330,6 +341,12 @@ class _Ring:
     def _at(self, number: int) -> int:
         slot: int = number % self._words[Word.N_SLOTS]
         return PAGE + slot * self._words[Word.SLOT_BYTES]
+
+
+def _copied(counts: NDArray[np.uint16], memory: VolumeMemory) -> NDArray[np.uint16]:
+    copy = memory.take(counts.shape, counts.dtype)
+    np.copyto(copy, counts)
+    return copy
 
 
 def _open_newest(name: str, address: str, *, unlike: int = 0) -> _Ring | None:

@@ -1,13 +1,13 @@
 """What all sources share that take volumes from a running sender."""
 
 import threading
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 from napari_acll.core import NotBegunError, RecordingError, SourceSettings, Volume, VolumeSpec
+from napari_acll.sources._awake_clock import AwakeClock
 
 _LONGEST_WAIT_S = 0.02  # so that `close` never has to wait for longer
 
@@ -36,6 +36,9 @@ class StreamSource(ABC):
         self._spec: VolumeSpec | None = None
         self._last_index: int | None = None
         self._n_out_of_order = 0
+        self._first_wanted = 0
+        self._resumed_recording: object = None
+        self._is_another = False
         self._lock = threading.RLock()
         self._closed = threading.Event()
 
@@ -63,6 +66,11 @@ class StreamSource(ABC):
     @abstractmethod
     def describe(self) -> Mapping[str, object]:
         """Return what identifies the recording, as JSON values."""
+
+    def resume_at(self, index: int, described: Mapping[str, object]) -> None:
+        """Leave out volumes before this index; another recording is none to go on with."""
+        self._first_wanted = index
+        self._resumed_recording = described.get("recording")
 
     def __iter__(self) -> Iterator[Volume]:
         """Yield the volumes in acquisition order, from where an iteration before this ended.
@@ -97,7 +105,7 @@ class StreamSource(ABC):
 
     def _wait_for_spec(self) -> VolumeSpec | None:
         """Return the spec, None if the source was closed while it was waited for."""
-        patience = _Patience(self._settings.live.start_timeout_s)
+        patience = _Patience(self._settings.live.start_timeout_s, self._note)
         while self._spec is None:
             with self._lock:
                 if self._closed.is_set():
@@ -113,13 +121,14 @@ class StreamSource(ABC):
         """Return the next volume, None at the end."""
         live = self._settings.live
         is_first = self._last_index is None
-        patience = _Patience(live.start_timeout_s if is_first else live.idle_timeout_s)
+        patience_s = live.start_timeout_s if is_first else live.idle_timeout_s
+        patience = _Patience(patience_s, self._note)
         while True:
             with self._lock:
                 if self._closed.is_set():
                     return None
                 volume = self._take_next()
-                if volume is not None or self._is_over():
+                if volume is not None or self._is_another or self._is_over():
                     return volume
                 patience.renew(self._pulse())
             if patience.is_over:
@@ -128,10 +137,19 @@ class StreamSource(ABC):
             self._pause()
 
     def _take_next(self) -> Volume | None:
-        while (volume := self._take()) is not None:
-            if self._is_next(volume):
+        while not self._is_another and (volume := self._take()) is not None:
+            if volume.index < self._first_wanted:
+                self._pass_over_taken()
+            elif self._is_next(volume):
                 return volume
         return None
+
+    def _pass_over_taken(self) -> None:
+        """Pass over a volume that an interrupted session had; another recording is an end."""
+        before = self._resumed_recording
+        if before is not None and self._recording_id() != before:
+            self._is_another = True
+            self._note(f"Another recording began at {self._address}, so this one is over.")
 
     def _is_next(self, volume: Volume) -> bool:
         if self._last_index is not None and volume.index <= self._last_index:
@@ -169,6 +187,10 @@ class StreamSource(ABC):
             if count:
                 self._note(f"{sentence}: {count}.")
 
+    def _recording_id(self) -> str:
+        """Return what tells a recording of the sender from another one."""
+        return ""
+
     def _counts(self) -> dict[str, int]:
         """Return what is told at the end: of what there was how much."""
         return {"Volumes that came late or twice": self._n_out_of_order}
@@ -197,18 +219,19 @@ class StreamSource(ABC):
 class _Patience:
     """Time that begins anew whenever something happens."""
 
-    def __init__(self, patience_s: float) -> None:
+    def __init__(self, patience_s: float, tell: Callable[[str], None]) -> None:
         self._patience_s = patience_s
         self._pulse: object = None
-        self._until_s = time.monotonic() + patience_s
+        self._clock = AwakeClock(tell)
+        self._until_s = self._clock.now_s() + patience_s
 
     @property
     def is_over(self) -> bool:
         """Whether nothing happened for too long."""
-        return time.monotonic() > self._until_s
+        return self._clock.now_s() > self._until_s
 
     def renew(self, pulse: object) -> None:
         """Begin anew if this is not the pulse of before."""
         if pulse != self._pulse:
             self._pulse = pulse
-            self._until_s = time.monotonic() + self._patience_s
+            self._until_s = self._clock.now_s() + self._patience_s

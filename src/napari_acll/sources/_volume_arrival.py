@@ -1,6 +1,7 @@
 """One volume on its way into a folder."""
 
 import os
+import time
 from pathlib import Path
 
 from napari_acll.sources._nd2_chunks import is_finished_nd2
@@ -35,6 +36,8 @@ class VolumeArrival:
         When its files last changed, in s.
     complete_s : float or None
         Since when it is complete, in s; None while it is not.
+    seen_s : float
+        `time.perf_counter` when its files were last found changed, in s.
     written_s : float
         When its last file was last written, in s of the clock of the file system.
     """
@@ -45,6 +48,7 @@ class VolumeArrival:
         self.paths: dict[int, Path] = {}
         self.changed_s = now_s
         self.complete_s: float | None = None
+        self.seen_s = time.perf_counter()
         self.written_s = 0.0
         self._n_files = n_files
         self._states: list[tuple[int, int, bool]] = []
@@ -71,6 +75,7 @@ class VolumeArrival:
         if has_changed:
             self._states, self.changed_s = states, now_s
             self._failed_s, self._why = None, ""
+            self.seen_s = time.perf_counter()
         if now_s >= self._retry_at_s and self._is_complete(
             is_settled=not has_changed and now_s - self.changed_s >= settle_s
         ):

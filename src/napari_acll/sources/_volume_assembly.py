@@ -88,7 +88,7 @@ class VolumeAssembly:
         self,
         index: int,
         z: int,
-        pixels: NDArray[np.unsignedinteger],
+        pixels: NDArray[np.unsignedinteger] | None,
         time_s: float,
     ) -> AssembledVolume | None:
         """Take a slice; return its volume if that is complete now.
@@ -97,8 +97,8 @@ class VolumeAssembly:
         ----------
         index, z : int
             Volume and slice; volumes before one that was closed are too late.
-        pixels : ndarray, shape (Y, X, channels)
-            Counts of all channels; copied.
+        pixels : ndarray, shape (Y, X, channels), optional
+            Counts of all channels; copied. None for a volume whose counts nobody wants.
         time_s : float
             When the slice was taken.
         """
@@ -109,8 +109,9 @@ class VolumeAssembly:
             self._open = self._new(index)
         volume = self._open
         marker, activity = self._channels
-        volume.marker[z] = pixels[..., marker]
-        volume.activity[z] = pixels[..., activity]
+        if pixels is not None:
+            volume.marker[z] = pixels[..., marker]
+            volume.activity[z] = pixels[..., activity]
         volume.is_present[z] = True
         volume.times_s[z] = time_s
         return self._closed() if volume.is_present.all() else None

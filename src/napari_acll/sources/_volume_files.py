@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_acll.core import RecordingError, SourceSettings
 from napari_acll.sources._array_files import load_npy
 from napari_acll.sources._axes import ArrayLike, read_channel, resolve_axes, size_along, to_counts
+from napari_acll.sources._buffer_pool import VolumeMemory
 from napari_acll.sources._channels import ChannelInfo, choose_channels, require_two_channels
 from napari_acll.sources._errors import reason_of
 from napari_acll.sources._nd2_source import Nd2Source
@@ -78,8 +79,19 @@ class FileVolume:
     missing_z: tuple[int, ...] = field(default=())
 
 
-def read_nd2_volume(paths: Sequence[Path], settings: SourceSettings) -> FileVolume:
+def read_nd2_volume(
+    paths: Sequence[Path], settings: SourceSettings, *, memory: VolumeMemory | None = None
+) -> FileVolume:
     """Read an ND2 file that holds one volume.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The file.
+    settings : SourceSettings
+        How it is read.
+    memory : VolumeMemory, optional
+        Where the volume is put; None: into new memory.
 
     Raises
     ------
@@ -87,7 +99,7 @@ def read_nd2_volume(paths: Sequence[Path], settings: SourceSettings) -> FileVolu
         If it is unfinished or damaged, or holds another number of volumes.
     """
     (path,) = paths
-    with Nd2Source(path, settings) as source:
+    with Nd2Source(path, settings, memory=memory) as source:
         if len(source.indices) != 1:
             raise RecordingError(
                 f"{path} holds {len(source.indices)} volumes, but a folder is read with one"

@@ -1,6 +1,7 @@
 """Volumes from another computer, through ZeroMQ."""
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -96,7 +97,16 @@ class ZmqSource(StreamSource):
 
     def describe(self) -> Mapping[str, object]:
         """Return what identifies the recording, as JSON values."""
-        return {"kind": "network stream", "path": self._address}
+        return {
+            "kind": "network stream",
+            "path": self._address,
+            "recording": self._recording_id(),
+        }
+
+    def _recording_id(self) -> str:
+        if self._first is not None:  # held back: it told the geometry
+            return self._first[0].recording
+        return self._recording
 
     def _counts(self) -> dict[str, int]:
         return {
@@ -176,6 +186,7 @@ class ZmqSource(StreamSource):
     def _make_volume(self, header: MessageHeader, frames: Sequence[bytes]) -> Volume | None:
         if self._spec is None or self._choice is None or self._about is None:
             return None
+        seen_s = time.perf_counter()
         times_s = np.full(self._about.shape[0], np.nan)
         if header.slice_times_s is not None:
             times_s[:] = header.slice_times_s
@@ -188,6 +199,7 @@ class ZmqSource(StreamSource):
             spec=self._spec,
             slice_times_s=times_s,
             missing_z=header.missing_z,
+            seen_s=seen_s,
         )
 
     def _receive(self) -> _Message | None:

@@ -2,6 +2,7 @@
 
 from napari_acll.testing._labelers import LabelerContract
 from napari_acll.testing._live_sources import LiveSourceContract
+from napari_acll.testing._publishers import PublisherContract, fake_published
 from napari_acll.testing._session import (
     SessionWriterContract,
     TraceEstimatorContract,
@@ -35,11 +36,13 @@ __all__ = [
     "LabelerContract",
     "LiveSourceContract",
     "MemoryWriter",
+    "PublisherContract",
     "SessionWriterContract",
     "SourceContract",
     "TraceEstimatorContract",
     "expected_ratio",
     "fake_labeled",
+    "fake_published",
     "fake_sample",
     "fake_spec",
     "fake_volume",

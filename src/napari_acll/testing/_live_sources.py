@@ -9,7 +9,15 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_acll.core import LiveSettings, NotBegunError, SourceSettings, Volume, VolumeSource
+from napari_acll.core import (
+    LiveSettings,
+    NotBegunError,
+    RereadableSource,
+    ResumableSource,
+    SourceSettings,
+    Volume,
+    VolumeSource,
+)
 
 Counts = NDArray[np.uint16]
 
@@ -30,6 +38,9 @@ class LiveSourceContract(ABC):
     ----------
     shape : tuple of int
         `(Z, Y, X)` of the volumes that are written; a subclass may choose another.
+    tells_when_seen : bool
+        Whether volumes say when their last slice had come (`Volume.seen_s`), from which the
+        deadlines of a session count; without it they count from when the volume was given.
 
     Examples
     --------
@@ -42,6 +53,7 @@ class LiveSourceContract(ABC):
     """
 
     shape: tuple[int, int, int] = (4, 6, 8)
+    tells_when_seen: bool = False
 
     @abstractmethod
     def make_source(self, settings: SourceSettings) -> VolumeSource:
@@ -85,6 +97,20 @@ class LiveSourceContract(ABC):
         finally:
             reader.stop()
         _require(found == [0, 1, 2], f"volumes {found}")
+
+    def test_a_volume_says_truly_when_its_last_slice_had_come(self) -> None:
+        """How late a sample is counts from then."""
+        reader = _Reader(self._make())
+        try:
+            for index in range(2):
+                before_s = time.perf_counter()
+                self._record(index)
+                seen_s = _required(reader.next()).seen_s
+                is_true = before_s <= seen_s <= time.perf_counter()
+                _require(is_true or not np.isfinite(seen_s), f"seen {seen_s - before_s} s after")
+                _require(is_true or not self.tells_when_seen, "not told")
+        finally:
+            reader.stop()
 
     def test_a_lost_volume_is_a_gap(self) -> None:
         """Nothing is renumbered."""
@@ -193,6 +219,45 @@ class LiveSourceContract(ABC):
             reader.stop()
         for index, volume in enumerate(volumes):
             self._require_volume(volume, index, source)
+
+    def test_a_volume_is_given_once_more_by_a_source_that_says_it_can(self) -> None:
+        """What was skipped while the labeling was late can be labeled later."""
+        reader = _Reader(source := self._make())
+        try:
+            for index in range(3):
+                self._record(index)
+                self._require_volume(reader.next(), index, source)
+            if isinstance(source, RereadableSource):
+                self._require_volume(source.reread(1), 1, source)
+                _require(source.reread(7) is None, "a volume that never came")
+        finally:
+            reader.stop()
+
+    def test_it_goes_on_where_a_session_was_interrupted_if_it_says_it_can(self) -> None:
+        """Indices and times are those of the session before."""
+        reader = _Reader(before := self._make())
+        try:
+            for index in range(4):
+                self._record(index)
+            found = [_required(reader.next()) for _ in range(4)]
+        finally:
+            reader.stop()
+        source = self._make(takes_existing=True)
+        if not (isinstance(source, ResumableSource) and isinstance(source, RereadableSource)):
+            source.close()  # a stream goes on with what comes next
+            return
+        source.resume_at(2, before.describe())
+        reader = _Reader(source)
+        try:
+            self._record(4)
+            for index in (2, 3, 4):
+                volume = _required(reader.next())
+                self._require_volume(volume, index, source)
+                if index < len(found):
+                    _require(volume.timestamp_s == found[index].timestamp_s, "another time")
+            self._require_volume(source.reread(0), 0, source)
+        finally:
+            reader.stop()
 
     def _make(self, **live: float) -> VolumeSource:
         wanted = {"start_timeout_s": _PATIENCE_S, "idle_timeout_s": _LONG_S, "reorder_ms": 50}

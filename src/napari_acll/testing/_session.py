@@ -11,6 +11,7 @@ import numpy as np
 from napari_acll.core import (
     ChannelAlignment,
     LabeledVolume,
+    Mark,
     NeuronTable,
     SessionWriter,
     StageTimings,
@@ -125,6 +126,7 @@ class SessionWriterContract(ABC):
             write_fake_volume(writer, 0)
             writer.skip(1, VolumeStatus.LOST)
             writer.skip(2, VolumeStatus.SKIPPED)
+            writer.write_marks([Mark(channel="key", name="light"), Mark(channel="a", name="b")])
             write_fake_volume(writer, 3)
 
     def test_it_can_be_closed_without_a_volume_and_twice(self, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from napari_acll.core import (
     ChannelAlignment,
     Detections,
     LabeledVolume,
+    Mark,
     NeuronTable,
     SessionError,
     StageTimings,
@@ -70,6 +71,8 @@ class FakeSource:
         How many volumes it claims to have.
     is_live : bool
         Whether it claims to be live; it then waits after its last volume until it is closed.
+    ends : bool
+        Whether the recording of a live one ends by itself.
     fails_at : int, optional
         Index of a volume that cannot be read.
     error : Exception, optional
@@ -82,9 +85,11 @@ class FakeSource:
         *,
         n_volumes: int | None = None,
         is_live: bool = False,
+        ends: bool = False,
         fails_at: int | None = None,
         error: Exception | None = None,
     ) -> None:
+        self._ends = ends or not is_live
         self.indices = list(indices)
         self.spec = fake_spec(n_volumes)
         self.is_live = is_live
@@ -106,7 +111,7 @@ class FakeSource:
                 raise self._error
             yield fake_volume(index, spec=self.spec)
         self.exhausted.set()
-        if self.is_live and not self.closed.wait(_PATIENCE_S):
+        if not self._ends and not self.closed.wait(_PATIENCE_S):
             raise TimeoutError("nobody closed the live source")
 
     def close(self) -> None:
@@ -239,6 +244,7 @@ class MemoryWriter:
         self.order: list[int] = []
         self.alignments: list[ChannelAlignment] = []
         self.events: list[tuple[str, str]] = []
+        self.marks: list[Mark] = []
         self.timings: list[StageTimings] = []
         self.state = ""
         self.threads: set[str] = set()
@@ -267,6 +273,10 @@ class MemoryWriter:
         """Keep an event."""
         del details
         self.events.append((kind, message))
+
+    def write_marks(self, marks: Sequence[Mark]) -> None:
+        """Keep marks."""
+        self.marks += marks
 
     def close(self, *, state: str) -> None:
         """Keep the last state."""

@@ -133,6 +133,24 @@ class _TextEditor(FieldEditor):
         self._line.setText(str(value))
 
 
+class _ListEditor(FieldEditor):
+    """Any number of texts in one line, divided by semicolons."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._line = QLineEdit()
+        self._line.setPlaceholderText("divided by ;")
+        self._line.textChanged.connect(lambda _text: self.valueChanged.emit())
+        self._row.addWidget(self._line)
+
+    def value(self) -> tuple[str, ...]:
+        parts = (part.strip() for part in str(self._line.text()).split(";"))
+        return tuple(part for part in parts if part)
+
+    def setValue(self, value: Any) -> None:  # noqa: N802
+        self._line.setText("; ".join(value))
+
+
 class _TupleEditor(FieldEditor):
     def __init__(self, parts: list[FieldEditor]) -> None:
         super().__init__()
@@ -199,6 +217,8 @@ def _without_none(annotation: Any) -> tuple[Any, bool]:
 
 
 def _plain_editor(annotation: Any, field: FieldInfo) -> FieldEditor:
+    if annotation == tuple[str, ...]:
+        return _ListEditor()
     if get_origin(annotation) is tuple:
         return _TupleEditor([_plain_editor(part, field) for part in get_args(annotation)])
     if annotation is bool:

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -90,11 +90,14 @@ class RunRequest:
         All settings.
     out : Path, optional
         Session folder; None: nothing is saved.
+    tell : callable, optional
+        Called with kind and message of what is worth telling before there is a session.
     """
 
     recording: str | VolumeSource
     settings: AcllSettings
     out: Path | None
+    tell: Callable[[str, str], None] | None = None
 
 
 SessionBuilder: TypeAlias = Callable[[RunRequest], LiveSession]
@@ -111,9 +114,16 @@ def build_live_session(request: RunRequest) -> LiveSession:
     from napari_acll.session import build_session
 
     session: LiveSession = build_session(
-        request.recording, settings=request.settings, out=request.out
+        request.recording,
+        settings=request.settings,
+        out=request.out,
+        tell=request.tell or _tell_nobody,
     )
     return session
+
+
+def _tell_nobody(kind: str, message: str) -> None:
+    """Tell nobody."""
 
 
 def sentence_for(error: BaseException) -> str:
@@ -204,7 +214,7 @@ class Run:
             self._done.set()
 
     def _run_session(self) -> None:
-        session = self._build(self.request)
+        session = self._build(replace(self.request, tell=self._on_event))
         session.event.connect(self._on_event)
         session.alignment_ready.connect(self._on_alignment)
         self.session = session

@@ -116,9 +116,10 @@ class StatusPanel(QWidget):
 
     def show_counters(self, counters: SessionCounters) -> None:
         """Show what became of the volumes; skipped and lost ones stand out."""
+        later = f" ({counters.n_backfilled} labeled later)" if counters.n_backfilled else ""
         text = (
             f"{counters.n_traced} of {counters.n_read} traced · {counters.n_waiting} waiting"
-            f" · {counters.n_skipped} skipped · {counters.n_lost} lost"
+            f" · {counters.n_skipped} skipped{later} · {counters.n_lost} lost"
         )
         if counters.n_unlabelable:
             text += f" · {counters.n_unlabelable} unfit"

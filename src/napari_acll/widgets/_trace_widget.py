@@ -184,7 +184,8 @@ class TracePlotWidget(QWidget):
             return
         self._next_table_s = now_s + _TABLE_EVERY_S
         confidence = store.confidence[:, :n_timepoints]
-        is_traced = store.status[:n_timepoints] == VolumeStatus.TRACED
+        with_names = (VolumeStatus.TRACED, VolumeStatus.BACKFILLED)
+        is_traced = np.isin(store.status[:n_timepoints], with_names)
         n_traced = max(1, int(is_traced.sum()))
         is_seen = np.isfinite(confidence)
         newest = confidence[:, np.flatnonzero(is_traced)[-1]] if is_traced.any() else None

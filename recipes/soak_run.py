@@ -1,0 +1,359 @@
+"""A whole recording at the true rate: the rig, and a session that follows it, side by side.
+
+python recipes/soak_run.py --route nd2 --folder /data/soak --json nd2.json
+python recipes/soak_run.py --route folder --viewer --folder /data/soak
+python recipes/soak_run.py --route shm --volumes 30
+
+Full frame (80 x 630 x 966 x 2), 1600 volumes, 0.6 s by default: 16 minutes, 312 GB, of which the
+disk holds 4 GB and the film 4 GB. The session is `acll run --live --profile flavell_raw` with the
+bundled model; with `--viewer` the docks in napari run it instead (give it a screen, such as
+`xvfb-run -a`). Prints and writes what was lost, how long each stage took, from the last frame
+written to the sample on disk, and how memory and computing time went.
+"""
+
+import argparse
+import contextlib
+import csv
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from napari_acll.core import StageTimings, VolumeStatus
+from napari_acll.export import SavedSession
+
+ACLL = (sys.executable, "-m", "napari_acll.cli")
+ROUTES = {
+    "nd2": "worm.nd2",
+    "folder": "worm",
+    "shm": "shm:acll-soak",
+    "zmq": "tcp://127.0.0.1:5599",
+}
+PROFILE = "flavell_raw"
+ROWS_PER_CHUNK = 64
+LOOK_S = 0.005
+SAMPLE_S = 5.0
+STEADY_AFTER = 0.2
+PATIENCE_S = 180.0
+_VIEWER = "--as-viewer"
+
+
+@dataclass
+class Usage:
+    """Memory and computing time of a process, as they went."""
+
+    process: psutil.Process
+    time_s: list[float] = field(default_factory=list)
+    rss_mb: list[float] = field(default_factory=list)
+    private_mb: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
+
+    def sample(self) -> None:
+        """Take note of the process, if it is still there."""
+        try:
+            memory, cpu = self.process.memory_info(), self.process.cpu_times()
+        except psutil.Error:
+            return
+        self.time_s.append(time.perf_counter())
+        self.rss_mb.append(memory.rss / 1e6)
+        self.private_mb.append((memory.rss - getattr(memory, "shared", 0)) / 1e6)
+        self.cpu_s.append(cpu.user + cpu.system)
+
+    def summary(self, since_s: float, until_s: float) -> dict[str, float]:
+        """Return slope of the later samples, most and share, between two times."""
+        time_s = np.array(self.time_s)
+        first, stop = np.searchsorted(time_s, (since_s, until_s))
+        if stop - first < 2:
+            return {"n_samples": len(time_s)}
+        steady = slice(first + int(STEADY_AFTER * (stop - first)), stop)
+        rss_mb, private_mb = np.array(self.rss_mb), np.array(self.private_mb)
+        cpu_s, seconds = (values[stop - 1] - values[first] for values in (self.cpu_s, self.time_s))
+        return {
+            "n_samples": int(stop - first),
+            "rss_mb_most": float(rss_mb.max()),
+            "rss_mb_per_min": _slope_per_min(time_s[steady], rss_mb[steady]),
+            "private_mb_per_min": _slope_per_min(time_s[steady], private_mb[steady]),
+            "cores": cpu_s / seconds,
+        }
+
+
+class Saved:
+    """When the sample of each volume was on disk, seen from outside."""
+
+    def __init__(self, session: Path) -> None:
+        self._chunks = session / "status" / "c"
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self.perf_s: dict[int, float] = {}
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        n_seen = 0
+        while not self._over.wait(LOOK_S):
+            now_s = time.perf_counter()
+            for index in self._new_since(n_seen):
+                self.perf_s[index] = now_s
+                n_seen = index + 1
+
+    def _new_since(self, n_seen: int) -> Iterator[int]:
+        for number in (n_seen // ROWS_PER_CHUNK, n_seen // ROWS_PER_CHUNK + 1):
+            try:
+                rows = (self._chunks / str(number)).read_bytes()
+            except OSError:
+                return
+            for row in np.flatnonzero(np.frombuffer(rows, np.uint8)):
+                index = number * ROWS_PER_CHUNK + int(row)
+                if index >= n_seen:
+                    yield index
+
+
+def _slope_per_min(time_s: np.ndarray, values: np.ndarray) -> float:
+    return 60 * float(np.polyfit(time_s - time_s[0], values, 1)[0]) if len(time_s) > 1 else 0.0
+
+
+def spread_ms(values_s: Sequence[float] | np.ndarray) -> dict[str, float]:
+    """Return median, 99 % and largest value in ms."""
+    values = np.asarray(values_s, np.float64)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return {}
+    p50, p99 = np.percentile(values, (50, 99))
+    return {"p50_ms": 1e3 * p50, "p99_ms": 1e3 * p99, "most_ms": 1e3 * values.max()}
+
+
+def run_soak(given: argparse.Namespace) -> dict[str, Any]:
+    """Run both processes to their end and return what came of it."""
+    folder: Path = given.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    address = ROUTES[given.route]
+    recording = address if ":" in address else str(folder / address)
+    session, log = folder / "soak.acll", folder / "rig.csv"
+    follower = _start(_follow_command(given, recording, session), folder / "session.txt")
+    saved = Saved(session)
+    usages = {"session": Usage(psutil.Process(follower.pid))}
+    try:
+        _wait_for_warm(follower, given.warm_up_s, usages["session"])
+        rig = _start(_rig_command(given, recording, log), folder / "rig.txt")
+        usages["rig"] = Usage(psutil.Process(rig.pid))
+        _prefer(usages["rig"].process)
+        most_bytes = _watch(follower, rig, usages, Path(recording))
+    finally:
+        saved.stop()
+        follower.terminate()
+    return {
+        "route": given.route,
+        "viewer": given.viewer,
+        "exit_codes": {"session": follower.wait(), "rig": rig.wait()},
+        "recording_gb_on_disk_most": most_bytes / 1e9,
+        **_outcome(session, log, saved.perf_s),
+        "usage": _usage(usages, log),
+        "samples": {name: _samples(usage) for name, usage in usages.items()},
+    }
+
+
+def _follow_command(given: argparse.Namespace, recording: str, session: Path) -> list[str]:
+    if given.viewer:
+        return [sys.executable, __file__, _VIEWER, recording, str(session), given.profile]
+    options = ["--live", "--out", str(session)]
+    options += ["--profile", given.profile] if given.profile else []
+    return [*ACLL, "run", recording, *options, *given.run_option]
+
+
+def _rig_command(given: argparse.Namespace, recording: str, log: Path) -> list[str]:
+    options = ["--route", given.route, "--volumes", str(given.volumes), "--log", str(log)]
+    options += ["--period", str(given.period), "--geometry", given.geometry]
+    options += ["--keep", str(given.keep), "--delay", str(given.delay_s)]
+    options += [] if given.film is None else ["--film", str(given.film)]
+    faults = [word for fault in given.fault for word in ("--fault", fault)]
+    return [*ACLL, "rig", recording, *options, *faults]
+
+
+def _start(command: Sequence[str], output: Path) -> subprocess.Popen[bytes]:
+    with output.open("wb") as file:
+        return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)  # noqa: S603
+
+
+def _prefer(process: psutil.Process) -> None:
+    """Let the rig go first, where that is allowed: a microscope has a computer of its own."""
+    with contextlib.suppress(psutil.Error, OSError):
+        process.nice(getattr(psutil, "HIGH_PRIORITY_CLASS", -10))
+
+
+def _wait_for_warm(follower: subprocess.Popen[bytes], warm_up_s: float, usage: Usage) -> None:
+    until_s = time.monotonic() + warm_up_s
+    while time.monotonic() < until_s:
+        usage.sample()
+        if follower.poll() is not None:
+            raise SystemExit("The session ended before the rig began; see session.txt.")
+        time.sleep(1)
+
+
+def _watch(
+    follower: subprocess.Popen[bytes],
+    rig: subprocess.Popen[bytes],
+    usages: Mapping[str, Usage],
+    recording: Path,
+) -> int:
+    """Sample both until they are over; return the most bytes that the recording had on disk."""
+    most_bytes, give_up_s = 0, None
+    while follower.poll() is None or rig.poll() is None:
+        for usage in usages.values():
+            usage.sample()
+        most_bytes = max(most_bytes, _bytes_on_disk(recording))
+        if rig.poll() is not None:
+            give_up_s = give_up_s or time.monotonic() + PATIENCE_S
+            if time.monotonic() > give_up_s:
+                break
+        time.sleep(SAMPLE_S if rig.poll() is None else 0.5)
+    return most_bytes
+
+
+def _bytes_on_disk(recording: Path) -> int:
+    files = [recording] if recording.is_file() else recording.glob("*")
+    total = 0
+    for file in files:
+        try:
+            known = file.stat()
+        except OSError:  # deleted meanwhile
+            continue
+        total += getattr(known, "st_blocks", known.st_size // 512) * 512
+    return total
+
+
+def _outcome(session: Path, log: Path, saved_s: Mapping[int, float]) -> dict[str, Any]:
+    with log.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    complete_s = {int(row["volume"]): float(row["complete_perf_s"]) for row in rows}
+    saved = SavedSession.open(session)
+    status, timings_s = saved.status, saved.read("timings_s")
+    is_traced = status == VolumeStatus.TRACED
+    delay_s = {
+        index: saved_s[index] - complete_s[index]
+        for index in np.flatnonzero(is_traced).tolist()
+        if index in saved_s and index in complete_s
+    }
+    steady_s = [delay for index, delay in delay_s.items() if index >= STEADY_AFTER * len(rows)]
+    counts = {name.name.lower(): int((status == name).sum()) for name in VolumeStatus}
+    counts["never reached"] = max(0, len(rows) - len(status))
+    return {
+        "n_played": len(rows),
+        "counts": counts,
+        "state": saved.state,
+        "events": [f"{event['kind']}: {event['message']}" for event in saved.events()][:50],
+        "stages": {
+            name: spread_ms(timings_s[is_traced, column])
+            for column, name in enumerate(StageTimings.__dataclass_fields__)
+            if column < timings_s.shape[1]
+        },
+        "last_frame_to_sample_on_disk": spread_ms(list(delay_s.values())),
+        "last_frame_to_sample_on_disk_later": spread_ms(steady_s),
+        "rig_late": spread_ms([float(row["late_ms"]) / 1e3 for row in rows]),
+    }
+
+
+def _usage(usages: Mapping[str, Usage], log: Path) -> dict[str, Any]:
+    with log.open(encoding="utf-8", newline="") as file:
+        complete_s = [float(row["complete_perf_s"]) for row in csv.DictReader(file)]
+    return {
+        name: usage.summary(min(complete_s), max(complete_s)) for name, usage in usages.items()
+    }
+
+
+def _samples(usage: Usage) -> dict[str, Any]:
+    names = ("time_s", "rss_mb", "private_mb", "cpu_s")
+    return {name: np.round(getattr(usage, name), 3).tolist() for name in names}
+
+
+def run_viewer(recording: str, out: str, profile: str) -> None:
+    """Run the session in napari, with its docks, until it is over."""
+    import napari
+    from qtpy.QtTest import QTest
+
+    from napari_acll.cli._resolve import resolve_settings
+    from napari_acll.widgets._run import RunRequest
+
+    viewer = napari.Viewer(show=True)
+    _, live = viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Live")
+    viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Traces")
+    settings = resolve_settings({"profile": profile or None, "live": True})
+    live.engine.start(RunRequest(recording=recording, settings=settings, out=Path(out)))
+    while not live.engine.state.is_over:
+        QTest.qWait(200)
+    live.engine.run.wait()
+    viewer.close()
+
+
+def _lines(result: Mapping[str, Any]) -> Iterator[str]:
+    counts = result["counts"]
+    yield f"{result['route']}{' with the viewer' if result['viewer'] else ''}: {counts}"
+    yield f"played {result['n_played']}, session {result['state']}, exit {result['exit_codes']}"
+    yield f"last frame -> sample on disk: {_shown(result['last_frame_to_sample_on_disk'])}"
+    later = result["last_frame_to_sample_on_disk_later"]
+    yield f"  without the first {100 * STEADY_AFTER:.0f} %: {_shown(later)}"
+    for name, spread in result["stages"].items():
+        yield f"  {name}: {_shown(spread)}"
+    yield f"rig late: {_shown(result['rig_late'])}"
+    for name, usage in result["usage"].items():
+        yield f"{name}: " + ", ".join(f"{key} {value:.3g}" for key, value in usage.items())
+    yield f"recording on disk: at most {result['recording_gb_on_disk_most']:.2f} GB"
+
+
+def _shown(spread: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.1f}" for name, value in spread.items()) or "nothing"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--route", choices=ROUTES, default="nd2")
+    parser.add_argument("--volumes", type=int, default=1600)
+    parser.add_argument("--period", type=float, default=0.6)
+    parser.add_argument("--geometry", default="raw")
+    parser.add_argument("--profile", default=PROFILE, help="settings; empty for none")
+    parser.add_argument("--keep", type=int, default=20)
+    parser.add_argument("--fault", action="append", default=[])
+    parser.add_argument("--viewer", action="store_true")
+    parser.add_argument("--warm-up-s", type=float, default=20.0, help="before the rig starts")
+    parser.add_argument(
+        "--delay-s",
+        type=float,
+        default=20.0,
+        help="between the opening of file or memory and the first volume; a session can get ready"
+        " in shared memory then",
+    )
+    parser.add_argument("--folder", type=Path, default=Path("soak"))
+    parser.add_argument("--film", type=Path)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--run-option", action="append", default=[], help="goes to `acll run`, word by word"
+    )
+    return parser
+
+
+def main() -> None:
+    """Run, print, and write the JSON file."""
+    if sys.argv[1:2] == [_VIEWER]:
+        run_viewer(*sys.argv[2:5])
+        return
+    given = _parser().parse_args()
+    result = run_soak(given)
+    sys.stdout.write("\n".join(_lines(result)) + "\n")
+    target = given.json or given.folder / "soak.json"
+    target.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    sys.stdout.write(f"{target}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Finds the channel of an address."""
+
+from typing import Any, cast
+
+from napari_acll.core import MarkChannel, SettingsError, load_stage, stage_names
+
+
+def open_channel(address: str) -> MarkChannel:
+    """Return the channel of an address, from the first installed kind that takes it.
+
+    Parameters
+    ----------
+    address : str
+        `tcp://HOST:PORT`, `serial:PORT@BAUD`, a CSV file, or what another package adds.
+
+    Raises
+    ------
+    SettingsError
+        If no kind takes it, with the reason of each.
+    PluginError
+        If what the channel needs is not installed.
+    """
+    reasons: list[str] = []
+    for name in stage_names("mark_channels"):
+        channel = cast("Any", load_stage("mark_channels", name))
+        reason = channel.rejects(address)
+        if not reason:
+            return cast("MarkChannel", channel.from_address(address))
+        reasons.append(f"{name}: {reason}")
+    raise SettingsError(
+        f"Marks cannot come from {address!r} ({'; '.join(reasons)}); give tcp://HOST:PORT,"
+        " serial:PORT@BAUD, or a CSV file (marks.channels)."
+    )

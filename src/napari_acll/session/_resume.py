@@ -1,0 +1,269 @@
+"""A session that goes on where it was interrupted."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_acll.core import (
+    AcllSettings,
+    Backfill,
+    Labeler,
+    NotBegunError,
+    RecordingError,
+    ResumableSource,
+    SessionError,
+    SourceSettings,
+    Volume,
+    VolumeSource,
+    VolumeSpec,
+    VoxelGrid,
+)
+from napari_acll.session._build import Writers, assemble, fallback_of, header_of
+from napari_acll.session._outbox import STOPPED_BY_USER
+from napari_acll.session._resumption import Resumption
+from napari_acll.session._session import Session
+
+if TYPE_CHECKING:
+    from napari_acll.export import SavedSession, ZarrSessionWriter
+
+_A_SECOND = 1 / 86_400
+"""In days."""
+_HOW = {
+    "interrupted": "The session was interrupted (a kill, a crash or a power cut)",
+    "failed": "The session had failed",
+    "finished": "The session had ended",
+}
+
+
+def resume_session(
+    path: str | Path,
+    *,
+    backfill: Backfill | None = None,
+    adjust: Callable[[AcllSettings], AcllSettings] | None = None,
+) -> Session:
+    """Return a session that goes on with what a session folder holds, ready to start.
+
+    Recording, settings, model and alignment are those of the session; what it holds stays as it
+    is. It goes on with the volume after the last one. A recording that was followed live is
+    followed on, if it was not over; volumes that came meanwhile are taken where the source still
+    has them, else they are lost.
+
+    Parameters
+    ----------
+    path : str or Path
+        The session folder.
+    backfill : Backfill, optional
+        When skipped volumes are labeled; None: as the session was set.
+    adjust : callable, optional
+        Changes settings that decide no value, such as the device; gets and returns all of them.
+
+    Raises
+    ------
+    SessionError
+        If it is no session, another program writes it, or the recording or the model is not the
+        one that it was made with.
+    AcllError
+        As `build_session`.
+    """
+    from napari_acll.export import SavedSession, ZarrSessionWriter
+    from napari_acll.label import load_labeler
+
+    writer = ZarrSessionWriter.resume(path)
+    try:
+        saved = SavedSession.open(path)
+        settings = _settings(saved, backfill, is_over=_is_over(saved, writer.ended_as))
+        settings = settings if adjust is None else adjust(settings)
+        labeler = load_labeler(settings.label)
+        _check_model(labeler, saved)
+        source = _open(saved, settings.source, is_over=_is_over(saved, writer.ended_as))
+        try:
+            resumption = _resumption(saved, writer.ended_as)
+            writers = _writers_of(writer, saved, source, settings)
+            return assemble(source, settings, writers, labeler=labeler, resumption=resumption)
+        except BaseException:
+            source.close()
+            raise
+    except BaseException:
+        writer.close(state=writer.ended_as)
+        raise
+
+
+def _writers_of(
+    writer: "ZarrSessionWriter",
+    saved: "SavedSession",
+    source: VolumeSource,
+    settings: AcllSettings,
+) -> Callable[[VolumeSpec, Labeler, str], Writers]:
+    def writers(spec: VolumeSpec, labeler: Labeler, rig: str) -> Writers:
+        was = spec_from_json(_content(saved.header["spec"]))
+        if spec.shape != was.shape:
+            raise SessionError(
+                f"The recording of {saved.path} had volumes of {was.shape} voxels after crop and"
+                f" binning, now they have {spec.shape}; it is another recording, give the session"
+                " its own back."
+            )
+        given = str(saved.header.get("recording", ""))
+        header = header_of(source, spec, labeler, settings, rig=rig, recording=given)
+        return [writer], fallback_of(writer, header, settings, is_live=source.is_live)
+
+    return writers
+
+
+def _resumption(saved: "SavedSession", ended_as: str) -> Resumption:
+    how = f"{_HOW.get(ended_as, 'The session was over')}; it goes on with volume"
+    return Resumption(
+        how=f"{how} {saved.n_timepoints}.",
+        status=saved.status,
+        time_s=saved.read("time_s"),
+        ratio=saved.read("ratio"),
+        confidence=saved.read("confidence"),
+        alignment=saved.alignment,
+    )
+
+
+def _is_over(saved: "SavedSession", ended_as: str) -> bool:
+    """Return whether the recording had ended, not just the session."""
+    if ended_as != "finished":
+        return False
+    ends = [event for event in saved.events() if event["kind"] == "finished"]
+    return not (ends and _content(ends[-1]["details"]).get(STOPPED_BY_USER))
+
+
+def _settings(saved: "SavedSession", backfill: Backfill | None, *, is_over: bool) -> AcllSettings:
+    settings = saved.settings
+    live = settings.source.live.model_copy(
+        update={
+            "is_live": settings.source.live.is_live and not is_over,
+            "takes_existing": True,
+            "start_timeout_s": min(
+                settings.source.live.start_timeout_s, settings.source.live.idle_timeout_s
+            ),
+        }
+    )
+    folder = Path(str(saved.header.get("folder", ".")))
+    names = ("model", "config_file", "names_file")
+    found = {name: _absolute(getattr(settings.label, name), folder) for name in names}
+    update: dict[str, object] = {
+        "source": settings.source.model_copy(update={"live": live}),
+        "label": settings.label.model_copy(update=found),
+    }
+    if backfill is not None:
+        update["run"] = settings.run.model_copy(update={"backfill": backfill})
+    return settings.model_copy(update=update)
+
+
+def _absolute(file: str | None, folder: Path) -> str | None:
+    """Return the path of a file that was given from another folder; a name stays a name."""
+    return str(folder / file) if file and (folder / file).is_file() else file
+
+
+def _check_model(labeler: Labeler, saved: "SavedSession") -> None:
+    before, now = _content(saved.header.get("model")), labeler.describe()
+    is_same = before.get("sha256") == now.get("sha256")
+    if is_same and labeler.neurons.names == saved.neurons.names:
+        return
+    raise SessionError(
+        f"{saved.path} was made with the model {before.get('name')} (sha256"
+        f" {_short(before)}), but {now.get('name')} ({_short(now)}) is there now; a session has"
+        " one model: put the old one back, or start a new session."
+    )
+
+
+def _content(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _short(model: Mapping[str, Any]) -> str:
+    return str(model.get("sha256"))[:12]
+
+
+def _open(saved: "SavedSession", settings: SourceSettings, *, is_over: bool) -> VolumeSource:
+    """Open the recording where the session stood; an empty one if a live one did not go on."""
+    try:
+        return _opened(saved, settings, is_over=is_over)
+    except NotBegunError as error:
+        reason = str(error)
+    ended = settings.live.model_copy(update={"is_live": False})
+    try:  # a file or folder that is finished by now may still have what was skipped
+        return _opened(saved, settings.model_copy(update={"live": ended}), is_over=True)
+    except RecordingError:
+        return EndedSource(saved.header, f"The recording did not go on: {reason}")
+
+
+def _opened(saved: "SavedSession", settings: SourceSettings, *, is_over: bool) -> VolumeSource:
+    from napari_acll.sources import open_source
+
+    source = open_source(_recording(saved), settings)
+    try:
+        if source.is_live and is_over:
+            source.close()
+            return EndedSource(saved.header, "The recording is over.")
+        if isinstance(source, ResumableSource):
+            source.resume_at(saved.n_timepoints, _content(saved.header.get("source")))
+        _ = source.spec  # waits for a live recording to go on
+        _check_start(source, saved)
+    except BaseException:
+        source.close()
+        raise
+    return source
+
+
+def _check_start(source: VolumeSource, saved: "SavedSession") -> None:
+    """Check that the recording is the one of the session, as far as its time tells."""
+    before = _content(saved.header.get("source")).get("start_julian_day")
+    now = source.describe().get("start_julian_day")
+    if isinstance(before, float) and isinstance(now, float) and abs(now - before) > _A_SECOND:
+        raise SessionError(
+            f"What is at {source.describe().get('path')} began at another time than the recording"
+            f" of {saved.path}; it is another recording, give the session its own back."
+        )
+
+
+def _recording(saved: "SavedSession") -> str:
+    """Return what opens the recording of a session once more."""
+    path = str(_content(saved.header.get("source")).get("path", ""))
+    given = str(saved.header.get("recording", ""))
+    if path and Path(path).is_absolute():
+        return path
+    if not given:
+        raise SessionError(
+            f"{saved.path} was made from a recording that a program held in memory; only that"
+            " program can go on with it."
+        )
+    return given
+
+
+class EndedSource:
+    """A live recording that did not go on: its geometry and no volume.
+
+    Parameters
+    ----------
+    header : mapping
+        Of the session.
+    note : str
+        Why there is nothing more.
+    """
+
+    is_live = True
+
+    def __init__(self, header: Mapping[str, Any], note: str) -> None:
+        self.spec = spec_from_json(header["stored_spec"])
+        self.notes: Sequence[str] = (note,)
+        self._described = dict(header["source"])
+
+    def describe(self) -> Mapping[str, object]:
+        """Return what identified the recording."""
+        return self._described
+
+    def __iter__(self) -> Iterator[Volume]:
+        """Yield nothing."""
+        return iter(())
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def spec_from_json(content: Mapping[str, Any]) -> VolumeSpec:
+    """Return the geometry that stands in the header of a session."""
+    grid = {name: tuple(values) for name, values in content["grid"].items()}
+    return VolumeSpec(**{**content, "grid": VoxelGrid(**grid)})

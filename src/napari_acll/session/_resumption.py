@@ -1,0 +1,69 @@
+"""Where an interrupted session stood."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_acll.core import ChannelAlignment, TraceSample, TraceStore, VolumeStatus
+from napari_acll.session._counters import Tally
+from napari_acll.session._volume_queue import Gap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Resumption:
+    """What an interrupted session left.
+
+    Parameters
+    ----------
+    how : str
+        How it ended, as a sentence.
+    status : ndarray of uint8, shape (n,)
+        `VolumeStatus` of each timepoint that it reached; it goes on with number `n`.
+    time_s : ndarray of float64, shape (n,)
+        Times.
+    ratio, confidence : ndarray of float32, shape (n, n_neurons)
+        Values.
+    alignment : ChannelAlignment, optional
+        The alignment that they were taken with.
+    """
+
+    how: str
+    status: NDArray[np.uint8]
+    time_s: NDArray[np.float64]
+    ratio: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    alignment: ChannelAlignment | None = None
+
+    @property
+    def first_index(self) -> int:
+        """Number of the volume to go on with."""
+        return len(self.status)
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """Timepoints without values."""
+        without = (VolumeStatus.SKIPPED, VolumeStatus.LOST)
+        return [
+            (int(index), VolumeStatus(self.status[index]))
+            for index in np.flatnonzero(np.isin(self.status, without))
+        ]
+
+    def fill(self, store: TraceStore, tally: Tally) -> None:
+        """Put what is there where it would be if there had been no interruption."""
+        gaps = dict(self.gaps)
+        for index in range(self.first_index):
+            if index in gaps:
+                store.skip(index, gaps[index])
+            else:
+                store.append(self._sample(index))
+        for status in np.unique(self.status).tolist():
+            if status != VolumeStatus.PENDING:
+                tally.count_before(VolumeStatus(status), int((self.status == status).sum()))
+
+    def _sample(self, index: int) -> TraceSample:
+        status = VolumeStatus(self.status[index])
+        empty = TraceSample.absent(
+            index, float(self.time_s[index]), self.ratio.shape[1], status=status
+        )
+        return replace(empty, ratio=self.ratio[index], confidence=self.confidence[index])
