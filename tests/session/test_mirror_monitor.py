@@ -16,9 +16,7 @@ BLANK = LabeledVolume(
 
 def told(values):
     monitor = MirrorMonitor()
-    volumes = (
-        replace(BLANK, index=index, handedness=value) for index, value in enumerate(values)
-    )
+    volumes = (replace(BLANK, index=index, handedness=value) for index, value in enumerate(values))
     return [event for event in map(monitor.add, volumes) if event is not None]
 
 

@@ -109,8 +109,8 @@ class NucleusNamer:
 
         A first pass looks at the volume in each posture. In the few whose names agree best, the
         neurons that it is sure of give an affine map to the atlas, in which the next pass looks
-        again; the last one looks in the best of these, and in its mirror image: the handedness is how
-        many more of the surest names agree than there.
+        again; the last one looks in the best of these, and in its mirror image: the handedness is
+        how many more of the surest names agree than there.
         """
         starts, logits = self._judged(nuclei)
         features = nuclei.features(is_fine=True)

@@ -29,6 +29,7 @@ from napari_acll.session._deadline_monitor import DeadlineMonitor
 from napari_acll.session._labeling import Labeling
 from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._latest import Latest, Mailbox
+from napari_acll.session._mirror_monitor import MirrorMonitor
 from napari_acll.session._novelty_monitor import NoveltyMonitor
 from napari_acll.session._outbox import (
     Aligned,
@@ -126,6 +127,7 @@ class Computation:
     enter: Callable[[SessionState], None]
     announce_alignment: Callable[[ChannelAlignment], None]
     novelty: NoveltyMonitor = field(default_factory=NoveltyMonitor, init=False)
+    mirror: MirrorMonitor = field(default_factory=MirrorMonitor, init=False)
     clock: ClockWatch = field(default_factory=ClockWatch, init=False)
     backfilling: Backfilling = field(init=False)
     doing: str = field(default="Warming up", init=False)
@@ -323,6 +325,7 @@ class Computation:
         self.outbox.put(Traced(sample, labeled, timings, self.ladder.keeps_labels))
         self._mention_unfit(labeled)
         self._tell(self.novelty.add(labeled))
+        self._tell(self.mirror.add(labeled))
 
     def _tell(self, event: Event | None) -> None:
         if event is not None:
