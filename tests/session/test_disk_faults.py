@@ -41,11 +41,11 @@ class FaultyDisk:
         self.n_writes_left = float("inf")
 
     def _counted(self, original):
-        def write(*arguments):
+        def write(*arguments, **options):
             if self.n_writes_left <= 0:
                 raise OSError(errno.ENOSPC, "No space left on device")
             self.n_writes_left -= 1
-            return original(*arguments)
+            return original(*arguments, **options)
 
         return write
 

@@ -16,8 +16,9 @@ from napari_acll.core import (
     VolumeSource,
 )
 from napari_acll.session._deadline_monitor import DeadlineMonitor
+from napari_acll.session._latest import Latest, Mailbox
 from napari_acll.session._marking import Marking
-from napari_acll.session._outbox import Event, Outbox
+from napari_acll.session._outbox import Event, Outbox, SourceNotes
 from napari_acll.session._publishing import Publishing
 from napari_acll.session._recording_clock import RecordingClock
 
@@ -91,6 +92,8 @@ class SessionSides:
     """The part of a session's interface that is about what goes on beside its main line."""
 
     _beside: Beside
+    _mailbox: Mailbox
+    _notes: SourceNotes
 
     @property
     def deadlines(self) -> DeadlineReport:
@@ -129,3 +132,15 @@ class SessionSides:
                 f"The mark {name!r} was not kept: the session is over, or its disk is far too"
                 " slow. Start a new session to go on."
             )
+
+    def latest(self) -> Latest | None:
+        """Return the newest traced volume, None before the first.
+
+        Whoever draws asks for it when ready to draw, so a slow screen can neither slow the
+        session nor fill the memory.
+        """
+        return self._mailbox.look()
+
+    def remark(self, kind: str, message: str) -> None:
+        """Add an event to those that the session tells and keeps; from any thread."""
+        self._notes.add(Event(kind, message))

@@ -35,13 +35,14 @@ from napari_acll.session._beside import Beside, SessionSides
 from napari_acll.session._calibration import Calibration
 from napari_acll.session._computation import Computation
 from napari_acll.session._counters import Tally
-from napari_acll.session._failures import as_acll_error, close_quietly, join_all
+from napari_acll.session._failures import close_quietly, join_all
 from napari_acll.session._ladder import DegradeLadder
-from napari_acll.session._latest import Latest, Mailbox
-from napari_acll.session._outbox import Event, Outbox, SourceNotes, last_event
+from napari_acll.session._latest import Mailbox
+from napari_acll.session._outbox import Outbox, SourceNotes, last_event
 from napari_acll.session._resumption import Resumption
 from napari_acll.session._sink import Fallback, patience_of
 from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
+from napari_acll.session._standing import Standing
 from napari_acll.session._tolerance import Tolerance, most_failures
 from napari_acll.session._volume_queue import VolumeQueue
 from napari_acll.session._writing import Writing
@@ -50,7 +51,6 @@ _log = logging.getLogger(__name__)
 
 _OUTBOX_CAPACITY = 32
 """Results that may wait for the disk: 140 MB of label maps, some seconds of a slow disk."""
-_ORDER = list(SessionState)
 
 
 class Session(SessionSides):
@@ -142,12 +142,8 @@ class Session(SessionSides):
         self._model = labeler.describe()
         self.calibrated_on = calibration_label(self._model)
         self.store = TraceStore(labeler.neurons)
-        self._lock = threading.Lock()
-        self._state = SessionState.IDLE
-        self._error: AcllError | None = None
         self._stop_event = threading.Event()
         self._ready_event = threading.Event()
-        self._is_stopped_by_user = False
         self._tally = Tally()
         self._mailbox = Mailbox()
         self._queue = VolumeQueue.for_run(settings.run, self.spec, is_live=source.is_live)
@@ -164,7 +160,7 @@ class Session(SessionSides):
         self._notes.add(backlog_event(settings))
         self._ladder = DegradeLadder(settings)
         self._most_failures = most_failures(settings.run.max_failures, is_live=source.is_live)
-        self._announce_state = Announcer(self.state_changed)
+        self._standing = Standing(Announcer(self.state_changed).emit)
         self._announce_alignment = Announcer(self.alignment_ready)
         self._announce_sample = Announcer(self.sample_ready)
         self._announce_event = Announcer(self.event)
@@ -236,19 +232,19 @@ class Session(SessionSides):
             tally=self._tally,
             ladder=self._ladder,
             max_failures=self._most_failures,
-            enter=self._enter,
+            enter=self._standing.enter,
             announce_alignment=self._announce_alignment.emit,
         )
 
     @property
     def state(self) -> SessionState:
         """Where the session stands."""
-        return self._state
+        return self._standing.state
 
     @property
     def error(self) -> AcllError | None:
         """The first error; None as long as there was none."""
-        return self._error
+        return self._standing.error
 
     @property
     def counters(self) -> SessionCounters:
@@ -265,18 +261,6 @@ class Session(SessionSides):
         """How unlike what the model knows the last volumes look, 0 to 1; NaN if nobody knows."""
         return self._computation.novelty.level
 
-    def latest(self) -> Latest | None:
-        """Return the newest traced volume, None before the first.
-
-        Whoever draws asks for it when ready to draw, so a slow screen can neither slow the
-        session nor fill the memory.
-        """
-        return self._mailbox.look()
-
-    def remark(self, kind: str, message: str) -> None:
-        """Add an event to those that the session tells and keeps; from any thread."""
-        self._notes.add(Event(kind, message))
-
     def start(self) -> None:
         """Start the threads and return.
 
@@ -285,14 +269,7 @@ class Session(SessionSides):
         SessionError
             If the session was started or stopped before: a session runs once.
         """
-        with self._lock:
-            if self._state is not SessionState.IDLE:
-                raise SessionError(
-                    f"This session is {self._state.value}, it can be started only once; build a"
-                    " new one."
-                )
-            self._state = SessionState.WARMING_UP
-        self._announce_state.emit(SessionState.WARMING_UP)
+        self._standing.begin()
         self._beside.start()
         for thread in self._threads:
             thread.start()
@@ -302,15 +279,11 @@ class Session(SessionSides):
 
         Volumes that are being labeled are finished and saved; those that wait are skipped.
         """
-        with self._lock:
-            if self._state.is_over or self._is_stopped_by_user:
-                return
-            self._is_stopped_by_user = True
-            was_idle = self._state is SessionState.IDLE
-            self._state = SessionState.STOPPING
-        self._announce_state.emit(SessionState.STOPPING)
+        before = self._standing.stop()
+        if before is None:
+            return
         self._request_end()
-        if was_idle:
+        if before is SessionState.IDLE:
             close_quietly(self.source.close)
             self._beside.finish()
             self._finish()
@@ -335,13 +308,13 @@ class Session(SessionSides):
         SessionError
             If the session was never started.
         """
-        if self._state is SessionState.IDLE:
+        if self.state is SessionState.IDLE:
             raise SessionError("This session was never started; call start() before join().")
         if not join_all(self._threads, timeout):
             return False
-        if self._error is not None:
-            raise self._error
-        return self._state.is_over
+        if self.error is not None:
+            raise self.error
+        return self.state.is_over
 
     def __enter__(self) -> Self:
         self.start()
@@ -363,10 +336,10 @@ class Session(SessionSides):
         try:
             self._acquisition.run()
         except Exception as error:  # noqa: BLE001  the edge of the thread: kept for join()
-            if self._is_stopped_by_user:
+            if self._standing.is_stopped_by_user:
                 _log.debug("Ignored after the stop.", exc_info=error)
             else:
-                self._keep(error, self._acquisition.doing)
+                self._standing.keep(error, self._acquisition.doing)
 
     def _compute(self) -> None:
         try:
@@ -398,42 +371,21 @@ class Session(SessionSides):
             self._finish()
 
     def _finish(self) -> None:
-        self._enter(SessionState.STOPPING)
+        standing = self._standing
+        standing.enter(SessionState.STOPPING)
         self._writing.write(
-            last_event(self.counters, self._error, is_stopped_by_user=self._is_stopped_by_user)
+            last_event(
+                self.counters, standing.error, is_stopped_by_user=standing.is_stopped_by_user
+            )
         )
-        self._writing.close(self._last_state().value)
-        state = self._last_state()
-        if self._error is not None:
-            self._announce_failure.emit(self._error)
-        self._enter(state)
-
-    def _last_state(self) -> SessionState:
-        return SessionState.FINISHED if self._error is None else SessionState.FAILED
-
-    def _enter(self, state: SessionState) -> None:
-        """Move to a later state; what is not later is ignored."""
-        with self._lock:
-            if self._state.is_over or _ORDER.index(state) <= _ORDER.index(self._state):
-                return
-            self._state = state
-        _log.info("Session %s.", state.value)
-        self._announce_state.emit(state)
-
-    def _keep(self, error: Exception, doing: str) -> None:
-        """Keep the first error; the threads come to an end with what they have."""
-        with self._lock:
-            is_first = self._error is None
-            if is_first:
-                self._error = as_acll_error(error, doing)
-        if not is_first:
-            _log.debug("A later error while %s.", doing, exc_info=error)
-            return
-        _log.error("%s failed.", doing, exc_info=error)
-        self._enter(SessionState.STOPPING)
+        self._writing.close(standing.last.value)
+        last = standing.last
+        if standing.error is not None:
+            self._announce_failure.emit(standing.error)
+        standing.enter(last)
 
     def _end_with(self, error: Exception, doing: str) -> None:
-        self._keep(error, doing)
+        self._standing.keep(error, doing)
         self._request_end()
 
     def _request_end(self) -> None:
