@@ -38,14 +38,14 @@ def test_a_poor_detector_misses_and_invents():
 def test_nuclei_are_placed_near_their_home_in_the_atlas():
     rng = np.random.default_rng(2)
     errors = {False: [], True: []}
-    for _ in range(6):
+    for _ in range(12):
         sample = sample_detections(ANATOMY, rng)
         named = sample.neuron > 0
         home = ATLAS.mean_um[sample.neuron[named] - 1]
         for is_fine, listed in errors.items():
             placed = training_places(sample, ATLAS, rng, is_fine=is_fine)[named]
             listed.append(np.median(np.linalg.norm(placed - home, axis=1)))
-    assert np.mean(errors[True]) < np.mean(errors[False]) < 8.0
+    assert np.median(errors[True]) < np.median(errors[False]) < 8.0
 
 
 def test_a_batch_is_filled_up_with_rows_that_are_ignored():
