@@ -10,7 +10,7 @@ from napari_acll.session._outbox import Event
 _WINDOW = 20
 _LIMIT = -0.5
 """Names by which the mirror image must agree better, in the median: of 14 animals, 7 of them
-mirrored, 5 mirrored ones and no other fell below it in 8 volumes each."""
+mirrored, 5 mirrored ones and no other fell below it in 8 volumes each; it was set on these."""
 
 
 class MirrorMonitor:
