@@ -1,4 +1,5 @@
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from napari_acll.core import AcllSettings, LabelSettings, SourceSettings
@@ -28,3 +29,18 @@ def test_a_device_that_does_not_exist_is_refused(device):
 def test_settings_survive_their_own_json():
     settings = AcllSettings(label=LabelSettings(device="cuda:1"))
     assert AcllSettings.model_validate_json(settings.model_dump_json()) == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"), [("off", "off"), ("on", "on"), ("auto", "auto"), ("'off'", "off")]
+)
+def test_on_and_off_mean_what_they_say_in_yaml_too(text, mode):
+    # YAML reads an unquoted `off` as false
+    settings = AcllSettings.model_validate(yaml.safe_load(f"publish: {{mode: {text}}}"))
+    assert settings.publish.mode == mode
+
+
+def test_switching_on_what_has_no_on_is_an_error():
+    assert AcllSettings.model_validate({"run": {"backfill": False}}).run.backfill == "off"
+    with pytest.raises(ValidationError):
+        AcllSettings.model_validate({"run": {"backfill": True}})

@@ -36,7 +36,16 @@ class DropPolicy(StrEnum):
     """Only the newest is labeled, all others that wait are skipped. For closed loops."""
 
 
-class Backfill(StrEnum):
+class _Switch(StrEnum):
+    """Choices that YAML, in which `on` and `off` are true and false, does not turn into others."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> "_Switch | None":
+        word = ("on" if value else "off") if isinstance(value, bool) else None
+        return next((choice for choice in cls if choice.value == word), None)
+
+
+class Backfill(_Switch):
     """When volumes that were skipped are labeled after all."""
 
     OFF = "off"
@@ -325,7 +334,7 @@ class RunSettings(_Settings):
     )
 
 
-class PublishMode(StrEnum):
+class PublishMode(_Switch):
     """Whether samples are published."""
 
     AUTO = "auto"
