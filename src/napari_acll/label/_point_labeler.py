@@ -27,7 +27,7 @@ from napari_acll.label._point_assignment import assign_names, top_candidates
 from napari_acll.label._point_finder import FoundNuclei, NucleusFinder
 from napari_acll.label._point_image import PreparedVolume, check_geometry, prepare
 from napari_acll.label._point_model import PointModel, read_card
-from napari_acll.label._point_namer import NucleusNamer, NucleusTable
+from napari_acll.label._point_namer import Look, NucleusNamer, NucleusTable
 from napari_acll.label._registry import ModelInfo
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 DEFAULT_MODEL_FILE = Path(__file__).parent / "models" / "default.safetensors"
 MIN_NUCLEI = 15
 """Fewer nuclei have no recognizable arrangement."""
+MIRROR_EVERY = 4
+"""One in so many volumes is compared with its mirror image, which costs one more pass: a recording
+is mirrored as a whole, or not at all."""
 
 
 class PointLabeler:
@@ -189,7 +192,7 @@ class PointLabeler:
         )
 
     def evidence(self, found: FoundNuclei, *, sharp: float) -> "Evidence":
-        """Return the probabilities of names of found nuclei, and how the volume looks.
+        """Return the names that found nuclei may have, and how the volume looks.
 
         Parameters
         ----------
@@ -199,8 +202,8 @@ class PointLabeler:
             Its sharpness.
         """
         table = nucleus_table(found)
-        logits, handedness = self.namer.look(table)
-        chance = self.namer.calibrated(logits)
+        look = self.namer.look(table)
+        chance = self.namer.calibrated(look.logits)
         neuron, _ = assign_names(chance)
         statistics = volume_statistics(
             table.position_um,
@@ -211,7 +214,7 @@ class PointLabeler:
             homologues=self._homologues,
             sharpness=sharp,
         )
-        return Evidence(chance=chance, statistics=statistics, handedness=handedness)
+        return Evidence(table=table, look=look, chance=chance, statistics=statistics)
 
     def _label_one(self, volume: Volume) -> LabeledVolume:
         prepared = self._prepared(volume)
@@ -228,11 +231,13 @@ class PointLabeler:
             )
         evidence = self.evidence(found, sharp=sharp)
         labeled = _labeled(volume, prepared, found, evidence.chance, self._model.card.calibration)
+        if volume.index % MIRROR_EVERY == 0:
+            handedness = self.namer.handedness(evidence.table, evidence.look)
+            labeled = replace(labeled, handedness=handedness)
         return self._judged(labeled, evidence)
 
     def _judged(self, labeled: LabeledVolume, evidence: "Evidence") -> LabeledVolume:
         """Return the volume with what is odd about it, without names if they would be guesses."""
-        labeled = replace(labeled, handedness=evidence.handedness)
         reference = self._model.card.reference
         if reference is None:
             return labeled
@@ -259,17 +264,20 @@ class Evidence:
 
     Parameters
     ----------
+    table : NucleusTable
+        Its nuclei.
+    look : Look
+        What the network says of them.
     chance : ndarray of float64, shape (n, k + 1)
         One-to-one probabilities before the last step of the calibration.
     statistics : ndarray of float64
         How the volume looks, see `STATISTICS` of the novelty.
-    handedness : float
-        See `LabeledVolume`.
     """
 
+    table: NucleusTable
+    look: Look
     chance: NDArray[np.float64]
     statistics: NDArray[np.float64]
-    handedness: float
 
 
 def nucleus_table(found: FoundNuclei) -> NucleusTable:

@@ -60,6 +60,22 @@ class NucleusTable:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What the network says of a volume in its likeliest posture.
+
+    Parameters
+    ----------
+    logits : ndarray of float64, shape (n, k + 1)
+        Of names, column 0 for "none of these".
+    place_um : ndarray of float64, shape (n, 3)
+        Where the nuclei lie in the atlas's frame, `(z, y, x)`.
+    """
+
+    logits: Floats
+    place_um: Floats
+
+
 class NucleusNamer:
     """Names nuclei.
 
@@ -102,32 +118,46 @@ class NucleusNamer:
 
     def logits(self, nuclei: NucleusTable) -> NDArray[np.float64]:
         """Return the logits of the likeliest posture, `(n, k + 1)`."""
-        return self.look(nuclei)[0]
+        return self.look(nuclei).logits
 
-    def look(self, nuclei: NucleusTable) -> tuple[NDArray[np.float64], float]:
-        """Return the logits of the likeliest posture, `(n, k + 1)`, and the handedness.
+    def look(self, nuclei: NucleusTable) -> "Look":
+        """Return what the network says of the likeliest posture.
 
         A first pass looks at the volume in each posture. In the few whose names agree best, the
         neurons that it is sure of give an affine map to the atlas, in which the next pass looks
-        again; the last one looks in the best of these, and in its mirror image: the handedness is
-        how many more of the surest names agree than there.
+        again; the last one looks in the best of these.
         """
         starts, logits = self._judged(nuclei)
         features = nuclei.features(is_fine=True)
         for n_kept in _KEPT_POSES:
             order = self._by_agreement(logits)[:n_kept]
             starts = [starts[number] for number in order]
-            placed = [
-                self._affine(nuclei.position_um, self.calibrated(logits[number]), start).apply(
-                    nuclei.position_um
-                )
-                for number, start in zip(order, starts, strict=True)
-            ]
-            places = np.stack([*placed, placed[0] * _ACROSS])
+            places = np.stack(
+                [
+                    self._affine(nuclei.position_um, self.calibrated(logits[number]), start).apply(
+                        nuclei.position_um
+                    )
+                    for number, start in zip(order, starts, strict=True)
+                ]
+            )
             logits = self._run(places, np.repeat(features[None], len(places), 0))
-            logits, mirrored = logits[:-1], logits[-1]
-        handedness = _agreement(self.calibrated(logits[0])) - _agreement(self.calibrated(mirrored))
-        return logits[0], handedness
+        return Look(logits[0], places[0])
+
+    def handedness(self, nuclei: NucleusTable, look: "Look") -> float:
+        """Return how many more of the surest names agree than in the mirror image.
+
+        It costs one more pass of the network.
+
+        Parameters
+        ----------
+        nuclei : NucleusTable
+            The nuclei.
+        look : Look
+            What was said of them.
+        """
+        mirrored = self._run(look.place_um[None] * _ACROSS, nuclei.features(is_fine=True)[None])
+        there = _agreement(self.calibrated(mirrored[0]))
+        return _agreement(self.calibrated(look.logits)) - there
 
     def _judged(self, nuclei: NucleusTable) -> tuple[list[Pose], NDArray[np.float64]]:
         """Return all postures, and the logits of names in each."""

@@ -7,7 +7,7 @@ import numpy as np
 from napari_acll.core import LabeledVolume
 from napari_acll.session._outbox import Event
 
-_WINDOW = 20
+_WINDOW = 8
 _LIMIT = -0.5
 """Names by which the mirror image must agree better, in the median: of 14 animals, 7 of them
 mirrored, 5 mirrored ones and no other fell below it in 8 volumes each; it was set on these."""
