@@ -76,6 +76,7 @@ class ZmqChannel:
         try:
             self._socket.connect(self._address)
         except self._zmq.ZMQError as error:
+            self.close()
             raise OSError(f"{self._address} cannot be used: {error}") from error
 
     def read(self, timeout_s: float) -> Sequence[Mark]:

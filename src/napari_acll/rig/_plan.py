@@ -92,7 +92,13 @@ class RigResult:
 
 
 def route_of(out: str) -> RouteName:
-    """Return the route that a name asks for; a name without suffix asks for a folder."""
+    """Return the route that a name asks for; a name without suffix asks for a folder.
+
+    Raises
+    ------
+    RecordingError
+        If the suffix is another one than `.nd2`.
+    """
     if out.startswith("shm:"):
         return RouteName.SHM
     if out.startswith("tcp://"):
