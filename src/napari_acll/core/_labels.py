@@ -107,7 +107,7 @@ class LabeledVolume:
     handedness : float
         How many more names agree with each other than would in the volume's mirror image; below 0
         the mirror image fits better. Single volumes often err. NaN if the labeler does not say; the
-        bundled one says it of every fourth volume.
+        bundled one says it of every fourth.
     """
 
     index: int
