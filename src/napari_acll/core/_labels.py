@@ -106,8 +106,8 @@ class LabeledVolume:
         What is odd about it, as part of a sentence; empty below 0.5.
     handedness : float
         How many more names agree with each other than would in the volume's mirror image; below 0
-        the mirror image fits better. Single volumes often err. NaN if the labeler does not say; the
-        bundled one says it of every fourth.
+        the mirror image fits better. Single volumes often err. NaN if the labeler does not say;
+        the bundled one says it of every fourth.
     """
 
     index: int
