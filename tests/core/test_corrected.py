@@ -21,7 +21,10 @@ def detections(names, candidates):
     for row, given in enumerate(candidates):
         numbers[row, : len(given)] = list(given)
         chances[row, : len(given)] = list(given.values())
-    chance = [given.get(name, 0.0) if name else 0.0 for name, given in zip(names, candidates)]
+    chance = [
+        given.get(name, 0.0) if name else 0.0
+        for name, given in zip(names, candidates, strict=True)
+    ]
     return Detections(
         centroid_px=np.arange(3 * len(names), dtype=np.float32).reshape(-1, 3),
         n_voxels=np.full(len(names), 18, np.int32),
