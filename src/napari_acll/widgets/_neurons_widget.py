@@ -8,6 +8,7 @@ import numpy as np
 from napari.utils.notifications import show_error
 from numpy.typing import NDArray
 from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
@@ -56,6 +57,11 @@ class NeuronsWidget(QWidget):
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a size that leaves the canvas room on a small screen."""
         return QSize(dock_width_px(self), 420)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Show what came while the dock was hidden."""
+        super().showEvent(event)
+        self.refresh(is_forced=True)
 
     def refresh(self, *, is_forced: bool = False) -> None:
         """Show what is new of the session, at most twice a second unless forced."""
