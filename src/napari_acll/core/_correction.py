@@ -62,6 +62,11 @@ class Correction:
     note : str
         Anything else.
 
+    Raises
+    ------
+    ValueError
+        If there is no such kind.
+
     Examples
     --------
     >>> Correction(kind=CorrectionKind.SWAP, name="AVAL", new_name="AVAR", from_index=7).sentence()
@@ -74,6 +79,9 @@ class Correction:
     from_index: int = -1
     at_s: float = float("nan")
     note: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", CorrectionKind(self.kind))  # "swap" will do
 
     def sentence(self) -> str:
         """Return what it says, for people."""

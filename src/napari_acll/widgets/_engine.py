@@ -48,7 +48,7 @@ class LiveEngine(QObject):
     event_happened = Signal(str, str)
     failed = Signal(str)
     neuron_picked = Signal(int)
-    chosen_changed = Signal()
+    chosen_changed = Signal(object)
 
     def __init__(
         self, viewer: "napari.viewer.Viewer", *, build: SessionBuilder = build_live_session
@@ -85,7 +85,7 @@ class LiveEngine(QObject):
         chosen = frozenset(numbers)
         if chosen != self._chosen:
             self._chosen = chosen
-            self.chosen_changed.emit()
+            self.chosen_changed.emit(chosen)
 
     def go_to(self, class_number: int) -> None:
         """Move the viewer to where a neuron is in the volume on screen, if it is there."""
