@@ -1,7 +1,7 @@
 """The corrections of a session, as a list."""
 
 from qtpy.QtCore import QSize
-from qtpy.QtGui import QPalette
+from qtpy.QtGui import QBrush, QPalette
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from napari_acll.core import Corrections
@@ -39,5 +39,5 @@ class CorrectionList(QListWidget):
             item.setToolTip(made.sentence())
             if not any(made is one for one in holding):
                 faint = self.palette().color(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Text)
-                item.setForeground(faint)
+                item.setForeground(QBrush(faint))
             self.addItem(item)
