@@ -10,6 +10,7 @@ from napari_acll.core import (
     AcllSettings,
     ChannelAlignment,
     DropPolicy,
+    LabelSettings,
     NeuronTable,
     RunSettings,
     TraceSettings,
@@ -36,7 +37,9 @@ class Bench:
         self.labeler = GatedLabeler()
         self.n_allowed = 0
         self.engine.build = self._build
-        settings = AcllSettings(run=RunSettings(drop_policy=DropPolicy.BLOCK))
+        settings = AcllSettings(
+            run=RunSettings(drop_policy=DropPolicy.BLOCK), label=LabelSettings(batch_size=1)
+        )
         self.engine.start(RunRequest(recording="fake", settings=settings, out=None))
         self.go_on(1)
 
@@ -323,7 +326,7 @@ def test_go_to_moves_the_viewer_to_the_plane_of_the_neuron(bench):
     bench.engine.go_to(RIBL + 1)
     viewer = bench.engine.layers._viewer()
     assert viewer.dims.point[-3] == pytest.approx(2.5, abs=0.51)
-    assert viewer.camera.center[-2:] == pytest.approx((9 * 0.5, 15 * 0.5))
+    assert viewer.scene.camera.center[-2:] == pytest.approx((9 * 0.5, 15 * 0.5))
 
 
 def test_names_that_are_on_already_are_only_switched_off_together():

@@ -139,7 +139,7 @@ class LiveLayers:
             return
         z, y, x = np.asarray(centroid_px) * np.asarray(self._grid.stored_voxel_size_um())
         viewer.dims.set_point(viewer.dims.ndim - 3, float(z))
-        viewer.camera.center = (float(z), float(y), float(x))
+        viewer.scene.camera.center = (float(z), float(y), float(x))
 
     def _apply_alignment(self) -> None:
         layer = self._present("activity")
