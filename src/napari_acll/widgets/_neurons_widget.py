@@ -254,8 +254,9 @@ class NeuronsWidget(QWidget):
             dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
             dialog.setWindowTitle("Rename a neuron")
             dialog.setLabelText(f"What is called {name} from the next volume on is:")
-            dialog.setComboBoxItems([other for other in self._neurons().names if other != name])
+            dialog.setComboBoxItems(list(self._neurons().names))
             dialog.setComboBoxEditable(True)
+            dialog.setTextValue(name)  # so that Return alone changes nothing
             dialog.textValueSelected.connect(lambda text, name=name: self._rename(name, text))
             dialog.open()
 
