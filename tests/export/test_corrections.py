@@ -53,8 +53,7 @@ def test_a_line_that_a_crash_cut_short_is_left_out_and_gone_on_after(tmp_path):
     again = ZarrSessionWriter.resume(tmp_path / "a.acll")
     again.write_corrections([UNDO])
     again.close(state="finished")
-    kept = SavedSession.open(tmp_path / "a.acll").corrections()
-    assert (kept[0], kept[-1]) == (SWAP, UNDO)
+    assert SavedSession.open(tmp_path / "a.acll").corrections() == [SWAP, UNDO]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from napari_acll.export._store import sync
 
+_BLOCK_BYTES = 4096
 _LINE_BREAKS = str.maketrans("\r\n\0", "   ")
 
 
@@ -16,7 +17,7 @@ class TableFile:
     Parameters
     ----------
     path : Path
-        The file. One that a crash cut short is gone on with in a new line.
+        The file. Of one that a crash cut short, the last line goes.
     columns : sequence of str
         Its first line.
     is_synced : bool
@@ -36,14 +37,10 @@ class TableFile:
         OSError
             If the file cannot be written.
         """
-        is_new = not self._path.exists()
-        text = "".join(lines)
+        n_bytes = _whole_bytes(self._path)
+        text = "".join(lines) if n_bytes else self._header + "".join(lines)
         with self._path.open("ab") as file:
-            n_bytes = file.seek(0, 2)
-            if is_new or not n_bytes:
-                text = self._header + text
-            elif not _ends_with_line(self._path):
-                text = "\n" + text
+            file.truncate(n_bytes)
             try:
                 file.write(text.encode())
                 file.flush()
@@ -86,12 +83,22 @@ def read_table(path: Path, columns: Sequence[str]) -> list[list[str]]:
     header, *lines = text[: text.rfind("\n") + 1].split("\n")
     if header and header.split(",") != list(columns):
         raise ValueError(f"{path.name} begins with {header[:80]!r}")
-    return [row for row in csv.reader(lines) if len(row) == len(columns)]
+    # each line by itself: a quote that a crash left open must not swallow what follows
+    rows = [row for line in lines for row in csv.reader([line])]
+    return [row for row in rows if len(row) == len(columns)]
 
 
-def _ends_with_line(path: Path) -> bool:
+def _whole_bytes(path: Path) -> int:
+    """Return how long a file is without a last line that is not complete."""
+    if not path.exists():
+        return 0
     with path.open("rb") as file:
-        if file.seek(0, 2) == 0:
-            return True
-        file.seek(-1, 2)
-        return file.read(1) == b"\n"
+        n_bytes = file.seek(0, 2)
+        while n_bytes:
+            n_before = max(0, n_bytes - _BLOCK_BYTES)
+            file.seek(n_before)
+            end = file.read(n_bytes - n_before).rfind(b"\n")
+            if end >= 0:
+                return n_before + end + 1
+            n_bytes = n_before
+    return 0
