@@ -16,8 +16,8 @@ import time
 import numpy as np
 
 from napari_acll.core import (
+    Corrections,
     NeuronTable,
-    PinnedNames,
     SteadyClock,
     TraceSample,
     VolumeStatus,
@@ -64,7 +64,7 @@ def measure(n_samples: int, *, is_busy: bool) -> None:
     publishing = Publishing(
         [publisher],
         neurons=NeuronTable.numbered(N_NEURONS),
-        pins=PinnedNames(),
+        corrections=Corrections(NeuronTable.numbered(N_NEURONS)),
         clock=SteadyClock(),
         deadlines=deadlines,
         tell=lambda _: None,

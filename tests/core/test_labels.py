@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_acll.core import Detections, LabeledVolume, VolumeSpec, VoxelGrid
+from napari_acll.core import Detections, LabeledVolume, NeuronTable, VolumeSpec, VoxelGrid
 
 SPEC = VolumeSpec(grid=VoxelGrid.as_stored((1, 2, 3), (1.0, 1.0, 1.0)), period_s=0.6)
 
@@ -31,3 +31,12 @@ def test_labels_take_the_smallest_type_that_holds_all_neurons(n_neurons, dtype):
 
 def test_nothing_detected_is_an_empty_table():
     assert len(Detections.none()) == 0
+
+
+def test_a_name_is_in_doubt_where_the_other_side_may_well_be_right():
+    neurons = NeuronTable(("AVAL", "AVAR", "RIBL", "OLLR"))
+    found = labeled([1, 2, 3]).detections
+    found.candidate_neuron[:, :2] = [[1, 2], [2, 1], [3, 4]]
+    found.candidate_probability[:, :2] = [[0.7, 0.2], [0.9, 0.05], [0.6, 0.4]]
+    assert found.side_doubt(neurons).tolist() == [True, False, False, False]
+    assert not Detections.none().side_doubt(neurons).any()

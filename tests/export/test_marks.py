@@ -80,8 +80,24 @@ def test_a_line_that_a_crash_cut_short_is_left_out_and_gone_on_after(tmp_path):
     writer.write_marks([ARMED])
     writer.close(state="finished")
     names = [mark.name for mark in SavedSession.open(tmp_path / "a.acll").marks()]
-    assert names[0] == "light"
-    assert names[-1] == "armed"
+    assert names == ["light", "armed"]
+
+
+def test_a_quoted_note_that_a_crash_cut_short_swallows_nothing_that_follows(writer, folder):
+    writer.write_marks([SPEED, LIGHT])
+    table = folder / "marks.csv"
+    content = table.read_bytes()
+    table.write_bytes(content[:-8])
+    writer.write_marks([ARMED])
+    assert [mark.name for mark in SavedSession.open(folder).marks()] == ["speed", "armed"]
+    table.write_bytes(content[:-8] + b"\n" + content.split(b"\n")[1] + b"\n")
+    assert SavedSession.open(folder).marks()[-1].name == "speed"
+
+
+def test_a_header_that_a_crash_cut_short_is_written_again(writer, folder):
+    (folder / "marks.csv").write_bytes(b"at_s,ti")
+    writer.write_marks([SPEED])
+    assert [mark.name for mark in SavedSession.open(folder).marks()] == ["speed"]
 
 
 def test_line_breaks_in_a_note_do_not_break_the_table(writer, folder):

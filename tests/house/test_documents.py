@@ -85,6 +85,12 @@ def test_a_session_can_be_run_with_a_labeler_of_ones_own(tmp_path, capsys):
     assert "6 volumes in" in capsys.readouterr().out
 
 
+def test_names_can_be_corrected_from_python(tmp_path, capsys):
+    script = runpy.run_path(str(EXAMPLES / "correct_names.py"))
+    script["main"]("simulated:volumes=6", str(tmp_path / "corrected.acll"))
+    assert "AVAL and AVAR are swapped" in capsys.readouterr().out
+
+
 class TestTheLabelerOfTheExample(LabelerContract):
     """The example is a labeler as good as any."""
 

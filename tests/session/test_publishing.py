@@ -9,6 +9,8 @@ from tests.session.test_session import PATIENCE_S, make_session, run, wait_for
 from napari_acll.core import (
     AcllSettings,
     ChannelAlignment,
+    Correction,
+    CorrectionKind,
     DropPolicy,
     PublishMode,
     PublishSettings,
@@ -103,8 +105,8 @@ def test_skipped_and_lost_volumes_are_published_as_such():
 def test_names_that_a_person_pinned_are_published_as_pinned():
     publisher = MemoryPublisher()
     session = make_session(FakeSource(range(2)), publishers=[publisher])
-    session.pins.pin("AVAR", "RIBL")
-    session.pins.unpin("RIBL")
+    for kind, name in (("pin", "AVAR"), ("pin", "RIBL"), ("unpin", "RIBL")):
+        session.correct(Correction(kind=CorrectionKind(kind), name=name))
     run(session)
     assert [sample.is_pinned.tolist() for sample in publisher.samples] == [
         [False, True, False]

@@ -11,6 +11,8 @@ from tests.session.test_build import SizeLabeler
 from napari_acll.core import (
     AcllSettings,
     Backfill,
+    Correction,
+    CorrectionKind,
     RecordingError,
     SessionError,
     SourceSettings,
@@ -122,6 +124,37 @@ def test_it_goes_on_where_it_stood_and_ends_like_an_undisturbed_one(
     assert session.counters.n_traced == N_VOLUMES
     np.testing.assert_array_equal(session.store.ratio.T, expected.read("ratio"))
     assert any(event["kind"] == "resumed" for event in saved.events())
+
+
+def test_corrections_of_before_the_interruption_hold_on_and_can_still_be_undone(
+    recordings, tmp_path
+):
+    expected = undisturbed("nd2", recordings, tmp_path / "plain.acll")
+    session = build_session(
+        path_of("nd2", recordings), settings=settings_for("nd2"), out=tmp_path / "a.acll"
+    )
+    one, other = session.neurons.names[:2]
+    swap = Correction(kind=CorrectionKind.SWAP, name=one, new_name=other)
+    session.correct(swap)
+    run_to_end(session)
+    for n_done in (6, 4):
+        cut(tmp_path / "a.acll", n_done)
+        run_to_end(resume_session(tmp_path / "a.acll"))
+    saved = SavedSession.open(tmp_path / "a.acll")
+    swapped = expected.read("ratio")[:, [1, 0, *range(2, 20)]]
+    np.testing.assert_array_equal(saved.read("ratio"), swapped)
+    cut(tmp_path / "a.acll", 7)
+    resumed = resume_session(tmp_path / "a.acll")
+    assert [made.name for made in resumed.corrections.holding] == [one]
+    resumed.undo_correction()
+    run_to_end(resumed)
+    saved = SavedSession.open(tmp_path / "a.acll")
+    np.testing.assert_array_equal(saved.read("ratio")[:7], swapped[:7])
+    np.testing.assert_array_equal(saved.read("ratio")[7:], expected.read("ratio")[7:])
+    assert [(made.kind, made.from_index) for made in saved.corrections()] == [
+        ("swap", 0),
+        ("undo", 7),
+    ]
 
 
 @pytest.mark.parametrize("kind", ["simulated", "growing-nd2"])

@@ -4,11 +4,13 @@ import pytest
 
 from napari_acll.core import (
     ChannelAlignment,
+    Correction,
+    CorrectionKind,
     SessionError,
     StageTimings,
     VolumeStatus,
 )
-from napari_acll.session._outbox import Aligned, Event, Skipped, Traced
+from napari_acll.session._outbox import Aligned, Corrected, Event, Skipped, Traced
 from napari_acll.session._sink import Patience, Sink
 from napari_acll.testing import MemoryWriter, fake_labeled, fake_volume
 from napari_acll.testing._session import fake_sample
@@ -168,11 +170,13 @@ def test_more_than_fits_even_without_label_maps_makes_it_full():
     assert bench.writer.order == [0, 1, 2]
 
 
-def test_the_fallback_folder_gets_all_that_waits_and_the_alignment():
+def test_the_fallback_folder_gets_all_that_waits_and_alignment_and_corrections():
     other = MemoryWriter()
     bench = Bench(fallback=lambda: other)
     alignment = ChannelAlignment(dx_um=1.0)
+    correction = Correction(kind=CorrectionKind.PIN, name="AVAL", from_index=0)
     bench.sink.put(Aligned(alignment))
+    bench.sink.put(Corrected(correction))
     bench.sink.put(traced(0))
     bench.writer.error = full_disk()
     bench.sink.put(traced(1))
@@ -184,7 +188,8 @@ def test_the_fallback_folder_gets_all_that_waits_and_the_alignment():
     assert bench.writer.state == "failed"
     assert other.order == [1, 2]
     assert other.alignments == [alignment]
-    assert bench.sink.n_kept == 4
+    assert other.corrections == [correction]
+    assert bench.sink.n_kept == 5
     assert any("goes on in another place" in event.message for event in bench.told)
 
 

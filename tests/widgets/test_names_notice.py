@@ -5,7 +5,7 @@ import pytest
 
 from napari_acll.core import AcllError, NeuronTable
 from napari_acll.widgets import _calibrate_names
-from napari_acll.widgets._neuron_table import NeuronTableModel
+from napari_acll.widgets._neuron_model import NeuronTableModel
 from napari_acll.widgets._status_panel import BAD, FLAGGED, GOOD, StatusPanel, names_sentence
 
 

@@ -1,10 +1,14 @@
 """Types, settings, protocols and errors that all stages share; numpy and pydantic only."""
 
 from napari_acll.core._alignment import AlignmentOrigin, ChannelAlignment
+from napari_acll.core._corrected import corrected
+from napari_acll.core._correction import Correction, CorrectionKind, CorrectionState
+from napari_acll.core._corrections import Corrections
 from napari_acll.core._deadlines import DeadlineReport, Durations
 from napari_acll.core._errors import (
     AcllError,
     AlignmentError,
+    CorrectionError,
     ModelError,
     NotBegunError,
     PluginError,
@@ -34,7 +38,7 @@ from napari_acll.core._protocols import (
     TraceEstimator,
     VolumeSource,
 )
-from napari_acll.core._published import PinnedNames, PublishedSample
+from napari_acll.core._published import PublishedSample
 from napari_acll.core._settings import (
     AcllSettings,
     AlignmentSettings,
@@ -56,6 +60,7 @@ from napari_acll.core._settings import (
 from napari_acll.core._state import SessionCounters, SessionState, StageTimings
 from napari_acll.core._steady_clock import SteadyClock
 from napari_acll.core._trace import TraceSample, TraceStore, VolumeStatus
+from napari_acll.core._trace_quality import NeuronMeasures, TraceQuality
 from napari_acll.core._trust import calibration_label, calibration_notice
 from napari_acll.core._volume import Volume, VolumeArray, VolumeSpec, VoxelGrid
 
@@ -72,6 +77,11 @@ __all__ = [
     "AnimalInfo",
     "Backfill",
     "ChannelAlignment",
+    "Correction",
+    "CorrectionError",
+    "CorrectionKind",
+    "CorrectionState",
+    "Corrections",
     "CropSettings",
     "DeadlineReport",
     "Detections",
@@ -86,10 +96,10 @@ __all__ = [
     "MarkChannel",
     "MarkSettings",
     "ModelError",
+    "NeuronMeasures",
     "NeuronTable",
     "NotBegunError",
     "Pace",
-    "PinnedNames",
     "PluginError",
     "PreprocessSettings",
     "PublishMode",
@@ -111,6 +121,7 @@ __all__ = [
     "StageTimings",
     "SteadyClock",
     "TraceEstimator",
+    "TraceQuality",
     "TraceSample",
     "TraceSettings",
     "TraceStore",
@@ -122,6 +133,7 @@ __all__ = [
     "VoxelGrid",
     "calibration_label",
     "calibration_notice",
+    "corrected",
     "load_stage",
     "stage_names",
 ]

@@ -41,6 +41,10 @@ class SessionError(AcllError):
     exit_code = 6
 
 
+class CorrectionError(SessionError):
+    """A correction of names makes no sense for the model, or came when the session was over."""
+
+
 class AlignmentError(AcllError):
     """A channel alignment file cannot be read or does not fit the recording."""
 

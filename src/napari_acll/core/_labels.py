@@ -67,6 +67,24 @@ class Detections:
         chance = np.where(is_other, self.candidate_probability, 0.0).sum(axis=1)
         return np.asarray(chance, np.float32)
 
+    def side_doubt(self, neurons: NeuronTable) -> NDArray[np.bool_]:
+        """Return which names may well be those of the other body side.
+
+        Parameters
+        ----------
+        neurons : NeuronTable
+            The neurons of the model that gave the names.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_neurons,)
+            Where the name was given and the other side has at least `SIDE_DOUBT`.
+        """
+        has_doubt = np.zeros(len(neurons), np.bool_)
+        is_doubtful = self.side_swap_probability(neurons) >= SIDE_DOUBT
+        has_doubt[self.neuron[is_doubtful & (self.neuron > 0)] - 1] = True
+        return has_doubt
+
     @classmethod
     def none(cls) -> "Detections":
         """Return the table of a volume in which nothing was detected."""

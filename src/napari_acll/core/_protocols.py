@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from napari_acll.core._alignment import ChannelAlignment
+from napari_acll.core._correction import Correction
 from napari_acll.core._labels import LabeledVolume
 from napari_acll.core._marks import Mark
 from napari_acll.core._neurons import NeuronTable
@@ -196,6 +197,10 @@ class SessionWriter(Protocol):
 
     def write_marks(self, marks: Sequence[Mark]) -> None:
         """Keep marks of behavior and stimuli, in the order in which they came."""
+        ...
+
+    def write_corrections(self, corrections: Sequence[Correction]) -> None:
+        """Keep what a person corrected in the names of the volumes that come next."""
         ...
 
     def close(self, *, state: str) -> None:

@@ -1,7 +1,5 @@
 """What other programs are told about one timepoint."""
 
-import threading
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,39 +69,3 @@ class PublishedSample:
             confidence=np.zeros(0, np.float32),
             is_pinned=np.zeros(0, np.bool_),
         )
-
-
-class PinnedNames:
-    """The names that a person has fixed; set by any thread, read by any other.
-
-    Examples
-    --------
-    >>> pins = PinnedNames()
-    >>> pins.pin("AVAL")
-    >>> pins.flags(("AVAL", "AVAR")).tolist()
-    [True, False]
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._names: frozenset[str] = frozenset()
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The pinned names of this moment."""
-        return self._names
-
-    def pin(self, *names: str) -> None:
-        """Pin names, beside those that are pinned already."""
-        with self._lock:
-            self._names |= set(names)
-
-    def unpin(self, *names: str) -> None:
-        """Let go of names; those that are not pinned are none of its business."""
-        with self._lock:
-            self._names -= set(names)
-
-    def flags(self, names: Iterable[str]) -> NDArray[np.bool_]:
-        """Return for each name whether it is pinned, shape `(n,)`."""
-        pinned = self._names
-        return np.array([name in pinned for name in names], np.bool_)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_acll.core import VolumeStatus
+from napari_acll.export._corrections import CORRECTION_COLUMNS, correction_lines
 from napari_acll.export._layout import TIMEPOINTS_PER_CHUNK
 from napari_acll.export._marks import MARK_COLUMNS, mark_lines
 from napari_acll.export._output import new_file
 from napari_acll.export._saved_session import SavedSession
+from napari_acll.export._table_file import header_line
 
 CSV_COLUMNS = (
     "volume_index",
@@ -43,7 +45,7 @@ def export_csv(saved: SavedSession, out: str | Path, *, overwrite: bool = False)
     """Write the traces as one row per volume and neuron of the model.
 
     If the session has marks of behavior or stimuli, they follow in a table of their own: beside
-    `traces.csv` it is `traces.marks.csv`.
+    `traces.csv` it is `traces.marks.csv`. So do corrections of names, in `traces.corrections.csv`.
 
     Fields are empty where a neuron is absent or a volume was skipped, lost or unlabelable.
     Numbers have a decimal point and lines end in a line feed everywhere; values are the shortest
@@ -72,16 +74,22 @@ def export_csv(saved: SavedSession, out: str | Path, *, overwrite: bool = False)
         file.write(",".join(CSV_COLUMNS) + "\n")
         for text in _blocks(saved):
             file.write(text)
-    _export_marks(saved, Path(out), overwrite=overwrite)
+    for name, columns, lines in (
+        ("marks", MARK_COLUMNS, mark_lines(saved.marks())),
+        ("corrections", CORRECTION_COLUMNS, correction_lines(saved.corrections())),
+    ):
+        beside = Path(out).with_suffix(f".{name}{Path(out).suffix}")
+        _export_table(beside, columns, lines, overwrite=overwrite)
 
 
-def _export_marks(saved: SavedSession, out: Path, *, overwrite: bool) -> None:
-    marks = saved.marks()
-    if not marks:
+def _export_table(
+    out: Path, columns: Sequence[str], lines: Iterable[str], *, overwrite: bool
+) -> None:
+    text = "".join(lines)
+    if not text:
         return
-    with new_file(out.with_suffix(f".marks{out.suffix}"), overwrite=overwrite) as partial:
-        lines = [",".join(MARK_COLUMNS) + "\n", *mark_lines(marks)]
-        partial.write_text("".join(lines), encoding="utf-8", newline="")
+    with new_file(out, overwrite=overwrite) as partial:
+        partial.write_text(header_line(columns) + text, encoding="utf-8", newline="")
 
 
 def _blocks(saved: SavedSession) -> Iterator[str]:

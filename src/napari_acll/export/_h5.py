@@ -1,11 +1,13 @@
 """Traces as one HDF5 file, with the original's `signal` in it."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_acll.export._corrections import CORRECTION_COLUMNS
 from napari_acll.export._layout import DETECTION_ARRAYS, SAMPLE_ARRAYS, STATUS, TIME_ARRAYS
 from napari_acll.export._marks import MARK_COLUMNS
 from napari_acll.export._output import new_file
@@ -14,7 +16,13 @@ from napari_acll.export._saved_session import SavedSession
 if TYPE_CHECKING:
     import h5py
 
-_MARK_DTYPES = {"at_s": "f8", "time_s": "f8", "volume_index": "i4", "value": "f8"}
+_NUMBERS = {
+    "at_s": "f8",
+    "time_s": "f8",
+    "volume_index": "i4",
+    "value": "f8",
+    "from_index": "i4",
+}
 
 
 def export_h5(saved: SavedSession, out: str | Path, *, overwrite: bool = False) -> None:
@@ -53,7 +61,8 @@ def export_h5(saved: SavedSession, out: str | Path, *, overwrite: bool = False) 
         file.create_dataset(STATUS.name, data=saved.status, track_times=False)
         file[STATUS.name].attrs["about"] = STATUS.about
         _write_detections(file, saved)
-        _write_marks(file, saved)
+        _write_table(file, "marks", MARK_COLUMNS, saved.marks())
+        _write_table(file, "corrections", CORRECTION_COLUMNS, saved.corrections())
 
 
 def _write_header(file: "h5py.File", saved: SavedSession) -> None:
@@ -85,12 +94,13 @@ def _write_detections(file: "h5py.File", saved: SavedSession) -> None:
         table[spec.name].attrs["about"] = spec.about
 
 
-def _write_marks(file: "h5py.File", saved: SavedSession) -> None:
-    table = file.create_group("marks")
-    marks = saved.marks()
-    for name in MARK_COLUMNS:
-        column = [getattr(mark, name) for mark in marks]
-        dtype = _MARK_DTYPES.get(name) or _text()
+def _write_table(
+    file: "h5py.File", group: str, columns: Sequence[str], rows: Sequence[object]
+) -> None:
+    table = file.create_group(group)
+    for name in columns:
+        column = [getattr(row, name) for row in rows]
+        dtype = _NUMBERS.get(name) or _text()
         table.create_dataset(name, data=column, dtype=dtype, track_times=False)
 
 

@@ -15,6 +15,7 @@ from zarr.storage import LocalStore
 from napari_acll.core import (
     AcllSettings,
     ChannelAlignment,
+    Correction,
     Detections,
     Mark,
     NeuronTable,
@@ -22,6 +23,7 @@ from napari_acll.core import (
     VolumeStatus,
     calibration_label,
 )
+from napari_acll.export._corrections import CORRECTIONS_FILE, read_corrections
 from napari_acll.export._layout import (
     ALIGNMENT_FILE,
     DETECTION_ARRAYS,
@@ -333,6 +335,17 @@ class SavedSession:
         with as_damage(self.path):
             marks = read_marks(self.path / MARKS_FILE)
         return with_times(marks, self._detail("clock", "zero_at_s", float("nan")))
+
+    def corrections(self) -> list[Correction]:
+        """Return what a person corrected, in order; undoing and redoing are corrections, too.
+
+        Raises
+        ------
+        SessionError
+            If the table of corrections is damaged.
+        """
+        with as_damage(self.path):
+            return read_corrections(self.path / CORRECTIONS_FILE)
 
     @property
     def deadlines(self) -> Mapping[str, object]:

@@ -37,7 +37,7 @@ def replace_bytes(path: Path, data: bytes | memoryview, *, is_synced: bool = Fal
         with partial.open("wb") as file:
             file.write(data)
             if is_synced:
-                _sync(file)
+                sync(file)
         replace_file(partial, path)
     except OSError:
         partial.unlink(missing_ok=True)
@@ -69,10 +69,11 @@ def overwrite_bytes(path: Path, offset: int, data: bytes, *, is_synced: bool = F
         file.seek(offset)
         file.write(data)
         if is_synced:
-            _sync(file)
+            sync(file)
 
 
-def _sync(file: BinaryIO) -> None:
+def sync(file: BinaryIO) -> None:
+    """Wait until the disk has what was written to a file."""
     file.flush()
     os.fsync(file.fileno())
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from napari_acll.core import (
     ChannelAlignment,
+    Correction,
     LabeledVolume,
     Mark,
     SessionError,
@@ -18,6 +19,11 @@ from napari_acll.core import (
     VolumeStatus,
 )
 from napari_acll.export._arrays import SessionArrays
+from napari_acll.export._corrections import (
+    CORRECTION_COLUMNS,
+    CORRECTIONS_FILE,
+    correction_lines,
+)
 from napari_acll.export._header import SessionHeader, now_iso
 from napari_acll.export._layout import (
     ALIGNMENT_FILE,
@@ -29,9 +35,10 @@ from napari_acll.export._layout import (
     SESSION_FILE,
 )
 from napari_acll.export._lock import WriterLock
-from napari_acll.export._marks import MARKS_FILE, MarksFile
+from napari_acll.export._marks import MARK_COLUMNS, MARKS_FILE, mark_lines
 from napari_acll.export._restore import arrays_of, read_header, restore
 from napari_acll.export._store import append_bytes, replace_bytes, replace_file
+from napari_acll.export._table_file import TableFile
 
 
 def check_new_session(path: Path) -> None:
@@ -99,7 +106,8 @@ class ZarrSessionWriter:
         self._arrays = arrays
         self._last_index = n_timepoints - 1
         self._is_closed = False
-        self._marks = MarksFile(path / MARKS_FILE)
+        self._marks = TableFile(path / MARKS_FILE, MARK_COLUMNS)
+        self._corrections = TableFile(path / CORRECTIONS_FILE, CORRECTION_COLUMNS, is_synced=True)
         (path / EVENTS_FILE).touch()
 
     @classmethod
@@ -264,7 +272,23 @@ class ZarrSessionWriter:
             If they cannot be written.
         """
         with self._naming_what_is_safe():
-            self._marks.write(marks)
+            self._marks.append(mark_lines(marks))
+
+    def write_corrections(self, corrections: Sequence[Correction]) -> None:
+        """Keep corrections of names; after return they survive a power cut.
+
+        Parameters
+        ----------
+        corrections : sequence of Correction
+            In the order in which they were made, before the volumes that they change.
+
+        Raises
+        ------
+        SessionError
+            If they cannot be written.
+        """
+        with self._naming_what_is_safe():
+            self._corrections.append(correction_lines(corrections))
 
     def close(self, *, state: str) -> None:
         """Finish the session; a second call does nothing.

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from napari_acll.core import (
     AcllError,
     Backfill,
+    Corrections,
     Labeler,
     RereadableSource,
     StageTimings,
     TraceEstimator,
+    TraceQuality,
     TraceStore,
     Volume,
     VolumeSource,
@@ -49,7 +51,9 @@ class Backfilling:
         Knows the alignment, once anything is to be done here.
     queue : VolumeQueue
         Is there time?
-    outbox, store, tally : Outbox, TraceStore, Tally
+    corrections : Corrections
+        Change the names, by what held for a volume when it was skipped.
+    outbox, store, quality, tally : Outbox, TraceStore, TraceQuality, Tally
         Where results go.
     tolerance : Tolerance
         Says when stages failed too often; a volume on which one fails stays skipped.
@@ -62,8 +66,10 @@ class Backfilling:
     trace_estimator: TraceEstimator
     calibration: Calibration
     queue: VolumeQueue
+    corrections: Corrections
     outbox: Outbox
     store: TraceStore
+    quality: TraceQuality
     tally: Tally
     tolerance: Tolerance
     _waiting: deque[int] = field(default_factory=deque, init=False)
@@ -125,7 +131,7 @@ class Backfilling:
         read_s = time.perf_counter() - began_s
         volume = self.preprocessor.apply(stored)
         preprocess_s = time.perf_counter() - began_s - read_s
-        labeled = self.labeler.label([volume])[0]
+        labeled = self.corrections.apply(self.labeler.label([volume])[0])
         label_s = time.perf_counter() - began_s - read_s - preprocess_s
         sample = self.trace_estimator.estimate(volume, labeled, self.calibration.settle())
         if sample.status is VolumeStatus.TRACED:
@@ -140,6 +146,7 @@ class Backfilling:
             total_s=total_s,
         )
         self.store.append(sample)
+        self.quality.add(sample)
         self.tally.count(VolumeStatus.BACKFILLED)
         self.outbox.put(Traced(sample, labeled, timings))
         self._n_done += 1

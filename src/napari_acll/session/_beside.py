@@ -1,20 +1,23 @@
-"""What goes on beside the main line of a session: publishing, marks, deadlines."""
+"""What goes on beside the main line of a session: publishing, marks, corrections, deadlines."""
 
 from collections.abc import Sequence
 
 from napari_acll.core import (
     AcllSettings,
+    Correction,
+    Corrections,
     DeadlineReport,
     Mark,
     MarkChannel,
     NeuronTable,
     Pace,
-    PinnedNames,
     Publisher,
     SessionError,
     SteadyClock,
+    TraceQuality,
     VolumeSource,
 )
+from napari_acll.session._correcting import Correcting
 from napari_acll.session._deadline_monitor import DeadlineMonitor
 from napari_acll.session._latest import Latest, Mailbox
 from napari_acll.session._marking import Marking
@@ -35,7 +38,7 @@ class Beside:
     neurons : NeuronTable
         The neurons of the model.
     outbox : Outbox
-        Gets events and marks.
+        Gets events, marks and corrections.
     publishers : sequence of Publisher
         Who sends samples.
     mark_channels : sequence of MarkChannel
@@ -55,7 +58,9 @@ class Beside:
         runs = source.is_live or settings.run.pace is Pace.RECORDED
         clock = SteadyClock()
         self._outbox = outbox
-        self.pins = PinnedNames()
+        self.corrections = Corrections(neurons)
+        self.correcting = Correcting(self.corrections, outbox=outbox, clock=clock)
+        self.quality = TraceQuality(neurons, source.spec.grid.stored_voxel_size_um())
         self.recording_clock = RecordingClock(is_running=runs)
         self.deadlines = DeadlineMonitor(
             source.spec.period_s if runs else None,
@@ -65,7 +70,7 @@ class Beside:
         self.publishing = Publishing(
             publishers,
             neurons=neurons,
-            pins=self.pins,
+            corrections=self.corrections,
             clock=clock,
             deadlines=self.deadlines,
             tell=outbox.put,
@@ -101,9 +106,51 @@ class SessionSides:
         return self._beside.deadlines.report()
 
     @property
-    def pins(self) -> PinnedNames:
-        """The names that a person has fixed; whoever fixes them sets them here."""
-        return self._beside.pins
+    def corrections(self) -> Corrections:
+        """What was corrected so far, and what of it holds; to be read, `correct` adds to it."""
+        return self._beside.corrections
+
+    @property
+    def quality(self) -> TraceQuality:
+        """How far each trace can be trusted by now."""
+        return self._beside.quality
+
+    def correct(self, correction: Correction) -> None:
+        """Correct names from the next volume on; waits for nothing, from any thread.
+
+        What was decided before stays as it is.
+
+        Parameters
+        ----------
+        correction : Correction
+            What is pinned, muted, renamed or swapped; the session sets its volume and time.
+
+        Raises
+        ------
+        CorrectionError
+            If its names make no sense for this model, or the session is over.
+        """
+        self._beside.correcting.add(correction)
+
+    def undo_correction(self) -> None:
+        """Take back the last correction that holds, from the next volume on.
+
+        Raises
+        ------
+        CorrectionError
+            If there is none, or the session is over.
+        """
+        self._beside.correcting.undo()
+
+    def redo_correction(self) -> None:
+        """Let the correction that was undone last hold again, from the next volume on.
+
+        Raises
+        ------
+        CorrectionError
+            If there is nothing to redo, or the session is over.
+        """
+        self._beside.correcting.redo()
 
     def mark(
         self, name: str, value: float = float("nan"), *, note: str = "", channel: str = "script"

@@ -8,12 +8,14 @@ from itertools import groupby, takewhile
 from napari_acll.core import (
     Backfill,
     ChannelAlignment,
+    Corrections,
     IdentityFilter,
     LabeledVolume,
     Labeler,
     SessionState,
     StageTimings,
     TraceEstimator,
+    TraceQuality,
     TraceSample,
     TraceStore,
     Volume,
@@ -94,6 +96,8 @@ class Computation:
         Where volumes come from and where results go.
     publishing, deadlines : Publishing, DeadlineMonitor
         Get each sample, and how long it took.
+    corrections, quality : Corrections, TraceQuality
+        Change the names of each volume, and measure its values.
     store, mailbox, tally : TraceStore, Mailbox, Tally
         What others look at.
     ladder : DegradeLadder
@@ -119,6 +123,8 @@ class Computation:
     outbox: Outbox
     publishing: Publishing
     deadlines: DeadlineMonitor
+    corrections: Corrections
+    quality: TraceQuality
     store: TraceStore
     mailbox: Mailbox
     tally: Tally
@@ -150,6 +156,8 @@ class Computation:
             calibration=self.calibration,
             queue=self.queue,
             outbox=self.outbox,
+            corrections=self.corrections,
+            quality=self.quality,
             store=self.store,
             tally=self.tally,
             tolerance=Tolerance(self.max_failures),
@@ -157,7 +165,8 @@ class Computation:
 
     def resume(self, resumption: Resumption) -> None:
         """Go on where an interrupted session stood."""
-        resumption.fill(self.store, self.tally)
+        resumption.fill(self.store, self.tally, self.quality)
+        self.corrections.restore(resumption.corrections, next_index=resumption.first_index)
         self.backfilling.note(resumption.gaps)
         self._resumed = resumption.how
 
@@ -286,7 +295,7 @@ class Computation:
         self.enter(SessionState.RUNNING)
 
     def _trace(self, item: _Labeled) -> None:
-        arrival, labeled = item.arrival, item.labeled
+        arrival, labeled = item.arrival, self.corrections.apply(item.labeled)
         self.doing = f"Tracing volume {arrival.volume.index}"
         began_s = time.perf_counter()
         sample = self._sample(arrival.volume, labeled)
@@ -319,6 +328,7 @@ class Computation:
         self, volume: Volume, labeled: LabeledVolume, sample: TraceSample, timings: StageTimings
     ) -> None:
         self.store.append(sample)
+        self.quality.add(sample)
         self.tally.count(sample.status)
         if self.ladder.shows:
             self.mailbox.put(Latest(volume, labeled, sample, timings))

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_acll.core import (
     ChannelAlignment,
+    Correction,
     LabeledVolume,
     Labeler,
     Mark,
@@ -89,6 +90,17 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True)
+class Corrected:
+    """A correction of names."""
+
+    correction: Correction
+
+    def hand_to(self, writer: SessionWriter) -> None:
+        """Give it to a writer."""
+        writer.write_corrections([self.correction])
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened."""
 
@@ -131,7 +143,7 @@ _MOST_MARKS = 100_000
 class Outbox:
     """A bounded queue from the labeling thread to the writing thread; nothing in it is dropped.
 
-    Marks do not wait for room, so that a key press never does: far too many are dropped.
+    What a person does (marks, corrections) does not wait for room: far too many marks are dropped.
 
     Parameters
     ----------
@@ -151,6 +163,14 @@ class Outbox:
             self._changed.wait_for(lambda: len(self._waiting) < self._capacity)
             self._waiting.append(item)
             self._changed.notify_all()
+
+    def add(self, *items: Item) -> bool:
+        """Add what a person did, waiting for nothing; return False if it is too late."""
+        with self._changed:
+            if not self._is_finished:
+                self._waiting += items
+                self._changed.notify_all()
+            return not self._is_finished
 
     def add_mark(self, mark: Mark) -> bool:
         """Add a mark, waiting for nothing; return False if it is too late or there is no room."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_acll.core import (
+    Corrections,
     NeuronTable,
-    PinnedNames,
     PublishedSample,
     Publisher,
     SteadyClock,
@@ -51,8 +51,8 @@ class Publishing:
         Who sends them; closed at the end.
     neurons : NeuronTable
         The neurons of the model.
-    pins : PinnedNames
-        The names that a person has fixed.
+    corrections : Corrections
+        Know which names a person has pinned.
     clock : SteadyClock
         Wall time.
     deadlines : DeadlineMonitor
@@ -66,14 +66,14 @@ class Publishing:
         publishers: Sequence[Publisher],
         *,
         neurons: NeuronTable,
-        pins: PinnedNames,
+        corrections: Corrections,
         clock: SteadyClock,
         deadlines: DeadlineMonitor,
         tell: Callable[[Event], None],
     ) -> None:
         self._publishers = list(publishers)
         self._neurons = neurons
-        self._pins = pins
+        self._corrections = corrections
         self._clock = clock
         self._deadlines = deadlines
         self._tell = tell
@@ -134,6 +134,7 @@ class Publishing:
     def _told(self, sample: TraceSample, seen_s: float, traced_s: float) -> PublishedSample:
         found = np.flatnonzero(np.isfinite(sample.confidence))
         names = tuple(self._neurons.names[row] for row in found)
+        pinned = self._corrections.state_at(sample.index).pinned
         return PublishedSample(
             index=sample.index,
             status=sample.status,
@@ -145,7 +146,7 @@ class Publishing:
             neuron_time_s=sample.neuron_time_s[found],
             ratio=sample.ratio[found],
             confidence=sample.confidence[found],
-            is_pinned=self._pins.flags(names),
+            is_pinned=np.array([name in pinned for name in names], np.bool_),
         )
 
     def _add(self, waiting: _Waiting) -> None:

@@ -111,6 +111,7 @@ def _writers_of(
 
 def _resumption(saved: "SavedSession", ended_as: str) -> Resumption:
     how = f"{_HOW.get(ended_as, 'The session was over')}; it goes on with volume"
+    corrections = tuple(saved.corrections())
     return Resumption(
         how=f"{how} {saved.n_timepoints}.",
         status=saved.status,
@@ -118,6 +119,7 @@ def _resumption(saved: "SavedSession", ended_as: str) -> Resumption:
         ratio=saved.read("ratio"),
         confidence=saved.read("confidence"),
         alignment=saved.alignment,
+        corrections=corrections,
     )
 
 

@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_acll.core import ChannelAlignment, TraceSample, TraceStore, VolumeStatus
+from napari_acll.core import (
+    ChannelAlignment,
+    Correction,
+    TraceQuality,
+    TraceSample,
+    TraceStore,
+    VolumeStatus,
+)
 from napari_acll.session._counters import Tally
 from napari_acll.session._volume_queue import Gap
 
@@ -26,6 +33,8 @@ class Resumption:
         Values.
     alignment : ChannelAlignment, optional
         The alignment that they were taken with.
+    corrections : tuple of Correction
+        What a person corrected, in order.
     """
 
     how: str
@@ -34,6 +43,7 @@ class Resumption:
     ratio: NDArray[np.float32]
     confidence: NDArray[np.float32]
     alignment: ChannelAlignment | None = None
+    corrections: tuple[Correction, ...] = ()
 
     @property
     def first_index(self) -> int:
@@ -49,14 +59,16 @@ class Resumption:
             for index in np.flatnonzero(np.isin(self.status, without))
         ]
 
-    def fill(self, store: TraceStore, tally: Tally) -> None:
+    def fill(self, store: TraceStore, tally: Tally, quality: TraceQuality) -> None:
         """Put what is there where it would be if there had been no interruption."""
         gaps = dict(self.gaps)
         for index in range(self.first_index):
             if index in gaps:
                 store.skip(index, gaps[index])
             else:
-                store.append(self._sample(index))
+                sample = self._sample(index)
+                store.append(sample)
+                quality.add(sample)
         for status in np.unique(self.status).tolist():
             if status != VolumeStatus.PENDING:
                 tally.count_before(VolumeStatus(status), int((self.status == status).sum()))

@@ -227,6 +227,8 @@ class Session(SessionSides):
             outbox=self._outbox,
             publishing=self._beside.publishing,
             deadlines=self._beside.deadlines,
+            corrections=self._beside.corrections,
+            quality=self._beside.quality,
             store=self.store,
             mailbox=self._mailbox,
             tally=self._tally,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from napari_acll.core import RunSettings, SessionWriter
-from napari_acll.session._outbox import Aligned, Event, Item, Traced
+from napari_acll.session._outbox import Aligned, Corrected, Event, Item, Traced
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class Sink:
         self._tell = tell
         self._clock_s = clock_s
         self._waiting: deque[tuple[Item, bool]] = deque()
-        self._alignment: Aligned | None = None
+        self._lasting: list[Item] = []
         self._n_bytes = 0
         self._n_without_labels = 0
         self._stalled_s: float | None = None
@@ -149,8 +149,8 @@ class Sink:
             self._waiting.popleft()
             self._n_bytes -= _bytes_of(item)
             self.n_kept += is_counted
-            if isinstance(item, Aligned):
-                self._alignment = item
+            if isinstance(item, Aligned | Corrected):
+                self._lasting.append(item)
 
     def _hold_on(self, error: Exception, now_s: float) -> None:
         if self._stalled_s is None and self._patience.wait_s > 0:
@@ -179,8 +179,8 @@ class Sink:
         before, self.writer, self._fallback = self.writer, writer, None
         _close_quietly(before)
         place = getattr(writer, "path", "another place")
-        if self._alignment is not None:
-            self._waiting.appendleft((self._alignment, False))
+        self._waiting.extendleft((item, False) for item in reversed(self._lasting))
+        self._lasting.clear()
         self._note(
             f"The session goes on in {place}; what was written before stays where it is. Export"
             " both."

@@ -10,6 +10,8 @@ import numpy as np
 
 from napari_acll.core import (
     ChannelAlignment,
+    Correction,
+    CorrectionKind,
     LabeledVolume,
     Mark,
     NeuronTable,
@@ -127,6 +129,10 @@ class SessionWriterContract(ABC):
             writer.skip(1, VolumeStatus.LOST)
             writer.skip(2, VolumeStatus.SKIPPED)
             writer.write_marks([Mark(channel="key", name="light"), Mark(channel="a", name="b")])
+            swap = Correction(
+                kind=CorrectionKind.SWAP, name="AVAL", new_name="AVAR", from_index=3, at_s=1.7e9
+            )
+            writer.write_corrections([swap])
             write_fake_volume(writer, 3)
 
     def test_it_can_be_closed_without_a_volume_and_twice(self, tmp_path: Path) -> None:

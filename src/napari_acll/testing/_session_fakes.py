@@ -9,6 +9,7 @@ import numpy as np
 from napari_acll.core import (
     N_CANDIDATES,
     ChannelAlignment,
+    Correction,
     Detections,
     LabeledVolume,
     Mark,
@@ -245,6 +246,7 @@ class MemoryWriter:
         self.alignments: list[ChannelAlignment] = []
         self.events: list[tuple[str, str]] = []
         self.marks: list[Mark] = []
+        self.corrections: list[Correction] = []
         self.timings: list[StageTimings] = []
         self.state = ""
         self.threads: set[str] = set()
@@ -277,6 +279,10 @@ class MemoryWriter:
     def write_marks(self, marks: Sequence[Mark]) -> None:
         """Keep marks."""
         self.marks += marks
+
+    def write_corrections(self, corrections: Sequence[Correction]) -> None:
+        """Keep corrections."""
+        self.corrections += corrections
 
     def close(self, *, state: str) -> None:
         """Keep the last state."""

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_acll.widgets._live_widget import LiveSessionWidget
+    from napari_acll.widgets._neurons_widget import NeuronsWidget
     from napari_acll.widgets._reader import get_nd2_reader, open_simulated_worm
     from napari_acll.widgets._settings_form import SettingsForm
     from napari_acll.widgets._trace_widget import TracePlotWidget
 
 __all__ = [
     "LiveSessionWidget",
+    "NeuronsWidget",
     "SettingsForm",
     "TracePlotWidget",
     "get_nd2_reader",
@@ -23,6 +25,7 @@ __all__ = [
 
 _MODULES = {
     "LiveSessionWidget": "_live_widget",
+    "NeuronsWidget": "_neurons_widget",
     "SettingsForm": "_settings_form",
     "TracePlotWidget": "_trace_widget",
     "get_nd2_reader": "_reader",

@@ -1,8 +1,9 @@
 """The session of one viewer, shared by all docks of that viewer."""
 
 import weakref
+from collections.abc import Iterable
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -47,6 +48,7 @@ class LiveEngine(QObject):
     event_happened = Signal(str, str)
     failed = Signal(str)
     neuron_picked = Signal(int)
+    chosen_changed = Signal(object)
 
     def __init__(
         self, viewer: "napari.viewer.Viewer", *, build: SessionBuilder = build_live_session
@@ -56,7 +58,8 @@ class LiveEngine(QObject):
         self.run: Run | None = None
         self.layers = LiveLayers(viewer, on_pick=self._pick)
         self._state = SessionState.IDLE
-        self._shown: object = None
+        self._shown: Any = None
+        self._chosen: frozenset[int] = frozenset()
         self._next_draw_s = 0.0
         self._timer = QTimer(self)
         self._timer.setInterval(_POLL_MS)
@@ -71,6 +74,23 @@ class LiveEngine(QObject):
     def state(self) -> SessionState:
         """Where the present or last session stands."""
         return self._state
+
+    @property
+    def chosen(self) -> frozenset[int]:
+        """Class numbers of the neurons that are chosen, in all docks."""
+        return self._chosen
+
+    def choose(self, numbers: Iterable[int]) -> None:
+        """Choose neurons by their class numbers, instead of those that are chosen."""
+        chosen = frozenset(numbers)
+        if chosen != self._chosen:
+            self._chosen = chosen
+            self.chosen_changed.emit(chosen)
+
+    def go_to(self, class_number: int) -> None:
+        """Move the viewer to where a neuron is in the volume on screen, if it is there."""
+        if self._shown is not None:
+            self.layers.go_to(self._shown.sample.centroid_px[class_number - 1])
 
     def start(self, request: RunRequest) -> None:
         """Build and start a session; returns at once, errors come by `failed`."""

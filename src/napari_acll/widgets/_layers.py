@@ -132,6 +132,15 @@ class LiveLayers:
         self._apply_alignment()
         return True
 
+    def go_to(self, centroid_px: NDArray[np.floating]) -> None:
+        """Show the plane through a place, `(z, y, x)` in stored voxels, and center it."""
+        viewer = self._viewer()
+        if viewer is None or self._grid is None or not np.isfinite(centroid_px).all():
+            return
+        z, y, x = np.asarray(centroid_px) * np.asarray(self._grid.stored_voxel_size_um())
+        viewer.dims.set_point(viewer.dims.ndim - 3, float(z))
+        viewer.scene.camera.center = (float(z), float(y), float(x))
+
     def _apply_alignment(self) -> None:
         layer = self._present("activity")
         if layer is not None and self._grid is not None and self._alignment is not None:

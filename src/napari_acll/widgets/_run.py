@@ -12,8 +12,11 @@ from napari_acll.core import (
     AcllError,
     AcllSettings,
     ChannelAlignment,
+    Correction,
+    Corrections,
     SessionCounters,
     SessionState,
+    TraceQuality,
     TraceStore,
     VolumeSource,
     VolumeSpec,
@@ -52,6 +55,16 @@ class LiveSession(Protocol):
         ...
 
     @property
+    def corrections(self) -> Corrections:
+        """What a person corrected."""
+        ...
+
+    @property
+    def quality(self) -> TraceQuality:
+        """How far each trace can be trusted."""
+        ...
+
+    @property
     def calibrated_on(self) -> str:
         """On what the probabilities were calibrated."""
         ...
@@ -63,6 +76,10 @@ class LiveSession(Protocol):
 
     def latest(self) -> Any:
         """Return the newest labeled volume, None before the first."""
+        ...
+
+    def correct(self, correction: Correction) -> None:
+        """Correct names from the next volume on."""
         ...
 
     def start(self) -> None:

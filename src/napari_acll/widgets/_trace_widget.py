@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_acll.core import SIDE_DOUBT, NeuronTable, TraceStore, VolumeStatus
+from napari_acll.core import NeuronTable, TraceStore, VolumeStatus
 from napari_acll.widgets._confidence_legend import ConfidenceLegend
 from napari_acll.widgets._dock_size import dock_width_px
 from napari_acll.widgets._engine import engine_of
@@ -203,13 +203,11 @@ class TracePlotWidget(QWidget):
 
     def _side_doubt(self, neurons: NeuronTable) -> NDArray[np.bool_]:
         """Return which names of the newest volume may be those of the other body side."""
-        has_doubt = np.zeros(len(neurons), bool)
         run = self._engine.run
         newest = None if run is None or run.session is None else run.session.latest()
-        if newest is not None:
-            found = newest.labeled.detections
-            is_doubtful = found.side_swap_probability(neurons) >= SIDE_DOUBT
-            has_doubt[found.neuron[is_doubtful & (found.neuron > 0)] - 1] = True
+        if newest is None:
+            return np.zeros(len(neurons), bool)
+        has_doubt: NDArray[np.bool_] = newest.labeled.detections.side_doubt(neurons)
         return has_doubt
 
     def _choose(self, rows: Sequence[int]) -> None:

@@ -1,0 +1,83 @@
+"""What lists of neurons show of each neuron."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NeuronColumn:
+    """One column of a list of neurons.
+
+    Parameters
+    ----------
+    key : str
+        Name of its values; those without values stay empty.
+    title : str
+        Its header.
+    tip : str
+        What it means.
+    width_px : int
+        Smallest width.
+    form : str
+        How a value is written.
+    absent : str
+        What is written where there is no value.
+    """
+
+    key: str
+    title: str
+    tip: str
+    width_px: int
+    form: str = "{}"
+    absent: str = ""
+
+
+NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, FORECAST, PINNED, MUTED = (
+    NeuronColumn(
+        "name",
+        "Neuron",
+        "Neurons of the model; select some to see their traces. AVAL? may be AVAR",
+        64,
+    ),
+    NeuronColumn(
+        "now", "Now", "Confidence of the name in the newest volume", 58, "{:.2f}", absent="-"
+    ),
+    NeuronColumn(
+        "coverage",
+        "Seen",
+        "Coverage: part of the volumes so far in which the neuron was found",
+        46,
+        "{:.0%}",
+    ),
+    NeuronColumn(
+        "jump_um",
+        "Jump",
+        "Stability: how far it moves between two volumes beyond the motion of all neurons, in um,"
+        " over the last 2 minutes. A name that changes cells jumps by micrometers",
+        46,
+        "{:.1f}",
+    ),
+    NeuronColumn(
+        "signal_to_noise",
+        "S/N",
+        "Signal to noise: the slow changes of the ratio over its frame-to-frame noise, over the"
+        " last 2 minutes; below 1 there is hardly a signal",
+        42,
+        "{:.1f}",
+    ),
+    NeuronColumn(
+        "forecast",
+        "Forecast",
+        "How probably the name can be trusted for the rest of the recording; empty, as no model"
+        " tells it yet",
+        58,
+        "{:.0%}",
+    ),
+    NeuronColumn("is_pinned", "Pin", "Pinned: you vouch for the name (P)", 34),
+    NeuronColumn("is_muted", "Mute", "Muted: the name is not given any more (M)", 38),
+)
+
+FEW_COLUMNS = (NAME, NOW, SEEN)
+"""Those beside the traces."""
+ALL_COLUMNS = (NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, FORECAST, PINNED, MUTED)
+CHECKED = (PINNED, MUTED)
+"""Those with a box to check."""
