@@ -1,6 +1,6 @@
 """Types, settings, protocols and errors that all stages share; numpy and pydantic only."""
 
-from napari_acll.core._alignment import AlignmentOrigin, ChannelAlignment
+from napari_acll.core._alignment import AlignmentOrigin, ChannelAlignment, ChannelDrift
 from napari_acll.core._deadlines import DeadlineReport, Durations
 from napari_acll.core._errors import (
     AcllError,
@@ -72,6 +72,7 @@ __all__ = [
     "AnimalInfo",
     "Backfill",
     "ChannelAlignment",
+    "ChannelDrift",
     "CropSettings",
     "DeadlineReport",
     "Detections",

@@ -1,9 +1,10 @@
-"""What goes on beside the main line of a session: publishing, marks, deadlines."""
+"""What goes on beside the main line of a session: publishing, marks, deadlines, drift."""
 
 from collections.abc import Sequence
 
 from napari_acll.core import (
     AcllSettings,
+    ChannelDrift,
     DeadlineReport,
     Mark,
     MarkChannel,
@@ -16,6 +17,7 @@ from napari_acll.core import (
     VolumeSource,
 )
 from napari_acll.session._deadline_monitor import DeadlineMonitor
+from napari_acll.session._drift_monitor import DriftMonitor
 from napari_acll.session._latest import Latest, Mailbox
 from napari_acll.session._marking import Marking
 from napari_acll.session._outbox import Event, Outbox, SourceNotes
@@ -55,6 +57,7 @@ class Beside:
         runs = source.is_live or settings.run.pace is Pace.RECORDED
         clock = SteadyClock()
         self._outbox = outbox
+        self.drift = DriftMonitor(settings.alignment)
         self.pins = PinnedNames()
         self.recording_clock = RecordingClock(is_running=runs)
         self.deadlines = DeadlineMonitor(
@@ -99,6 +102,11 @@ class SessionSides:
     def deadlines(self) -> DeadlineReport:
         """How long the stages take, and how many samples were late; cheap, at any time."""
         return self._beside.deadlines.report()
+
+    @property
+    def drift(self) -> ChannelDrift | None:
+        """How far the channels last lay from the applied alignment; None before it is measured."""
+        return self._beside.drift.newest
 
     @property
     def pins(self) -> PinnedNames:

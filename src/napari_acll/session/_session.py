@@ -227,6 +227,7 @@ class Session(SessionSides):
             outbox=self._outbox,
             publishing=self._beside.publishing,
             deadlines=self._beside.deadlines,
+            drift=self._beside.drift,
             store=self.store,
             mailbox=self._mailbox,
             tally=self._tally,

@@ -1,4 +1,4 @@
-"""The napari plugin: docks for live sessions and traces, a reader, sample data.
+"""The napari plugin: docks for live sessions, traces and alignment, a reader, sample data.
 
 The only package that needs Qt and napari. Names are imported on first use, so that napari can
 read a file without a screen.
@@ -8,12 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_acll.widgets._alignment_widget import AlignmentWidget
     from napari_acll.widgets._live_widget import LiveSessionWidget
     from napari_acll.widgets._reader import get_nd2_reader, open_simulated_worm
     from napari_acll.widgets._settings_form import SettingsForm
     from napari_acll.widgets._trace_widget import TracePlotWidget
 
 __all__ = [
+    "AlignmentWidget",
     "LiveSessionWidget",
     "SettingsForm",
     "TracePlotWidget",
@@ -22,6 +24,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AlignmentWidget": "_alignment_widget",
     "LiveSessionWidget": "_live_widget",
     "SettingsForm": "_settings_form",
     "TracePlotWidget": "_trace_widget",
