@@ -66,6 +66,7 @@ class AlignmentPreview(QObject):
         self.mode = PreviewMode.OVERLAY
         self.projection = Projection.PLANES
         self._is_shown = False
+        self._is_paused = False
         self._timer = QTimer(self)
         self._timer.setInterval(round(500 / FLICKER_HZ))
         self._timer.timeout.connect(self._flicker)
@@ -122,14 +123,19 @@ class AlignmentPreview(QObject):
         self._remove_layers()
 
     def pause(self) -> None:
-        """Stop flickering, both channels visible, until `resume`."""
+        """Do not flicker until `resume`; both channels are visible meanwhile."""
+        self._is_paused = True
         if self._timer.isActive():
             self._timer.stop()
             self._set_visible(marker=True, activity=True)
 
     def resume(self) -> None:
         """Flicker again, if that is how the channels are compared."""
-        if self._is_shown and self.mode is PreviewMode.FLICKER:
+        self._is_paused = False
+        self._begin_flicker()
+
+    def _begin_flicker(self) -> None:
+        if self._is_shown and not self._is_paused and self.mode is PreviewMode.FLICKER:
             self._timer.start()
             self._set_visible(marker=True, activity=False)
 
@@ -146,7 +152,7 @@ class AlignmentPreview(QObject):
             return
         for kind, name in zip(_COLORMAPS, LAYER_NAMES, strict=False):
             self._layers[kind] = self._add_channel(viewer, kind, name)
-        self.resume()
+        self._begin_flicker()
 
     def _add_channel(self, viewer: Any, kind: str, name: str) -> Any:
         data = self._seen(getattr(self._volume, kind))

@@ -144,9 +144,9 @@ class CalibrationSetup(QWidget):
         self.recording.valueChanged.connect(self.valueChanged)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.recording)
-        self._of_live = QLabel()
-        self._of_live.setWordWrap(True)
-        self._pages.addWidget(self._of_live)
+        of_live = QLabel("As it is chosen there, with its channels, crop and binning")
+        of_live.setWordWrap(True)
+        self._pages.addWidget(of_live)
         self._pages.addWidget(self._layer_boxes())
         layout.addRow("", self._pages)
 
@@ -182,10 +182,6 @@ class CalibrationSetup(QWidget):
         if self.source() is CalibrationOn.LAYERS:
             self.marker_box.refresh()
             self.activity_box.refresh()
-        form = self._engine.form
-        self._of_live.setText(
-            "That dock is not open." if form is None else "As it is chosen there, with its crop."
-        )
         self.valueChanged.emit()
 
     def _ask_file(self) -> str:

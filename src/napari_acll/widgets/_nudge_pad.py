@@ -74,11 +74,13 @@ class NudgePad(QFrame):
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the pad itself takes the keys
             button.clicked.connect(partial(self._press, key))
             layout.addWidget(button, row, column)
-        self._sum = QLabel()
+        self._sum, self._how = QLabel(), QLabel()
         self._sum.setWordWrap(True)
-        layout.addWidget(self._sum, 0, 3, 3, 1)
+        layout.addWidget(self._sum, 0, 3, 2, 1)
+        layout.addWidget(self._how, 2, 3)
         layout.setColumnStretch(3, 1)
         self._show()
+        self._show_focus()
 
     def value(self) -> Nudge:
         """Return how far everything together moves."""
@@ -114,7 +116,7 @@ class NudgePad(QFrame):
             event.accept()
             return True
         if event.type() in (QEvent.Type.FocusIn, QEvent.Type.FocusOut):
-            self._show()
+            self._show_focus()
         return bool(super().event(event))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
@@ -138,10 +140,14 @@ class NudgePad(QFrame):
 
     def _show(self) -> None:
         y, x, turn = self._value
-        moved = f"moved by y {y:+.2f} px, x {x:+.2f} px, turned by {turn:+.2f}°"
+        moved = f"Moved by y {y:+.2f} px, x {x:+.2f} px, turned by {turn:+.2f}°"
+        self._sum.setText(moved if any(self._value) else "Not moved by hand")
+
+    def _show_focus(self) -> None:
         has_keys = self.hasFocus()
-        how = "Arrows, Shift+arrows, [ and ] move it" if has_keys else "Click here to use the keys"
-        self._sum.setText(f"{moved if any(self._value) else 'Not moved by hand'}\n{how}")
+        self._how.setText(
+            "Arrows, Shift + arrows, [ and ] move it" if has_keys else "Click here to use the keys"
+        )
         self.setStyleSheet(
             _STYLE.format(width=2 if has_keys else 1, color=_FOCUSED if has_keys else _UNFOCUSED)
         )
