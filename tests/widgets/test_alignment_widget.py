@@ -293,7 +293,7 @@ def test_applied_is_what_the_next_session_of_the_live_dock_gets(calibrated, qtbo
     assert calibrated.calibration.message.text() == "Applied from the next session on."
     calibrated.calibrate_next_button.click()
     assert live.setup.settings().alignment.file is None
-    assert "calibrates" in calibrated.standing.following.text()
+    assert calibrated.standing.following.text() == "as it is set up in the Live dock"
 
 
 def test_a_live_dock_that_is_opened_later_gets_it_too(calibrated):

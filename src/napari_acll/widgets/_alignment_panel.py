@@ -134,8 +134,8 @@ class AlignmentStanding(QWidget):
         _light(self.drift, *drift_sentence(drift, limit_um))
 
     def show_following(self, sentence: str) -> None:
-        """Show what the next session does; empty: it calibrates."""
-        self.following.setText(sentence or "calibrates on its first volumes, if it is to")
+        """Show what the next session does; empty: nothing was decided here."""
+        self.following.setText(sentence or "as it is set up in the Live dock")
 
 
 def _form(widget: QWidget) -> QFormLayout:

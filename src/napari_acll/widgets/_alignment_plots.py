@@ -42,7 +42,8 @@ class AlignmentPlots(QWidget):
         self._volumes.addItem(self._limit)
         self._volumes.addItem(self._points)
         self._score = _small_plot(graphics, "shift (um)", "score")
-        self._score.addLegend(offset=(-2, 2), labelTextSize="7pt")
+        legend = self._score.addLegend(labelTextSize="7pt")
+        legend.anchor((0.5, 1), (0.5, 1), offset=(0, -2))  # the curves are low at the sides
         self._along_y = self._score.plot(pen=pg.mkPen(_Y_COLOR), name="along y")
         self._along_x = self._score.plot(
             pen=pg.mkPen(_X_COLOR, style=Qt.PenStyle.DashLine), name="along x"

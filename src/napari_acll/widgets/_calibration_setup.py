@@ -148,7 +148,7 @@ class CalibrationSetup(QWidget):
         of_live.setWordWrap(True)
         self._pages.addWidget(of_live)
         self._pages.addWidget(self._layer_boxes())
-        layout.addRow("", self._pages)
+        layout.addRow(self._pages)  # the whole width: a path is long, the dock is narrow
 
     def _layer_boxes(self) -> QWidget:
         row = QWidget()

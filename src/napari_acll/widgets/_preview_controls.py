@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QRadioButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QRadioButton, QWidget
 
 from napari_acll.widgets._alignment_preview import PreviewMode, Projection
 from napari_acll.widgets._field_editors import guard_wheel
@@ -41,20 +41,9 @@ class PreviewControls(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
-        self.shown = QCheckBox("Preview")
+        self.shown = QCheckBox("Preview of")
         self.shown.setToolTip("Show both channels in layers of their own, under this alignment")
         self.shown.setChecked(True)
-        row.addWidget(self.shown)
-        self.modes: dict[PreviewMode, QRadioButton] = {}
-        for mode, tip in _TIPS.items():
-            button = QRadioButton(mode.value.capitalize())
-            button.setToolTip(tip)
-            row.addWidget(button)
-            self.modes[mode] = button
-        self.modes[PreviewMode.OVERLAY].setChecked(True)
         self.projection = QComboBox()
         self.projection.addItems([projection.value for projection in Projection])
         self.projection.setToolTip(
@@ -62,7 +51,18 @@ class PreviewControls(QWidget):
             " checkerboard of planes is one of the maximum"
         )
         guard_wheel(self.projection)
-        row.addWidget(self.projection, 1)
+        self.modes: dict[PreviewMode, QRadioButton] = {}
+        for mode, tip in _TIPS.items():
+            self.modes[mode] = QRadioButton(mode.value.capitalize())
+            self.modes[mode].setToolTip(tip)
+        self.modes[PreviewMode.OVERLAY].setChecked(True)
+        grid = QGridLayout(self)  # in two rows: one would be too wide for a small screen
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setVerticalSpacing(2)
+        grid.addWidget(self.shown, 0, 0)
+        grid.addWidget(self.projection, 0, 1, 1, 2)
+        for column, button in enumerate(self.modes.values()):
+            grid.addWidget(button, 1, column)
         self.shown.toggled.connect(self._tell)
         for button in self.modes.values():
             button.toggled.connect(self._tell_checked)
