@@ -85,6 +85,25 @@ def _save(widget: object, path: Path) -> None:
     picture.quantize(N_COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
+def take_alignment(width_px: int, height_px: int, path: Path) -> None:
+    """Calibrate on the simulated worm in a window of this size and save its picture."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.set_geometry(0, 0, width_px, height_px)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Alignment")
+    QTest.qWait(1000)
+    dock.calibration.setup.set_recording("simulated:volumes=5")
+    dock.calibration.calibrate_button.click()
+    for _ in range(PATIENCE_MS // STEP_MS):
+        QTest.qWait(STEP_MS)
+        if dock.report is not None:
+            break
+    QTest.qWait(1500)
+    dock.window().grab().save(str(path))
+    picture = Image.open(path).convert("RGB")
+    picture.quantize(N_COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+    viewer.close()
+
+
 def _n_traced(live: object) -> int:
     session = live.engine.run.session  # type: ignore[attr-defined]
     return 0 if session is None else session.counters.n_traced
@@ -96,6 +115,7 @@ def main() -> None:
         take(1440, 900, IMAGES / "napari-live.png", Path(folder) / "large.acll", zoom=1.2)
         take(1366, 768, IMAGES / "napari-small-screen.png", Path(folder) / "small.acll", zoom=1.0)
         take_neurons(IMAGES / "neurons.png", Path(folder) / "neurons.acll")
+    take_alignment(1366, 768, IMAGES / "napari-alignment.png")
 
 
 if __name__ == "__main__":

@@ -104,6 +104,7 @@ class FakeSession:
         self.state = SessionState.IDLE
         self.calibrated_on = "simulation only"
         self.novelty = float("nan")
+        self.drift: Any = None
         self.counters = SessionCounters()
         self.store = TraceStore(NeuronTable.numbered(N_NEURONS))
         self._n_volumes, self._lingers, self._error = n_volumes, lingers, error

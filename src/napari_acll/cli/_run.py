@@ -44,6 +44,7 @@ from napari_acll.core import (
     NotBegunError,
     SessionCounters,
     SettingsError,
+    VolumeSource,
 )
 
 if TYPE_CHECKING:
@@ -221,20 +222,13 @@ def calibrate(
 
 
 def _calibrated(recording: str, settings: AcllSettings) -> ChannelAlignment:
-    from napari_acll.preprocess import AlignmentCalibrator, Preprocessor
-    from napari_acll.sources import open_source
+    from napari_acll.session import calibrate_recording
 
-    source = open_source(recording, settings.source)
-    try:
-        preprocessor = Preprocessor(source.spec, settings.preprocess)
-        calibrator = AlignmentCalibrator(preprocessor.spec, settings.alignment)
-        with display(None) as shown:
+    with display(None) as shown:
+
+        def tell(source: VolumeSource) -> None:
             for note in source.notes:
                 shown.note(note)
-            for volume in source:
-                if calibrator.is_done:
-                    break
-                calibrator.add(preprocessor.apply(volume))
-        return calibrator.result()
-    finally:
-        source.close()
+
+        report = calibrate_recording(recording, settings, opened=tell)
+    return ChannelAlignment.identity() if report is None else report.alignment

@@ -1,6 +1,6 @@
 """Types, settings, protocols and errors that all stages share; numpy and pydantic only."""
 
-from napari_acll.core._alignment import AlignmentOrigin, ChannelAlignment
+from napari_acll.core._alignment import AlignmentOrigin, ChannelAlignment, ChannelDrift
 from napari_acll.core._corrected import corrected
 from napari_acll.core._correction import Correction, CorrectionKind, CorrectionState
 from napari_acll.core._corrections import Corrections
@@ -77,6 +77,7 @@ __all__ = [
     "AnimalInfo",
     "Backfill",
     "ChannelAlignment",
+    "ChannelDrift",
     "Correction",
     "CorrectionError",
     "CorrectionKind",

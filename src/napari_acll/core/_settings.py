@@ -239,6 +239,12 @@ class AlignmentSettings(_Settings):
     file: str | None = Field(
         None, description="An alignment file to apply instead of calibrating."
     )
+    drift_every_volumes: int = Field(
+        50, ge=0, description="Volumes from one measurement of the drift to the next; 0: none."
+    )
+    max_drift_um: float = Field(
+        0.8, gt=0, description="Drift of the channels that is told, in um (1.5 px of 0.54 um)."
+    )
 
 
 class LabelSettings(_Settings):

@@ -16,6 +16,7 @@ from napari_acll.core import (
     VolumeSpec,
     VoxelGrid,
 )
+from napari_acll.preprocess._alignment_findings import ScoreProfile, UnusedVolume, VolumeEstimate
 from napari_acll.preprocess._alignment_images import slab_images, why_unusable
 from napari_acll.preprocess._alignment_patches import (
     MIN_NUCLEI,
@@ -23,6 +24,7 @@ from napari_acll.preprocess._alignment_patches import (
     RefinedAlignment,
     patch_pairs,
     refine,
+    score,
 )
 from napari_acll.preprocess._alignment_search import (
     ROTATION_STEP_DEG,
@@ -37,28 +39,17 @@ _log = logging.getLogger(__name__)
 MIN_DISTINCTNESS = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnusedVolume:
-    """A volume that did not count toward the calibration.
-
-    Parameters
-    ----------
-    index : int
-        Number of the volume in the recording.
-    reason : str
-        Why it tells nothing about the alignment.
-    """
-
-    index: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _Evidence:
     """What one volume says; a few MB instead of the volume."""
 
     surface: SearchSurface
     pairs: PatchPairs
+
+    @cached_property
+    def alone(self) -> RefinedAlignment | None:
+        """The alignment of this volume, from its own search."""
+        return refine([self.pairs], self.surface.best())
 
 
 class AlignmentCalibrator:
@@ -79,6 +70,7 @@ class AlignmentCalibrator:
         self._grid = spec.grid
         self._settings = settings
         self._evidence: list[_Evidence] = []
+        self._indices: list[int] = []
         self._unused: list[UnusedVolume] = []
 
     @property
@@ -120,6 +112,7 @@ class AlignmentCalibrator:
             _log.info("Volume %d is not used for the alignment: %s", volume.index, evidence)
         else:
             self._evidence.append(evidence)
+            self._indices.append(volume.index)
         self.__dict__.pop("_result", None)
 
     def result(self) -> ChannelAlignment:
@@ -133,6 +126,61 @@ class AlignmentCalibrator:
             to fall back on the last one of the rig.
         """
         return self._result
+
+    def estimates(self) -> tuple[VolumeEstimate, ...]:
+        """Return what each usable volume says by itself, in the order in which they came."""
+        return tuple(
+            VolumeEstimate(index=index, alignment=one.alone.alignment if one.alone else None)
+            for index, one in zip(self._indices, self._evidence, strict=True)
+        )
+
+    def score_of(self, alignment: ChannelAlignment) -> float | None:
+        """Return how well the channels agree under any alignment; about 2 ms for each volume.
+
+        Parameters
+        ----------
+        alignment : ChannelAlignment
+            Such as one that was moved by hand.
+
+        Returns
+        -------
+        float or None
+            As `ChannelAlignment.score`; None without usable volumes.
+        """
+        if not self._evidence:
+            return None
+        found = score([one.pairs for one in self._evidence], alignment)
+        return float(np.clip(found, 0, 1))
+
+    def score_profile(
+        self, alignment: ChannelAlignment, *, reach_um: float = 1.5, n_steps: int = 13
+    ) -> ScoreProfile | None:
+        """Return how the score falls off around an alignment: one clear top is a good sign.
+
+        Parameters
+        ----------
+        alignment : ChannelAlignment
+            The middle of the profile.
+        reach_um : float
+            Largest shift, in um; within 1.5 um a nucleus still overlaps with itself.
+        n_steps : int
+            Number of shifts along each axis.
+
+        Returns
+        -------
+        ScoreProfile or None
+            None without usable volumes.
+        """
+        if not self._evidence:
+            return None
+        offset_um = np.linspace(-reach_um, reach_um, n_steps)
+        along = [
+            [self.score_of(_shifted(alignment, y, x)) or 0.0 for y, x in shifts]
+            for shifts in (((o, 0.0) for o in offset_um), ((0.0, o) for o in offset_um))
+        ]
+        return ScoreProfile(
+            offset_um=offset_um, along_y=np.array(along[0]), along_x=np.array(along[1])
+        )
 
     @cached_property
     def _result(self) -> ChannelAlignment:
@@ -285,11 +333,10 @@ def _spread_um(
     wanted = _corners_um(joint, grid)
     distances = []
     for one in evidence:
-        alone = refine([one.pairs], one.surface.best())
-        if alone is None:
+        if one.alone is None:
             distances.append(2 * settings.max_shift_um)
         else:
-            away = _corners_um(alone.alignment, grid) - wanted
+            away = _corners_um(one.alone.alignment, grid) - wanted
             distances.append(float(np.hypot(*away).max()))
     return float(np.median(distances))
 
@@ -302,3 +349,8 @@ def _corners_um(alignment: ChannelAlignment, grid: VoxelGrid) -> NDArray[np.floa
     x = np.array([0, width - 1, 0, width - 1], np.float64)
     at_y, at_x = alignment.to_activity_px(y, x, grid=grid)
     return np.stack([at_y * size_y, at_x * size_x])
+
+
+def _shifted(alignment: ChannelAlignment, y_um: float, x_um: float) -> ChannelAlignment:
+    moved = {"dy_um": alignment.dy_um + y_um, "dx_um": alignment.dx_um + x_um}
+    return alignment.model_copy(update=moved)

@@ -127,6 +127,20 @@ def settle_alignment(calibrated: ChannelAlignment, *, rig: str) -> ChannelAlignm
     )
 
 
+def applied_alignment_path(rig: str) -> Path:
+    """Return where an alignment is kept that is to be applied to the next sessions of a rig.
+
+    It is another file than that of the last trusted calibration, which only calibrations change.
+
+    Parameters
+    ----------
+    rig : str
+        From `rig_name`.
+    """
+    last = _file_of(rig)
+    return last.with_name(f"applied-{last.name}")
+
+
 def _file_of(rig: str) -> Path:
     """Return the file of a rig; the hash keeps names apart that look alike as file names."""
     readable = re.sub(r"[^A-Za-z0-9]+", "-", rig).strip("-")[:60]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from napari_acll.core import (
     AcllSettings,
+    ChannelDrift,
     Correction,
     Corrections,
     DeadlineReport,
@@ -19,6 +20,7 @@ from napari_acll.core import (
 )
 from napari_acll.session._correcting import Correcting
 from napari_acll.session._deadline_monitor import DeadlineMonitor
+from napari_acll.session._drift_monitor import DriftMonitor
 from napari_acll.session._latest import Latest, Mailbox
 from napari_acll.session._marking import Marking
 from napari_acll.session._outbox import Event, Outbox, SourceNotes
@@ -61,6 +63,7 @@ class Beside:
         self.corrections = Corrections(neurons)
         self.correcting = Correcting(self.corrections, outbox=outbox, clock=clock)
         self.quality = TraceQuality(neurons, source.spec.grid.stored_voxel_size_um())
+        self.drift = DriftMonitor(settings.alignment)
         self.recording_clock = RecordingClock(is_running=runs)
         self.deadlines = DeadlineMonitor(
             source.spec.period_s if runs else None,
@@ -151,6 +154,11 @@ class SessionSides:
             If there is nothing to redo, or the session is over.
         """
         self._beside.correcting.redo()
+
+    @property
+    def drift(self) -> ChannelDrift | None:
+        """How far the channels last lay from the applied alignment; None before it is measured."""
+        return self._beside.drift.newest
 
     def mark(
         self, name: str, value: float = float("nan"), *, note: str = "", channel: str = "script"

@@ -28,6 +28,7 @@ from napari_acll.session._calibration import Calibration
 from napari_acll.session._clock_watch import ClockWatch
 from napari_acll.session._counters import Tally
 from napari_acll.session._deadline_monitor import DeadlineMonitor
+from napari_acll.session._drift_monitor import DriftMonitor
 from napari_acll.session._labeling import Labeling
 from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._latest import Latest, Mailbox
@@ -98,6 +99,8 @@ class Computation:
         Get each sample, and how long it took.
     corrections, quality : Corrections, TraceQuality
         Change the names of each volume, and measure its values.
+    drift : DriftMonitor
+        Looks now and then whether the alignment still holds.
     store, mailbox, tally : TraceStore, Mailbox, Tally
         What others look at.
     ladder : DegradeLadder
@@ -125,6 +128,7 @@ class Computation:
     deadlines: DeadlineMonitor
     corrections: Corrections
     quality: TraceQuality
+    drift: DriftMonitor
     store: TraceStore
     mailbox: Mailbox
     tally: Tally
@@ -336,6 +340,7 @@ class Computation:
         self._mention_unfit(labeled)
         self._tell(self.novelty.add(labeled))
         self._tell(self.mirror.add(labeled))
+        self._tell(self.drift.add(volume, labeled, self.calibration.settle()))
 
     def _tell(self, event: Event | None) -> None:
         if event is not None:

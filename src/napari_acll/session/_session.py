@@ -229,6 +229,7 @@ class Session(SessionSides):
             deadlines=self._beside.deadlines,
             corrections=self._beside.corrections,
             quality=self._beside.quality,
+            drift=self._beside.drift,
             store=self.store,
             mailbox=self._mailbox,
             tally=self._tally,

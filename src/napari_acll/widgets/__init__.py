@@ -1,4 +1,4 @@
-"""The napari plugin: docks for live sessions and traces, a reader, sample data.
+"""The napari plugin: docks for live sessions, traces and alignment, a reader, sample data.
 
 The only package that needs Qt and napari. Names are imported on first use, so that napari can
 read a file without a screen.
@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_acll.widgets._alignment_widget import AlignmentWidget
     from napari_acll.widgets._live_widget import LiveSessionWidget
     from napari_acll.widgets._neurons_widget import NeuronsWidget
     from napari_acll.widgets._reader import get_nd2_reader, open_simulated_worm
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from napari_acll.widgets._trace_widget import TracePlotWidget
 
 __all__ = [
+    "AlignmentWidget",
     "LiveSessionWidget",
     "NeuronsWidget",
     "SettingsForm",
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AlignmentWidget": "_alignment_widget",
     "LiveSessionWidget": "_live_widget",
     "NeuronsWidget": "_neurons_widget",
     "SettingsForm": "_settings_form",

@@ -1,13 +1,13 @@
 """The session of one viewer, shared by all docks of that viewer."""
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_acll.core import SessionState
+from napari_acll.core import AcllSettings, SessionState
 from napari_acll.widgets._layers import LiveLayers
 from napari_acll.widgets._run import (
     Run,
@@ -24,6 +24,9 @@ _POLL_MS = 100
 _MAX_SHARE = 0.4
 """Largest part of the GUI thread's time that drawing may take."""
 _LONGEST_PAUSE_S = 1.0
+
+RecordingForm: TypeAlias = Callable[[], tuple[str, AcllSettings]]
+"""Returns the recording, empty if none is chosen, and the settings that a form shows."""
 
 
 class LiveEngine(QObject):
@@ -45,6 +48,7 @@ class LiveEngine(QObject):
     updated = Signal()
     state_changed = Signal(object)
     alignment_changed = Signal(object)
+    alignment_file_chosen = Signal(str)
     event_happened = Signal(str, str)
     failed = Signal(str)
     neuron_picked = Signal(int)
@@ -56,6 +60,8 @@ class LiveEngine(QObject):
         super().__init__()
         self.build = build
         self.run: Run | None = None
+        self.alignment_file = ""
+        self._form: weakref.WeakMethod[RecordingForm] | None = None
         self.layers = LiveLayers(viewer, on_pick=self._pick)
         self._state = SessionState.IDLE
         self._shown: Any = None
@@ -91,6 +97,20 @@ class LiveEngine(QObject):
         """Move the viewer to where a neuron is in the volume on screen, if it is there."""
         if self._shown is not None:
             self.layers.go_to(self._shown.sample.centroid_px[class_number - 1])
+
+    @property
+    def form(self) -> RecordingForm | None:
+        """What says which recording is chosen for the next session; None without such a dock."""
+        return None if self._form is None else self._form()
+
+    def offer_form(self, form: RecordingForm) -> None:
+        """Let other docks know which recording is chosen; a bound method, held weakly."""
+        self._form = weakref.WeakMethod(form)
+
+    def apply_alignment(self, path: str) -> None:
+        """Let the next sessions apply this alignment file; empty: let them calibrate."""
+        self.alignment_file = path
+        self.alignment_file_chosen.emit(path)
 
     def start(self, request: RunRequest) -> None:
         """Build and start a session; returns at once, errors come by `failed`."""

@@ -8,7 +8,7 @@ from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_acll.core import AcllError, ChannelAlignment, SessionState
+from napari_acll.core import AcllError, AcllSettings, ChannelAlignment, SessionState
 from napari_acll.widgets._calibrate_names import ask_and_calibrate
 from napari_acll.widgets._dock_size import dock_width_px, fit_dock_height, loosen_dock
 from napari_acll.widgets._engine import LiveEngine, engine_of
@@ -67,6 +67,16 @@ class LiveSessionWidget(QWidget):
         self.engine.start(request)
         self._show_traces_dock()
 
+    def chosen(self) -> tuple[str, AcllSettings]:
+        """Return the recording and the settings that the form shows.
+
+        Raises
+        ------
+        SettingsError
+            If the models refuse a value.
+        """
+        return self.setup.recording.value(), self.setup.settings()
+
     def stop(self) -> None:
         """Ask the session to end."""
         self.engine.stop()
@@ -117,6 +127,10 @@ class LiveSessionWidget(QWidget):
         self.engine.event_happened.connect(self._show_event)
         self.engine.failed.connect(self._show_error)
         self.engine.started.connect(self._arm)
+        self.engine.alignment_file_chosen.connect(self.setup.set_alignment_file)
+        if self.engine.alignment_file:
+            self.setup.set_alignment_file(self.engine.alignment_file)
+        self.engine.offer_form(self.chosen)
         self.destroyed.connect(self._switch.turn_off)
 
     def _arm(self) -> None:

@@ -12,6 +12,7 @@ from napari_acll.core import (
     AcllError,
     AcllSettings,
     ChannelAlignment,
+    ChannelDrift,
     Correction,
     Corrections,
     SessionCounters,
@@ -72,6 +73,11 @@ class LiveSession(Protocol):
     @property
     def novelty(self) -> float:
         """How odd the last volumes look, 0 to 1."""
+        ...
+
+    @property
+    def drift(self) -> ChannelDrift | None:
+        """How far the channels last lay from the applied alignment."""
         ...
 
     def latest(self) -> Any:

@@ -117,6 +117,10 @@ class SetupPanel(QScrollArea):
         """Choose a recording, and propose a fresh session folder for it."""
         self.recording.setValue(recording)
 
+    def set_alignment_file(self, path: str) -> None:
+        """Let the session apply an alignment file; empty: let it calibrate."""
+        self._advanced["alignment"].setValues({"file": path or None})
+
     def propose_out(self) -> None:
         """Propose a fresh session folder, unless the user named one himself."""
         recording = self.recording.value()
