@@ -1,6 +1,7 @@
 """Types, settings, protocols and errors that all stages share; numpy and pydantic only."""
 
 from napari_acll.core._alignment import AlignmentOrigin, ChannelAlignment
+from napari_acll.core._checks import Check, Light, worst_light
 from napari_acll.core._deadlines import DeadlineReport, Durations
 from napari_acll.core._errors import (
     AcllError,
@@ -72,6 +73,7 @@ __all__ = [
     "AnimalInfo",
     "Backfill",
     "ChannelAlignment",
+    "Check",
     "CropSettings",
     "DeadlineReport",
     "Detections",
@@ -81,6 +83,7 @@ __all__ = [
     "LabelSettings",
     "LabeledVolume",
     "Labeler",
+    "Light",
     "LiveSettings",
     "Mark",
     "MarkChannel",
@@ -124,4 +127,5 @@ __all__ = [
     "calibration_notice",
     "load_stage",
     "stage_names",
+    "worst_light",
 ]

@@ -16,6 +16,7 @@ from napari_acll.core import (
     VolumeSource,
 )
 from napari_acll.session._deadline_monitor import DeadlineMonitor
+from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._latest import Latest, Mailbox
 from napari_acll.session._marking import Marking
 from napari_acll.session._outbox import Event, Outbox, SourceNotes
@@ -94,11 +95,17 @@ class SessionSides:
     _beside: Beside
     _mailbox: Mailbox
     _notes: SourceNotes
+    _ladder: DegradeLadder
 
     @property
     def deadlines(self) -> DeadlineReport:
         """How long the stages take, and how many samples were late; cheap, at any time."""
         return self._beside.deadlines.report()
+
+    @property
+    def given_up(self) -> tuple[str, ...]:
+        """What is not done now because labeling fell behind, one step of the ladder each."""
+        return self._ladder.given_up
 
     @property
     def pins(self) -> PinnedNames:
