@@ -31,7 +31,7 @@ def test_a_recording_that_can_be_labeled_has_no_red_line(tmp_path):
     assert found["Recording"].sentence.startswith(
         "5 volumes of 24 x 70 x 108 voxels of 1.62 x 1.62 x 1.62 um, one every"
     )
-    assert "194 neurons" in found["Model"].sentence or "neurons" in found["Model"].sentence
+    assert "neurons, calibrated on" in found["Model"].sentence
     assert {"Session folder", "Disk", "Device", "Memory"} <= set(found)
     assert list(tmp_path.iterdir()) == []
 
