@@ -70,7 +70,8 @@ def test_without_a_recording_nothing_is_looked_at(live, looked):
     assert live.preflight.value() == ()
 
 
-def test_starting_ends_the_looking(live, looked, build_fake, qtbot, tmp_path):
+@pytest.mark.usefixtures("looked")
+def test_starting_ends_the_looking(live, build_fake, qtbot, tmp_path):
     live.engine.build = build_fake(lingers=True)
     live.setup.set_recording("simulated")
     live.setup.out.setValue(str(tmp_path / "new.acll"))
