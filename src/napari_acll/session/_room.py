@@ -1,5 +1,6 @@
 """Room for a session: on the disk and in memory, before it starts and while it runs."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,7 @@ class DiskUse:
     def sentence(self) -> str:
         """Return it in a few words."""
         text = f"{_size(self.written_bytes)} written · {_size(self.free_bytes)} left"
-        return text if self.left_h != self.left_h else f"{text}, {_hours(self.left_h)}"
+        return text if math.isnan(self.left_h) else f"{text}, {_hours(self.left_h)}"
 
 
 def disk_use(out: Path, *, n_volumes: int, period_s: float) -> DiskUse:
@@ -69,11 +70,11 @@ def disk_use(out: Path, *, n_volumes: int, period_s: float) -> DiskUse:
     from napari_acll.export import folder_bytes, free_bytes
 
     written, free = folder_bytes(out), free_bytes(out)
-    per_volume = written / n_volumes if n_volumes else float("nan")
+    per_volume = written / n_volumes if n_volumes else math.nan
     return DiskUse(
         written_bytes=written,
         free_bytes=free,
-        left_h=free / per_volume * period_s / _S_PER_H if per_volume > 0 else float("nan"),
+        left_h=free / per_volume * period_s / _S_PER_H if per_volume > 0 else math.nan,
     )
 
 

@@ -6,7 +6,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
 from napari_acll.core import Check, Light, worst_light
-from napari_acll.widgets._lights import BAD, FLAGGED, GOOD, QUIET
+from napari_acll.widgets._lights import BAD, FLAGGED, GOOD, QUIET, color_text
 
 LIGHT_COLORS = {Light.GREEN: GOOD, Light.AMBER: FLAGGED, Light.RED: BAD}
 _SIGNS = {Light.GREEN: "●", Light.AMBER: "▲", Light.RED: "■"}
@@ -56,6 +56,8 @@ class CheckList(QWidget):
 
     def setValue(self, checks: Sequence[Check]) -> None:  # noqa: N802
         """Show these lines."""
+        if checks and tuple(checks) == self._checks:
+            return
         self._checks = tuple(checks)
         while len(self._rows) < len(self._checks):
             self._add_row()
@@ -91,14 +93,14 @@ class CheckList(QWidget):
         self.fold_button.setVisible(bool(self._checks))
         if not self._checks:
             self.headline.setText(self._hint)
-            self.headline.setStyleSheet(f"color: {QUIET}")
+            color_text(self.headline, QUIET)
             return
         lights = [check.light for check in self._checks]
         counted = ((lights.count(light), light.value) for light in _LIGHTS)
         numbers = ", ".join(f"{n} {name}" for n, name in counted if n)
         worst = worst_light(self._checks)
         self.headline.setText(f"{_SIGNS[worst]} {self._title}: {numbers}")
-        self.headline.setStyleSheet(f"color: {LIGHT_COLORS[worst]}")
+        color_text(self.headline, LIGHT_COLORS[worst])
 
     def _add_row(self) -> None:
         name, sentence = QLabel(), QLabel()
@@ -115,7 +117,7 @@ class CheckList(QWidget):
 def _fill(row: tuple[QLabel, QLabel], check: Check) -> None:
     name, sentence = row
     name.setText(f"{_SIGNS[check.light]} {check.name}")
-    name.setStyleSheet(f"color: {LIGHT_COLORS[check.light]}")
+    color_text(name, LIGHT_COLORS[check.light])
     sentence.setText(check.sentence)
     sentence.setToolTip(check.sentence)
 

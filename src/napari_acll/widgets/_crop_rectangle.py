@@ -138,12 +138,15 @@ class CropRectangle:
 
     def set_crop(self, crop: CropSettings) -> None:
         """Move the rectangle to a crop that was chosen otherwise."""
-        is_same = crop == self._crop
-        self._crop = crop
-        if is_same or not self.is_shown or self._grid is None:
+        before, self._crop = self._crop, crop
+        if not self.is_shown or self._grid is None:
+            return
+        corners = corners_um(crop, self._grid)
+        if np.array_equal(corners, corners_um(before, self._grid)):
             return
         self._is_drawing = True
-        self._shapes.data = [corners_um(crop, self._grid)]
+        self._shapes.data = [corners]
+        self._shapes.selected_data = {0}  # so that it can still be dragged
         self._is_drawing = False
 
     def hide(self) -> None:

@@ -1,5 +1,6 @@
 """The session of one viewer, shared by all docks of that viewer."""
 
+import math
 import weakref
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_acll.core import SessionError, SessionState
+from napari_acll.marks import mark_of_line
 from napari_acll.widgets._layers import LiveLayers
 from napari_acll.widgets._run import (
     Run,
@@ -109,8 +111,6 @@ class LiveEngine(QObject):
         SessionError
             If nothing is recorded now, or the session cannot keep it.
         """
-        from napari_acll.marks import mark_of_line
-
         session = self.run.session if self.run is not None and self.is_running else None
         if session is None or self.is_looking:
             raise SessionError("There is nothing to mark: no session is being recorded.")
@@ -118,7 +118,8 @@ class LiveEngine(QObject):
         if mark is None:
             raise SessionError("A mark needs a name, such as light; type one before marking.")
         session.mark(mark.name, mark.value, note=mark.note, channel=mark.channel)
-        words = [mark.name, "" if mark.value != mark.value else f"{mark.value:g}", mark.note]
+        value = "" if math.isnan(mark.value) else f"{mark.value:g}"
+        words = [mark.name, value, mark.note]
         return f"after volume {session.counters.n_read - 1}: {' '.join(filter(None, words))}"
 
     def poll(self) -> None:

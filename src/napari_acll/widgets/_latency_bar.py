@@ -8,7 +8,7 @@ from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_acll.core import DeadlineReport, Durations
-from napari_acll.widgets._lights import BAD, FLAGGED, GOOD, QUIET
+from napari_acll.widgets._lights import BAD, FLAGGED, GOOD, QUIET, color_text
 
 STAGE_COLORS = {
     "read": "#56b4e9",
@@ -103,17 +103,19 @@ class LatencyBar(QWidget):
         period_s : float
             Time between two volumes, in s: what the bar is drawn against if there is no deadline.
         """
+        if report is not None and report == self._report:
+            return
         self._report = report
         stages = {} if report is None else stage_durations_s(report)
         self.bar.setVisible(bool(stages))
         self.numbers.setVisible(bool(stages))
         if report is None:
             self.sentence.setText("-")
-            self.sentence.setStyleSheet("")
+            color_text(self.sentence, "")
             return
         text, color = latency_sentence(report, period_s)
         self.sentence.setText(f"● {text}")
-        self.sentence.setStyleSheet(f"color: {color}")
+        color_text(self.sentence, color)
         self.bar.set_parts(
             stages,
             limit_s=period_s if report.deadline_s is None else report.deadline_s,

@@ -1,5 +1,6 @@
 """Preflight: what a session needs, looked at again whenever the form changes."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -72,8 +73,8 @@ class PreflightPanel(CheckList):
         self._background.cancel()
         self._show(())
 
-    def _show(self, checks: object) -> None:
-        self.setValue(tuple(checks))  # type: ignore[call-overload]
+    def _show(self, checks: Sequence[Check]) -> None:
+        self.setValue(checks)
         self.changed.emit()
 
     def _show_failure(self, sentence: str) -> None:

@@ -67,13 +67,13 @@ class RecordingRow(QWidget):
         )
         for text, address in LIVE_SOURCES:
             menu.addAction(text).triggered.connect(
-                partial(self._choose, lambda a=address: a, True)
+                partial(self._choose, partial(str, address), True)
             )
         if self._recent.recordings:
             menu.addSeparator()
         for recording in self._recent.recordings:
             menu.addAction(f"Again: {recording}").triggered.connect(
-                partial(self._choose, lambda r=recording: r, True)
+                partial(self._choose, partial(str, recording), True)
             )
 
     def _choose(self, choose: Callable[[], str], is_live: bool, *_checked: bool) -> None:

@@ -21,7 +21,7 @@ from napari_acll.core import (
     SessionState,
 )
 from napari_acll.widgets._latency_bar import LatencyBar
-from napari_acll.widgets._lights import BAD, FLAGGED, GOOD, QUIET
+from napari_acll.widgets._lights import BAD, FLAGGED, GOOD, QUIET, color_text
 from napari_acll.widgets._mark_panel import MarkPanel
 
 _STATE_COLORS = {
@@ -169,7 +169,7 @@ class StatusPanel(QWidget):
         self.show_state(SessionState.IDLE)
         for label in (self.volumes, self.speed, self.disk, self.alignment, self.names):
             label.setText("-")
-            label.setStyleSheet("")
+            color_text(label, "")
         self.latency.setValue(None)
         self.notes.clear()
         self.marks.clear()
@@ -203,7 +203,7 @@ class StatusPanel(QWidget):
             text += f" · to catch up (step {len(given_up)}): {'; '.join(given_up)}"
         self.volumes.setText(text)
         is_bad = counters.n_skipped or counters.n_lost or given_up
-        self.volumes.setStyleSheet(f"color: {FLAGGED}" if is_bad else "")
+        color_text(self.volumes, FLAGGED if is_bad else "")
 
     def show_speed(self, volume_s: float, period_s: float) -> None:
         """Show the deadline light."""
@@ -216,9 +216,8 @@ class StatusPanel(QWidget):
 
     def show_disk(self, sentence: str, light: Light) -> None:
         """Show what was written and what is left, in colour if that is little."""
-        color = _DISK_COLORS[light]
         self.disk.setText(sentence)
-        self.disk.setStyleSheet(f"color: {color}" if color else "")
+        color_text(self.disk, _DISK_COLORS[light])
 
     def show_alignment(self, alignment: ChannelAlignment) -> None:
         """Show the alignment, in colour whether it is trusted."""
@@ -244,4 +243,4 @@ def _value_label() -> QLabel:
 
 def _light(label: QLabel, text: str, color: str) -> None:
     label.setText(f"● {text}")
-    label.setStyleSheet(f"color: {color}")
+    color_text(label, color)
