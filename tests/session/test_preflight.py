@@ -16,6 +16,8 @@ from napari_acll.core import (
 from napari_acll.preprocess import save_alignment
 from napari_acll.session import preflight
 
+pytest.importorskip("zmq")  # publishing and marks from another program need it
+
 SMALL = "simulated:volumes=5,geometry=small"
 OFF = {"publish": {"mode": "off"}}
 

@@ -71,7 +71,7 @@ def test_record_ends_the_look_and_then_starts_on_what_the_form_says(
 
 def test_stop_after_record_starts_nothing(looking, sessions, qtbot):
     looking.start_button.click()
-    looking.stop()
+    looking.stop_button.click()
     qtbot.waitUntil(lambda: looking.engine.state.is_over, timeout=5000)
     qtbot.wait(100)
     assert len(sessions) == 1

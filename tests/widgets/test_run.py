@@ -77,7 +77,9 @@ def test_the_model_of_a_look_serves_the_recording_after_it(tmp_path, monkeypatch
 
     monkeypatch.setattr("napari_acll.label.load_labeler", load)
     make = SessionMaker()
-    settings = AcllSettings(alignment={"n_volumes": 0}, preprocess={"bin_px": 1})
+    settings = AcllSettings(
+        alignment={"n_volumes": 0}, preprocess={"bin_px": 1}, publish={"mode": "off"}
+    )
     for out in (None, tmp_path / "worm.acll"):
         run = Run(RunRequest(recording=FakeSource(range(3)), settings=settings, out=out), make)
         run.start()

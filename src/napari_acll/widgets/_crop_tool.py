@@ -29,7 +29,7 @@ class CropTool(QObject):
     failed = Signal(str)
 
     def __init__(self, viewer: "napari.viewer.Viewer", setup: SetupPanel) -> None:
-        super().__init__()
+        super().__init__(setup)
         self._setup = setup
         self.rectangle = CropRectangle(viewer, on_change=self._dragged)
         self._background = Background("acll-first-volume", self)

@@ -110,6 +110,7 @@ class LiveSessionWidget(QWidget):
         """Ask the session to end."""
         self._follow_up = None
         self.engine.stop()
+        self._show_buttons()
 
     def mark(self, line: str) -> None:
         """Note what the animal does or is shown now; an error is shown, never raised."""
@@ -263,12 +264,12 @@ class LiveSessionWidget(QWidget):
         state, run = self.engine.state, self.engine.run
         is_running = self.engine.is_running and not state.is_over
         is_looking = is_running and self.engine.is_looking
-        is_ending = state is SessionState.STOPPING or self._follow_up is not None
+        is_stopping, is_followed = state is SessionState.STOPPING, self._follow_up is not None
         self.start_button.setText("Record" if is_looking else "Start")
-        can_record = is_looking and not is_ending
+        can_record = is_looking and not (is_stopping or is_followed)
         self.start_button.setEnabled(can_record or not (is_running or self.preflight.is_red))
         self.look_button.setEnabled(not is_running)
-        self.stop_button.setEnabled(is_running and not is_ending)
+        self.stop_button.setEnabled(is_running and (is_followed or not is_stopping))
         self.setup.setEnabled(not is_running or is_looking)
         self.preflight.setVisible(not is_running and self.setup.isVisibleTo(self))
         self.look_list.setVisible(is_looking)
