@@ -11,6 +11,7 @@ from napari_acll.cli._options import SETTING_OF_OPTION, setting_field
 
 COMMANDS = [
     "demo",
+    "check",
     "run",
     "calibrate",
     "calibrate-names",
@@ -40,6 +41,7 @@ def test_help_lists_every_command(capsys):
     "command",
     [
         "demo",
+        "check",
         "run",
         "calibrate",
         "info",

@@ -80,6 +80,13 @@ def test_a_session_can_be_run_and_read_from_python(tmp_path, capsys):
     assert "mean ratio" in shown
 
 
+def test_what_a_session_needs_can_be_looked_at_from_python(tmp_path, capsys):
+    main = runpy.run_path(str(EXAMPLES / "preflight.py"))["main"]
+    assert main("simulated:volumes=3,geometry=small", str(tmp_path / "worm.acll"))
+    assert "Recording: 3 volumes of 24 x 70 x 108 voxels" in capsys.readouterr().out
+    assert not main(str(tmp_path / "gone.nd2"), str(tmp_path / "worm.acll"))
+
+
 def test_a_session_can_be_run_with_a_labeler_of_ones_own(tmp_path, capsys):
     runpy.run_path(str(EXAMPLES / "own_labeler.py"))["main"](str(tmp_path / "brightest.acll"))
     assert "6 volumes in" in capsys.readouterr().out

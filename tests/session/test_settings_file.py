@@ -1,7 +1,13 @@
 import pytest
 
 from napari_acll.core import AcllSettings, CropSettings, PreprocessSettings, SettingsError
-from napari_acll.session import load_settings, profile_names, save_settings
+from napari_acll.session import (
+    load_settings,
+    own_profiles_dir,
+    profile_names,
+    save_profile,
+    save_settings,
+)
 
 
 def test_what_was_saved_is_loaded(tmp_path):
@@ -85,3 +91,29 @@ def test_a_file_that_is_no_text_is_explained(tmp_path):
 def test_settings_that_cannot_be_written_are_an_error(tmp_path):
     with pytest.raises(SettingsError, match="cannot be written"):
         save_settings(AcllSettings(), tmp_path / "no folder" / "run.yaml")
+
+
+def test_a_profile_of_ones_own_is_found_by_name_and_knows_no_animal():
+    settings = AcllSettings(
+        preprocess=PreprocessSettings(bin_px=2), animal={"animal": "worm 7"}, run={"spool_mb": 9}
+    )
+    path = save_profile(settings, "Spinning disk 2")
+    assert path.parent == own_profiles_dir()
+    assert "Spinning disk 2" in profile_names()
+    assert "flavell_raw" in profile_names()
+    loaded = load_settings("Spinning disk 2")
+    assert loaded.preprocess.bin_px == 2
+    assert loaded.run.spool_mb == 9
+    assert loaded.animal.animal == ""
+
+
+def test_a_profile_of_ones_own_goes_before_a_shipped_one():
+    save_profile(AcllSettings(preprocess=PreprocessSettings(bin_px=5)), "flavell_raw")
+    assert load_settings("flavell_raw").preprocess.bin_px == 5
+    assert profile_names().count("flavell_raw") == 1
+
+
+@pytest.mark.parametrize("name", ["", "../rig", "a/b", "rig:2"])
+def test_a_profile_whose_name_is_no_file_name_is_refused(name):
+    with pytest.raises(SettingsError, match="cannot be called"):
+        save_profile(AcllSettings(), name)

@@ -31,8 +31,9 @@ def build_fake(sessions: list[FakeSession]) -> Callable[..., Callable[[Any], Fak
     """Return a builder of fake sessions with given arguments."""
 
     def with_arguments(**arguments: Any) -> Callable[[Any], FakeSession]:
-        def build(request: Any) -> FakeSession:  # noqa: ARG001
+        def build(request: Any) -> FakeSession:
             session = FakeSession(**arguments)
+            session.request = request
             sessions.append(session)
             return session
 

@@ -10,7 +10,9 @@ from psygnal import Signal
 from napari_acll.core import (
     AlignmentOrigin,
     ChannelAlignment,
+    DeadlineReport,
     Detections,
+    Durations,
     LabeledVolume,
     NeuronTable,
     SessionCounters,
@@ -50,6 +52,15 @@ def make_volume(index: int, spec: VolumeSpec) -> Volume:
         spec=spec,
         slice_times_s=np.full(spec.shape[0], index * spec.period_s),
     )
+
+
+def make_deadlines(label_s: float = 0.1, *, deadline_s: float | None = PERIOD_S) -> DeadlineReport:
+    took = {"read": 0.005, "preprocess": 0.01, "label": label_s, "trace": 0.01}
+    stages = {name: Durations(n=4, p50_s=s, p99_s=2 * s, max_s=2 * s) for name, s in took.items()}
+    whole_s = sum(took.values())
+    stages["publish"] = Durations()
+    stages["end_to_end"] = Durations(n=4, p50_s=whole_s, p99_s=2 * whole_s, max_s=2 * whole_s)
+    return DeadlineReport(deadline_s=deadline_s, n_judged=4, stages=stages)
 
 
 def make_labeled(index: int, spec: VolumeSpec, n_neurons: int = N_NEURONS) -> LabeledVolume:
@@ -102,10 +113,14 @@ class FakeSession:
         spec: VolumeSpec | None = None,
     ) -> None:
         self.state = SessionState.IDLE
+        self.request: Any = None
         self.calibrated_on = "simulation only"
         self.novelty = float("nan")
         self.drift: Any = None
         self.counters = SessionCounters()
+        self.deadlines = make_deadlines()
+        self.given_up: tuple[str, ...] = ()
+        self.marks: list[tuple[str, float, str, str]] = []
         self.store = TraceStore(NeuronTable.numbered(N_NEURONS))
         self._n_volumes, self._lingers, self._error = n_volumes, lingers, error
         self.spec = spec or make_spec()
@@ -115,6 +130,11 @@ class FakeSession:
 
     def latest(self) -> Any:
         return self._latest
+
+    def mark(
+        self, name: str, value: float = float("nan"), *, note: str = "", channel: str = "script"
+    ) -> None:
+        self.marks.append((name, value, note, channel))
 
     def start(self) -> None:
         self.state = SessionState.RUNNING

@@ -107,9 +107,9 @@ def test_closing_the_dock_of_a_live_source_ends_its_threads(live, start, qtbot):
 
 
 def test_a_recording_that_is_missing_is_told(live, tmp_path, qtbot):
-    from napari_acll.widgets._run import build_live_session
+    from napari_acll.widgets._run import SessionMaker
 
-    live.engine.build = build_live_session
+    live.engine.build = SessionMaker()
     live.setup.set_recording(str(tmp_path / "missing.nd2"))
     live.start_button.click()
     _wait_for_the_end(live, qtbot)

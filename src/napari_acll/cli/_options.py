@@ -106,7 +106,9 @@ Config = Annotated[
 ]
 Profile = Annotated[
     str | None,
-    typer.Option("--profile", help="Settings of a rig that come with the program, by name."),
+    typer.Option(
+        "--profile", help="Settings of a rig by name: shipped with the program, or your own."
+    ),
 ]
 Set = Annotated[
     list[str] | None,

@@ -1,6 +1,7 @@
 """Types, settings, protocols and errors that all stages share; numpy and pydantic only."""
 
 from napari_acll.core._alignment import AlignmentOrigin, ChannelAlignment, ChannelDrift
+from napari_acll.core._checks import Check, Light, worst_light
 from napari_acll.core._corrected import corrected
 from napari_acll.core._correction import Correction, CorrectionKind, CorrectionState
 from napari_acll.core._corrections import Corrections
@@ -78,6 +79,7 @@ __all__ = [
     "Backfill",
     "ChannelAlignment",
     "ChannelDrift",
+    "Check",
     "Correction",
     "CorrectionError",
     "CorrectionKind",
@@ -92,6 +94,7 @@ __all__ = [
     "LabelSettings",
     "LabeledVolume",
     "Labeler",
+    "Light",
     "LiveSettings",
     "Mark",
     "MarkChannel",
@@ -137,4 +140,5 @@ __all__ = [
     "corrected",
     "load_stage",
     "stage_names",
+    "worst_light",
 ]

@@ -5,6 +5,7 @@ from napari_acll.export._h5 import export_h5
 from napari_acll.export._header import SessionHeader, package_versions
 from napari_acll.export._other_folder import other_folder
 from napari_acll.export._saved_session import SavedSession
+from napari_acll.export._size import bytes_per_volume, folder_bytes, free_bytes
 from napari_acll.export._writer import ZarrSessionWriter, check_new_session
 
 __all__ = [
@@ -12,9 +13,12 @@ __all__ = [
     "SavedSession",
     "SessionHeader",
     "ZarrSessionWriter",
+    "bytes_per_volume",
     "check_new_session",
     "export_csv",
     "export_h5",
+    "folder_bytes",
+    "free_bytes",
     "other_folder",
     "package_versions",
 ]

@@ -4,8 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from napari_acll.label._calibration import Calibration
+from napari_acll.label._device_check import check_device, has_nvidia_gpu
 from napari_acll.label._fingerprint_card import Fingerprint
 from napari_acll.label._memory_fallback import MemoryFallback, sparing_memory
+from napari_acll.label._model_facts import ModelFacts, model_facts, model_stamp_ns
 from napari_acll.label._names import find_names_file, read_names
 from napari_acll.label._novelty import NoveltyReference
 from napari_acll.label._point_card import PointModelCard, read_card
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from napari_acll.label._checkpoint import load_unet3d
     from napari_acll.label._devices import choose_device
     from napari_acll.label._fingerprint import fingerprint_difference, take_fingerprint
+    from napari_acll.label._fitness import LEAST_SHARPNESS, saturated_share, sharpness
     from napari_acll.label._point_assignment import name_probabilities
     from napari_acll.label._point_detector import DetectorNetwork
     from napari_acll.label._point_finder import FoundNuclei, NucleusFinder
@@ -47,6 +50,7 @@ _MODULE_OF_LAZY_NAME = {
     "DetectorNetwork": "_point_detector",
     "FoundNuclei": "_point_finder",
     "IdentifierNetwork": "_point_identifier",
+    "LEAST_SHARPNESS": "_fitness",
     "Pose": "_point_frame",
     "choose_device": "_devices",
     "fingerprint_difference": "_fingerprint",
@@ -68,10 +72,13 @@ _MODULE_OF_LAZY_NAME = {
     "name_probabilities": "_point_assignment",
     "nucleus_table": "_point_labeler",
     "prepare": "_point_image",
+    "saturated_share": "_fitness",
+    "sharpness": "_fitness",
     "take_fingerprint": "_fingerprint",
 }
 
 __all__ = [
+    "LEAST_SHARPNESS",
     "Atlas",
     "Calibration",
     "DetectorNetwork",
@@ -79,6 +86,7 @@ __all__ = [
     "FoundNuclei",
     "IdentifierNetwork",
     "MemoryFallback",
+    "ModelFacts",
     "ModelInfo",
     "NoveltyReference",
     "NucleusFinder",
@@ -93,15 +101,19 @@ __all__ = [
     "UNet3DLabeler",
     "VoxelLabels",
     "available_models",
+    "check_device",
     "choose_device",
     "find_model_file",
     "find_names_file",
     "fingerprint_difference",
     "fit_pose",
+    "has_nvidia_gpu",
     "label_voxels",
     "likeliest_poses",
     "load_labeler",
     "load_unet3d",
+    "model_facts",
+    "model_stamp_ns",
     "models_dir",
     "name_probabilities",
     "nucleus_table",
@@ -110,6 +122,8 @@ __all__ = [
     "read_names",
     "read_unet3d_config",
     "refine_affine",
+    "saturated_share",
+    "sharpness",
     "sparing_memory",
     "take_fingerprint",
 ]

@@ -56,6 +56,11 @@ class CsvChannel:
         """Name of the file."""
         return self._path.name
 
+    def why_unreachable(self) -> str:
+        """Return why the file can never be there, empty if it can."""
+        folder = self._path.absolute().parent
+        return "" if folder.is_dir() else f"there is no folder {folder}"
+
     def open(self) -> None:
         """Note what is there already.
 
@@ -64,8 +69,9 @@ class CsvChannel:
         OSError
             If the file can never be there, for want of its folder.
         """
-        if not self._path.absolute().parent.is_dir():
-            raise FileNotFoundError(f"there is no folder {self._path.absolute().parent}")
+        why_not = self.why_unreachable()
+        if why_not:
+            raise FileNotFoundError(why_not)
         if self._existing is None:
             self._existing = self._path.stat().st_size if self._path.exists() else 0
 

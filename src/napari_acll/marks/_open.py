@@ -31,3 +31,18 @@ def open_channel(address: str) -> MarkChannel:
         f"Marks cannot come from {address!r} ({'; '.join(reasons)}); give tcp://HOST:PORT,"
         " serial:PORT@BAUD, or a CSV file (marks.channels)."
     )
+
+
+def why_unreachable(channel: MarkChannel) -> str:
+    """Return why no marks can come from a channel now, in a few words; empty if they can.
+
+    A channel says so itself by a method `why_unreachable() -> str`, which is optional: opening a
+    serial port may reset the device behind it.
+
+    Parameters
+    ----------
+    channel : MarkChannel
+        As `open_channel` returns it; it is not opened.
+    """
+    ask = getattr(channel, "why_unreachable", None)
+    return str(ask()) if callable(ask) else ""

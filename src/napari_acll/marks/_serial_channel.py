@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
 
@@ -64,6 +65,18 @@ class SerialChannel:
     def name(self) -> str:
         """The port, without its speed."""
         return _SCHEME + self._port_name
+
+    def why_unreachable(self) -> str:
+        """Return that there is no such port, empty if there is; it is not opened.
+
+        Opening it would reset many a device, such as an Arduino.
+        """
+        from serial.tools.list_ports import comports
+
+        ports = [port.device for port in comports()]
+        if self._port_name in ports or "://" in self._port_name or Path(self._port_name).exists():
+            return ""
+        return f"there is no such port; there are {', '.join(ports) or 'none'}"
 
     def open(self) -> None:
         """Open the port.

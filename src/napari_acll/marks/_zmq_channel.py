@@ -1,6 +1,7 @@
 """Marks that another program publishes through ZeroMQ."""
 
 import re
+import socket
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Self
@@ -13,6 +14,7 @@ _WAITING = 10_000
 _MOST_BYTES = 1 << 16
 _MOST_AT_ONCE = 1000
 _RECONNECT_MS = 50
+_ANSWER_S = 0.5
 
 
 class ZmqChannel:
@@ -57,6 +59,15 @@ class ZmqChannel:
     def name(self) -> str:
         """The address."""
         return self._address
+
+    def why_unreachable(self) -> str:
+        """Return that no program answers there, empty if one does; waits half a second at most."""
+        host, _, port = self._address.removeprefix("tcp://").rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
+        except (OSError, OverflowError) as error:
+            return f"nobody answers there ({error})"
+        return ""
 
     def open(self) -> None:
         """Subscribe; the other program need not be there yet.

@@ -1,20 +1,41 @@
 """One live or replayed recording: the threads, the queue and the states."""
 
 from napari_acll.session._build import build_session
+from napari_acll.session._first_volume import first_volume
+from napari_acll.session._kept_model import KeptModel
 from napari_acll.session._latest import Latest
+from napari_acll.session._look import LookMeasures, LookMeter, settings_to_look
+from napari_acll.session._preflight import preflight
 from napari_acll.session._recording_calibration import CalibrationReport, calibrate_recording
 from napari_acll.session._resume import resume_session
+from napari_acll.session._room import DiskUse, disk_use
 from napari_acll.session._session import Session
-from napari_acll.session._settings_file import load_settings, profile_names, save_settings
+from napari_acll.session._settings_file import (
+    load_settings,
+    own_profiles_dir,
+    profile_names,
+    save_profile,
+    save_settings,
+)
 
 __all__ = [
     "CalibrationReport",
+    "DiskUse",
+    "KeptModel",
     "Latest",
+    "LookMeasures",
+    "LookMeter",
     "Session",
     "build_session",
     "calibrate_recording",
+    "disk_use",
+    "first_volume",
     "load_settings",
+    "own_profiles_dir",
+    "preflight",
     "profile_names",
     "resume_session",
+    "save_profile",
     "save_settings",
+    "settings_to_look",
 ]

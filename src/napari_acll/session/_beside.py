@@ -21,6 +21,7 @@ from napari_acll.core import (
 from napari_acll.session._correcting import Correcting
 from napari_acll.session._deadline_monitor import DeadlineMonitor
 from napari_acll.session._drift_monitor import DriftMonitor
+from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._latest import Latest, Mailbox
 from napari_acll.session._marking import Marking
 from napari_acll.session._outbox import Event, Outbox, SourceNotes
@@ -102,6 +103,7 @@ class SessionSides:
     _beside: Beside
     _mailbox: Mailbox
     _notes: SourceNotes
+    _ladder: DegradeLadder
 
     @property
     def deadlines(self) -> DeadlineReport:
@@ -159,6 +161,11 @@ class SessionSides:
     def drift(self) -> ChannelDrift | None:
         """How far the channels last lay from the applied alignment; None before it is measured."""
         return self._beside.drift.newest
+
+    @property
+    def given_up(self) -> tuple[str, ...]:
+        """What is not done now because labeling fell behind, one step of the ladder each."""
+        return self._ladder.given_up
 
     def mark(
         self, name: str, value: float = float("nan"), *, note: str = "", channel: str = "script"

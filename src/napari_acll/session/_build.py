@@ -9,6 +9,7 @@ from napari_acll.core import (
     ChannelAlignment,
     DropPolicy,
     Labeler,
+    LabelSettings,
     MarkChannel,
     PluginError,
     SessionWriter,
@@ -42,6 +43,8 @@ def build_session(
     settings: AcllSettings,
     out: str | Path | None,
     tell: Callable[[str, str], None] = _tell_nobody,
+    load_model: Callable[[LabelSettings], Labeler] | None = None,
+    opened: Callable[[VolumeSource], None] | None = None,
 ) -> Session:
     """Return a session that is ready to start.
 
@@ -56,6 +59,11 @@ def build_session(
         The session folder to create; None: nothing is saved.
     tell : callable, optional
         Called with kind and message of what is worth telling while a recording is waited for.
+    load_model : callable, optional
+        Returns the model of a setting, such as that of a `KeptModel`; None: it is loaded.
+    opened : callable, optional
+        Called with the source once it is open: whoever closes that from another thread ends the
+        wait for a live recording.
 
     Raises
     ------
@@ -79,6 +87,8 @@ def build_session(
         check_new_session(Path(out))
     source = _open(recording, settings)
     try:
+        if opened is not None:
+            opened(source)
         settings = _effective(settings, source)
         text = recording if isinstance(recording, str) else ""
 
@@ -91,7 +101,8 @@ def build_session(
             writer = ZarrSessionWriter.create(out, header)
             return [writer], fallback_of(writer, header, settings, is_live=source.is_live)
 
-        return assemble(source, settings, writers, tell=tell)
+        labeler = None if load_model is None else load_model(settings.label)
+        return assemble(source, settings, writers, tell=tell, labeler=labeler)
     except BaseException:
         source.close()
         raise

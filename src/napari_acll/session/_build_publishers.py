@@ -4,10 +4,14 @@ import logging
 from typing import Any, cast
 
 from napari_acll.core import (
+    AcllError,
+    Check,
+    Light,
     PluginError,
     Publisher,
     PublishMode,
     PublishSettings,
+    SettingsError,
     load_stage,
 )
 
@@ -37,6 +41,41 @@ def make_publishers(settings: PublishSettings) -> list[Publisher]:
         publisher.open()
         publisher.close()
     return [publisher]
+
+
+def check_publishing(settings: PublishSettings) -> Check | None:
+    """Return whether samples can be published now, None if they are not to be.
+
+    Parameters
+    ----------
+    settings : PublishSettings
+        The address is taken for a moment, and let go of.
+    """
+    if settings.mode is PublishMode.OFF:
+        return None
+    name = "Publishing"
+    try:
+        publisher = _make(settings)
+    except PluginError as error:
+        if settings.mode is PublishMode.ON:
+            return _refused(error)
+        return Check(name=name, light=Light.GREEN, sentence=f"Off: {error}")
+    try:
+        publisher.open()
+        publisher.close()
+    except SettingsError as error:
+        if settings.mode is PublishMode.ON:
+            return _refused(error)
+        sentence = f"The session goes without it: {error}"
+        return Check(name=name, light=Light.AMBER, sentence=sentence)
+    sentence = f"Samples are published at {settings.address}."
+    return Check(name=name, light=Light.GREEN, sentence=sentence)
+
+
+def _refused(error: AcllError) -> Check:
+    return Check(
+        name="Publishing", light=Light.RED, sentence=str(error), exit_code=error.exit_code
+    )
 
 
 def _make(settings: PublishSettings) -> Publisher:

@@ -1,6 +1,8 @@
 """Settings in YAML files."""
 
 import difflib
+import os
+import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -8,15 +10,66 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from napari_acll.core import AcllSettings, SettingsError
+from napari_acll.core import AcllSettings, AnimalInfo, SettingsError
+
+_DATA_DIR_VARIABLE = "ACLL_DATA_DIR"
+_PROFILE_NAME = re.compile(r"[\w-][\w .-]*")
 
 
 def profile_names() -> list[str]:
-    """Return the names of the settings that are shipped with the program, sorted."""
+    """Return the names of the profiles: those shipped with the program, and the user's own."""
     folder = files("napari_acll") / "profiles"
-    if not folder.is_dir():
-        return []
-    return sorted(Path(entry.name).stem for entry in folder.iterdir() if _is_yaml(entry.name))
+    shipped = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    own = own_profiles_dir()
+    names = [*shipped, *(path.name for path in own.iterdir())] if own.is_dir() else shipped
+    return sorted({Path(name).stem for name in names if _is_yaml(name)})
+
+
+def own_profiles_dir() -> Path:
+    """Return the folder of this user's profiles: `profiles` in the data folder of this package."""
+    import platformdirs
+
+    given = os.environ.get(_DATA_DIR_VARIABLE)
+    folder = Path(given) if given else platformdirs.user_data_path("napari-acll", appauthor=False)
+    return folder / "profiles"
+
+
+def save_profile(settings: AcllSettings, name: str) -> Path:
+    """Keep the settings of a rig under a name that `load_settings` and `--profile` take.
+
+    What was noted about the animal does not belong to the rig and is left out.
+
+    Parameters
+    ----------
+    settings : AcllSettings
+        The settings.
+    name : str
+        Letters, digits, spaces, `.`, `_` and `-`; a profile of this name is replaced.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    SettingsError
+        If the name cannot be used, or the file cannot be written.
+    """
+    if not _PROFILE_NAME.fullmatch(name):
+        raise SettingsError(
+            f"A profile cannot be called {name!r}; use letters, digits, spaces, '.', '_' or '-'."
+        )
+    path = own_profiles_dir() / f"{name}.yaml"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"The folder of profiles {path.parent} cannot be made ({error.strerror or error});"
+            " give another one by ACLL_DATA_DIR."
+        ) from error
+    save_settings(settings.model_copy(update={"animal": AnimalInfo()}), path)
+    return path
 
 
 def load_settings(path_or_profile: str | Path) -> AcllSettings:
@@ -81,6 +134,9 @@ def save_settings(settings: AcllSettings, path: str | Path) -> None:
 def _read(path_or_profile: str) -> tuple[str, str]:
     path = Path(path_or_profile)
     if path_or_profile in profile_names() and not path.is_file():
+        own = own_profiles_dir() / f"{path_or_profile}.yaml"
+        if own.is_file():
+            return own.read_text(encoding="utf-8"), f"Profile {path_or_profile!r}"
         profile = files("napari_acll") / "profiles" / f"{path_or_profile}.yaml"
         return profile.read_text(encoding="utf-8"), f"Profile {path_or_profile!r}"
     try:

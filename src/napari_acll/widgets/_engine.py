@@ -1,5 +1,6 @@
 """The session of one viewer, shared by all docks of that viewer."""
 
+import math
 import weakref
 from collections.abc import Callable, Iterable
 from time import perf_counter
@@ -7,13 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_acll.core import AcllSettings, SessionState
+from napari_acll.core import AcllSettings, SessionError, SessionState
+from napari_acll.marks import mark_of_line
 from napari_acll.widgets._layers import LiveLayers
 from napari_acll.widgets._run import (
     Run,
     RunRequest,
     SessionBuilder,
-    build_live_session,
+    SessionMaker,
     sentence_for,
 )
 
@@ -40,8 +42,9 @@ class LiveEngine(QObject):
     ----------
     viewer : napari.viewer.Viewer
         Held weakly; may be the proxy that plugins get.
-    build : callable
-        Makes the session from a `RunRequest`.
+    build : callable, optional
+        Makes the session from a `RunRequest`; None: as the command line does, but with the model
+        of the last session where the same is asked for.
     """
 
     started = Signal()
@@ -55,10 +58,10 @@ class LiveEngine(QObject):
     chosen_changed = Signal(object)
 
     def __init__(
-        self, viewer: "napari.viewer.Viewer", *, build: SessionBuilder = build_live_session
+        self, viewer: "napari.viewer.Viewer", *, build: SessionBuilder | None = None
     ) -> None:
         super().__init__()
-        self.build = build
+        self.build = build or SessionMaker()
         self.run: Run | None = None
         self.alignment_file = ""
         self._form: weakref.WeakMethod[RecordingForm] | None = None
@@ -75,6 +78,11 @@ class LiveEngine(QObject):
     def is_running(self) -> bool:
         """Whether a session is being built or runs."""
         return self.run is not None and not self.run.is_over
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether volumes are labeled without being recorded."""
+        return self.is_running and self.run is not None and self.run.request.is_look
 
     @property
     def state(self) -> SessionState:
@@ -129,6 +137,30 @@ class LiveEngine(QObject):
         """Ask the session to end; returns at once."""
         if self.run is not None:
             self.run.stop()
+
+    def mark(self, line: str) -> str:
+        """Note what the animal does or is shown now, and return the note as it is listed.
+
+        Parameters
+        ----------
+        line : str
+            `NAME`, `NAME,VALUE` or `NAME,VALUE,NOTE`, as on a channel of marks.
+
+        Raises
+        ------
+        SessionError
+            If nothing is recorded now, or the session cannot keep it.
+        """
+        session = self.run.session if self.run is not None and self.is_running else None
+        if session is None or self.is_looking:
+            raise SessionError("There is nothing to mark: no session is being recorded.")
+        mark = mark_of_line(line, channel="key")
+        if mark is None:
+            raise SessionError("A mark needs a name, such as light; type one before marking.")
+        session.mark(mark.name, mark.value, note=mark.note, channel=mark.channel)
+        value = "" if math.isnan(mark.value) else f"{mark.value:g}"
+        words = [mark.name, value, mark.note]
+        return f"after volume {session.counters.n_read - 1}: {' '.join(filter(None, words))}"
 
     def poll(self) -> None:
         """Fetch and show what is new."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_acll.core import ChannelAlignment, NeuronTable, Volume, VoxelGrid
 from napari_acll.widgets._colors import confidence_label_colors
-from napari_acll.widgets._name_layer import NameLayer
+from napari_acll.widgets._name_layer import MIN_CONFIDENCE, NameLayer
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -88,6 +88,13 @@ class LiveLayers:
         Held weakly.
     on_pick : callable
         Told the class number of a label that the user clicks.
+
+    Attributes
+    ----------
+    shows_names : bool
+        Whether the names of the next session are visible.
+    min_confidence : float
+        Names less probable are not written in the next session.
     """
 
     def __init__(self, viewer: "napari.viewer.Viewer", *, on_pick: Callable[[int], None]) -> None:
@@ -99,6 +106,8 @@ class LiveLayers:
         self._grid: VoxelGrid | None = None
         self._alignment: ChannelAlignment | None = None
         self._is_first = True
+        self.shows_names = True
+        self.min_confidence = MIN_CONFIDENCE
 
     def begin(self) -> None:
         """Prepare for a new session: its first volume makes the layers anew."""
@@ -114,6 +123,8 @@ class LiveLayers:
         if self._is_first:
             self._make(viewer, newest.volume, labels)
             self._names = NameLayer(viewer, neurons, newest.volume.spec.grid)
+            self._names.min_confidence = self.min_confidence
+            self._names.layer.visible = self.shows_names
             self._look_at(viewer, newest.volume)
             self._is_first = False
         else:

@@ -6,25 +6,38 @@ import napari.viewer
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
-from napari_acll.core import AcllError, AcllSettings, ChannelAlignment, SessionState
+from napari_acll.core import AcllError, AcllSettings, ChannelAlignment, SessionState, VoxelGrid
 from napari_acll.widgets._calibrate_names import ask_and_calibrate
+from napari_acll.widgets._check_list import CheckList
+from napari_acll.widgets._crop_tool import CropTool
 from napari_acll.widgets._dock_size import dock_width_px, fit_dock_height, loosen_dock
 from napari_acll.widgets._engine import LiveEngine, engine_of
-from napari_acll.widgets._run import Run
+from napari_acll.widgets._preferences import Preferences
+from napari_acll.widgets._preflight_panel import PreflightPanel
+from napari_acll.widgets._run import Run, RunRequest
 from napari_acll.widgets._setup_panel import SetupPanel
+from napari_acll.widgets._shortcuts import Shortcut, install_shortcuts, show_shortcuts
 from napari_acll.widgets._speed_meter import SpeedMeter
-from napari_acll.widgets._status_panel import StatusPanel
+from napari_acll.widgets._status_panel import StatusPanel, state_words
 
 _PLUGIN = "napari-acll"
-_FOLDED_PX, _UNFOLDED_PX = 230, 460
+_FOLDED_PX, _UNFOLDED_PX = 340, 560
 _SETTLE_MS = 50  # after which Qt knows the new smallest sizes
 _TRACES_NAME = "AutoCellLabel Traces"
+_HANDED_OVER = "The look has ended: the recording is opened anew, the model stays loaded."
 
 
 class LiveSessionWidget(QWidget):
-    """Set up, start, watch and stop a session on a recording.
+    """Set up, look at, start, watch and stop a session on a recording.
 
     Closing this dock, or the viewer, ends the session as Stop does; hiding or floating it does
     not.
@@ -40,13 +53,21 @@ class LiveSessionWidget(QWidget):
         self.setAcceptDrops(True)
         self._viewer = viewer
         self._was_docked = False
+        self._follow_up: RunRequest | None = None
         self._switch = _Switch()
         self.engine: LiveEngine = engine_of(viewer)
         self.setup = SetupPanel()
+        self.preflight = PreflightPanel(self.setup)
+        self.look_list = CheckList("The picture")
         self.status = StatusPanel()
+        self.crop_tool = CropTool(viewer, self.setup)
         self._speed = SpeedMeter()
         self._build_layout()
+        self._shortcuts = self._make_shortcuts()
         self._connect()
+        self._preferences = Preferences()
+        self._apply_preferences()
+        self.setup.show_preferences(self._preferences)
         self._show_state(self.engine.state)
 
     def sizeHint(self) -> QSize:  # noqa: N802
@@ -56,16 +77,34 @@ class LiveSessionWidget(QWidget):
         )
 
     def start(self) -> None:
-        """Start a session on what the form shows; an error is shown, never raised."""
+        """Start a session on what the form shows; after a look, once that has ended.
+
+        An error is shown, never raised.
+        """
+        if not self.start_button.isEnabled():
+            return
         try:
             request = self.setup.request()
         except AcllError as error:
             self._show_error(str(error))
             return
-        self.status.clear()
-        self._speed = SpeedMeter()
-        self.engine.start(request)
-        self._show_traces_dock()
+        if self.engine.is_looking:
+            self._follow_up = request
+            self.engine.stop()
+            self._show_buttons()
+            return
+        self._begin(request)
+
+    def look(self) -> None:
+        """Label volumes without recording them; an error is shown, never raised."""
+        if not self.look_button.isEnabled():
+            return
+        try:
+            request = self.setup.look_request()
+        except AcllError as error:
+            self._show_error(str(error))
+            return
+        self._begin(request)
 
     def chosen(self) -> tuple[str, AcllSettings]:
         """Return the recording and the settings that the form shows.
@@ -79,7 +118,17 @@ class LiveSessionWidget(QWidget):
 
     def stop(self) -> None:
         """Ask the session to end."""
+        self._follow_up = None
         self.engine.stop()
+        self._show_buttons()
+
+    def mark(self, line: str) -> None:
+        """Note what the animal does or is shown now; an error is shown, never raised."""
+        try:
+            self.status.marks.add(self.engine.mark(line))
+        except AcllError as error:
+            self.status.add_note(f"mark: {error}")
+            show_error(str(error))
 
     def calibrate_names(self) -> None:
         """Ask for checked names of the last session and calibrate its model on them."""
@@ -94,33 +143,83 @@ class LiveSessionWidget(QWidget):
         if done:
             self.status.add_note(f"calibration: {done}")
 
+    def _begin(self, request: RunRequest) -> None:
+        self.preflight.cancel()
+        self.look_list.setValue(())
+        self.setup.crop.end_drag()
+        self.status.clear()
+        self._speed = SpeedMeter()
+        self._apply_preferences()
+        self.engine.start(request)
+        if request.is_look:
+            return
+        self.setup.remember()
+        if self._preferences.opens_traces:
+            self._show_traces_dock()
+
+    def _apply_preferences(self) -> None:
+        self._preferences = Preferences.load()
+        self.engine.layers.shows_names = self._preferences.shows_names
+        self.engine.layers.min_confidence = self._preferences.min_confidence
+
     def _build_layout(self) -> None:
-        self.start_button = QPushButton("Start")
-        self.stop_button = QPushButton("Stop")
-        self._setup_toggle = QCheckBox("Setup")
-        self._setup_toggle.setChecked(True)
-        self._setup_toggle.setToolTip("Show or hide the form")
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.start_button, 1)
-        buttons.addWidget(self.stop_button, 1)
-        self.calibrate_button = QPushButton("Calibrate names…")
-        self.calibrate_button.setToolTip("Make probabilities hold on this rig, by checked names")
-        self.calibrate_button.hide()
-        buttons.addWidget(self.calibrate_button)
-        buttons.addWidget(self._setup_toggle)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setSpacing(4)
         layout.addWidget(self.setup, 1)
-        layout.addLayout(buttons)
+        layout.addWidget(self.preflight)
+        layout.addLayout(self._build_buttons())
+        layout.addWidget(self.look_list)
+        self.look_list.again_button.hide()
         layout.addWidget(self.status)
         layout.addStretch(0)  # takes the room that the hidden form leaves
 
+    def _build_buttons(self) -> QHBoxLayout:
+        self.look_button = _button("Look", "Label volumes without recording them (F6)")
+        self.start_button = _button("Start", "Record what the form says (F7)")
+        self.stop_button = _button("Stop", "End the session and keep what was traced (Shift+F7)")
+        self._setup_toggle = QCheckBox("Setup")
+        self._setup_toggle.setChecked(True)
+        self._setup_toggle.setToolTip("Show or hide the form")
+        self.calibrate_button = QPushButton("Calibrate names…")
+        self.calibrate_button.setToolTip("Make probabilities hold on this rig, by checked names")
+        self.calibrate_button.hide()
+        self.help_button = QToolButton()
+        self.help_button.setText("?")
+        self.help_button.setToolTip("Keys of this dock (Shift+F1)")
+        buttons = QHBoxLayout()
+        for button in (self.look_button, self.start_button, self.stop_button):
+            buttons.addWidget(button, 1)
+        for button in (self.calibrate_button, self._setup_toggle, self.help_button):
+            buttons.addWidget(button)
+        return buttons
+
+    def _make_shortcuts(self) -> list[Shortcut]:
+        return [
+            Shortcut(keys="F6", text="look, without recording", action=self.look),
+            Shortcut(keys="F7", text="start, or record after a look", action=self.start),
+            Shortcut(keys="Shift+F7", text="stop", action=self.stop),
+            Shortcut(keys="F8", text="mark", action=self.status.marks.mark),
+            Shortcut(keys="F9", text="check again what is needed", action=self.preflight.check),
+            Shortcut(keys="Shift+F1", text="show this list", action=self._show_shortcuts),
+        ]
+
+    def _show_shortcuts(self) -> None:
+        show_shortcuts(self, self._shortcuts)
+
     def _connect(self) -> None:
+        install_shortcuts(self, self._shortcuts)
+        self.look_button.clicked.connect(self.look)
         self.start_button.clicked.connect(self.start)
         self.stop_button.clicked.connect(self.stop)
+        self.help_button.clicked.connect(self._show_shortcuts)
         self.calibrate_button.clicked.connect(self.calibrate_names)
         self._setup_toggle.toggled.connect(self._show_setup)
+        self.setup.failed.connect(self._show_error)
+        self.setup.crop.drag_asked.connect(self._drag_crop)
+        self.crop_tool.failed.connect(self._show_error)
+        self.preflight.changed.connect(self._show_buttons)
+        self.status.marks.marked.connect(self.mark)
         self.engine.state_changed.connect(self._show_state)
         self.engine.updated.connect(self._show_progress)
         self.engine.alignment_changed.connect(self._show_alignment)
@@ -143,6 +242,8 @@ class LiveSessionWidget(QWidget):
 
     def _show_setup(self, is_shown: bool) -> None:
         self.setup.setVisible(is_shown)
+        self._show_buttons()
+        self.preflight.ask()
         self.updateGeometry()
         loosen_dock(self)
         QTimer.singleShot(_SETTLE_MS, self._fit_dock)
@@ -151,30 +252,92 @@ class LiveSessionWidget(QWidget):
         fit_dock_height(self)
 
     def _show_state(self, state: SessionState) -> None:
-        self.status.show_state(state)
-        is_running = self.engine.is_running and not state.is_over
-        self.start_button.setEnabled(not is_running)
-        self.stop_button.setEnabled(is_running and state is not SessionState.STOPPING)
-        self.setup.setEnabled(not is_running)
+        self._show_words(state)
+        self._show_buttons()
         if state is SessionState.WARMING_UP:
             self._setup_toggle.setChecked(False)
-        run = self.engine.run
-        has_session = run is not None and run.request.out is not None
-        self.calibrate_button.setVisible(state is SessionState.FINISHED and has_session)
         if state.is_over:
             self.setup.propose_out()
+            self._go_on(state)
+
+    def _show_words(self, state: SessionState) -> None:
+        run = self.engine.run
+        if run is None or state.is_over:
+            self.status.show_state(state)
+            return
+        words = state_words(
+            state,
+            is_live=run.is_live,
+            is_built=run.session is not None,
+            is_ready=run.is_ready,
+            is_look=run.request.is_look,
+        )
+        self.status.show_state(state, words)
+
+    def _show_buttons(self) -> None:
+        state, run = self.engine.state, self.engine.run
+        is_running = self.engine.is_running and not state.is_over
+        is_looking = is_running and self.engine.is_looking
+        is_stopping, is_followed = state is SessionState.STOPPING, self._follow_up is not None
+        self.start_button.setText("Record" if is_looking else "Start")
+        can_record = is_looking and not (is_stopping or is_followed)
+        self.start_button.setEnabled(can_record or not (is_running or self.preflight.is_red))
+        self.look_button.setEnabled(not is_running)
+        self.stop_button.setEnabled(is_running and (is_followed or not is_stopping))
+        self.setup.setEnabled(not is_running or is_looking)
+        self.preflight.setVisible(not is_running and self.setup.isVisibleTo(self))
+        self.look_list.setVisible(is_looking)
+        has_session = run is not None and run.session is not None
+        self.status.marks.setEnabled(is_running and not is_looking and has_session)
+        has_saved = run is not None and run.request.out is not None
+        self.calibrate_button.setVisible(state is SessionState.FINISHED and has_saved)
+
+    def _go_on(self, state: SessionState) -> None:
+        """Begin the recording that was asked for while it was only looked."""
+        if state is not SessionState.FINISHED:
+            self._follow_up = None
+        if self._follow_up is not None:
+            QTimer.singleShot(0, self._begin_follow_up)  # the engine has to finish first
+
+    def _begin_follow_up(self) -> None:
+        request, self._follow_up = self._follow_up, None
+        if request is not None:
+            self._begin(request)
+            self.status.add_note(_HANDED_OVER)
 
     def _show_progress(self) -> None:
         run = self.engine.run
-        if run is None or run.session is None:
+        if run is None:
             return
-        self.status.show_counters(run.session.counters)
-        newest = run.session.latest()
+        if not self.engine.state.is_over:
+            self._show_words(run.state)
+        if run.session is None:
+            return
+        session, newest = run.session, run.session.latest()
+        self.status.show_counters(session.counters, session.given_up)
+        self.status.show_latency(session.deadlines, session.spec.period_s)
+        if run.disk is not None:
+            self.status.show_disk(run.disk.sentence(), run.disk.light)
+        if run.look is not None:
+            self.look_list.setValue(run.look.checks())
         reason = "" if newest is None else newest.labeled.why_novel
-        self.status.show_names(run.session.calibrated_on, run.session.novelty, reason)
+        self.status.show_names(session.calibrated_on, session.novelty, reason)
         if newest is not None:
             period_s = newest.volume.spec.period_s
             self.status.show_speed(self._speed.add(newest.timings), period_s)
+
+    def _drag_crop(self, is_wanted: bool) -> None:
+        if is_wanted:
+            self.crop_tool.begin(self._shown_grid())
+        else:
+            self.crop_tool.end()
+
+    def _shown_grid(self) -> VoxelGrid | None:
+        """Return the grid of the volumes that are being shown, None if there are none."""
+        run = self.engine.run
+        if run is None or run.session is None or not self.engine.is_running:
+            return None
+        return run.session.spec.grid
 
     def _show_alignment(self, alignment: ChannelAlignment) -> None:
         self.status.show_alignment(alignment)
@@ -198,7 +361,7 @@ class LiveSessionWidget(QWidget):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
         """Take files and folders."""
-        if _dropped_path(event) and self.start_button.isEnabled():
+        if _dropped_path(event) and self.setup.isEnabled():
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
@@ -207,6 +370,12 @@ class LiveSessionWidget(QWidget):
         self._setup_toggle.setChecked(True)
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    return button
 
 
 class _Switch:

@@ -66,6 +66,7 @@ class NameLayer:
     ) -> None:
         self._viewer = weakref.ref(viewer)
         self._stored_um = np.asarray(grid.stored_voxel_size_um())
+        self.min_confidence = MIN_CONFIDENCE
         self._centroid_um = np.full((len(neurons), 3), np.nan)
         self.layer: napari.layers.Points = viewer.add_points(
             np.zeros((len(neurons), 3)),
@@ -85,7 +86,7 @@ class NameLayer:
 
     def show(self, sample: TraceSample) -> None:
         """Move every name to its neuron."""
-        is_likely = sample.confidence >= MIN_CONFIDENCE  # NaN is not
+        is_likely = sample.confidence >= self.min_confidence  # NaN is not
         self._centroid_um = np.where(
             is_likely[:, np.newaxis], sample.centroid_px * self._stored_um, np.nan
         )

@@ -2,8 +2,10 @@
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -15,6 +17,7 @@ from napari_acll.core import (
     ChannelDrift,
     Correction,
     Corrections,
+    DeadlineReport,
     SessionCounters,
     SessionState,
     TraceQuality,
@@ -22,9 +25,21 @@ from napari_acll.core import (
     VolumeSource,
     VolumeSpec,
 )
+from napari_acll.session import (
+    DiskUse,
+    KeptModel,
+    LookMeasures,
+    LookMeter,
+    build_session,
+    disk_use,
+    settings_to_look,
+)
 
 _LOG = logging.getLogger(__name__)
 _CHECK_S = 0.1
+_DISK_EVERY_S = 5.0
+_ARMED, _READY = "armed", "Ready"
+"""Kind and first word of the event that says that the model is warm before a recording begins."""
 _INBOX_CAPACITY = 1000
 
 
@@ -80,6 +95,20 @@ class LiveSession(Protocol):
         """How far the channels last lay from the applied alignment."""
         ...
 
+    @property
+    def deadlines(self) -> DeadlineReport:
+        """How long the stages take."""
+        ...
+
+    @property
+    def given_up(self) -> tuple[str, ...]:
+        """What is not done because labeling fell behind."""
+        ...
+
+    def mark(self, name: str, value: float = ..., *, note: str = "", channel: str = "") -> None:
+        """Note what the animal does or is shown now."""
+        ...
+
     def latest(self) -> Any:
         """Return the newest labeled volume, None before the first."""
         ...
@@ -112,37 +141,52 @@ class RunRequest:
     settings : AcllSettings
         All settings.
     out : Path, optional
-        Session folder; None: nothing is saved.
+        Session folder; None: nothing is saved, volumes are only looked at.
     tell : callable, optional
         Called with kind and message of what is worth telling before there is a session.
+    opened : callable, optional
+        Called with the source once it is open; closing it ends the wait for a live recording.
     """
 
     recording: str | VolumeSource
     settings: AcllSettings
     out: Path | None
     tell: Callable[[str, str], None] | None = None
+    opened: Callable[[VolumeSource], None] | None = None
+
+    @property
+    def is_look(self) -> bool:
+        """Whether volumes are labeled without being recorded."""
+        return self.out is None
 
 
 SessionBuilder: TypeAlias = Callable[[RunRequest], LiveSession]
 
 
-def build_live_session(request: RunRequest) -> LiveSession:
-    """Return the session of a request; slow, because it loads the model.
+class SessionMaker:
+    """Makes sessions of requests; the model of the last one is kept for the next."""
 
-    Raises
-    ------
-    AcllError
-        If recording, model, settings or session folder cannot be used.
-    """
-    from napari_acll.session import build_session
+    def __init__(self) -> None:
+        self._models = KeptModel()
 
-    session: LiveSession = build_session(
-        request.recording,
-        settings=request.settings,
-        out=request.out,
-        tell=request.tell or _tell_nobody,
-    )
-    return session
+    def __call__(self, request: RunRequest) -> LiveSession:
+        """Return the session of a request; slow where a model has to be loaded.
+
+        Raises
+        ------
+        AcllError
+            If recording, model, settings or session folder cannot be used.
+        """
+        settings = request.settings
+        session: LiveSession = build_session(
+            request.recording,
+            settings=settings_to_look(settings) if request.is_look else settings,
+            out=request.out,
+            tell=request.tell or _tell_nobody,
+            load_model=self._models.labeler,
+            opened=request.opened,
+        )
+        return session
 
 
 def _tell_nobody(kind: str, message: str) -> None:
@@ -179,6 +223,12 @@ class Run:
         self.is_abandoned = False
         self.session: LiveSession | None = None
         self.error: Exception | None = None
+        self.is_ready = False
+        self.look: LookMeasures | None = None
+        self.disk: DiskUse | None = None
+        self._meter = LookMeter()
+        self._next_disk_s = 0.0
+        self._source: VolumeSource | None = None
         self._build = build
         self._events: deque[tuple[str, str]] = deque(maxlen=_INBOX_CAPACITY)
         self._alignment: ChannelAlignment | None = None
@@ -189,6 +239,12 @@ class Run:
     def is_over(self) -> bool:
         """Whether the session has ended, or could not be built."""
         return self._done.is_set()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a recording is followed that may not have begun."""
+        source = self._source
+        return self.request.settings.source.live.is_live if source is None else source.is_live
 
     @property
     def state(self) -> SessionState:
@@ -211,11 +267,12 @@ class Run:
     def stop(self) -> None:
         """Ask the session to end; returns at once, and may be called twice."""
         self.closing.set()
+        self._stop_waiting()
 
     def abandon(self) -> None:
         """Stop, and show nothing more: the dock or the whole viewer is being closed."""
         self.is_abandoned = True
-        self.closing.set()
+        self.stop()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end; return whether it came within `timeout` seconds."""
@@ -230,6 +287,8 @@ class Run:
         try:
             self._run_session()
         except Exception as error:  # noqa: BLE001  outer edge of the thread: shown on screen
+            if self.session is None and self.closing.is_set():
+                return  # stopped while it was armed: that the source was closed is no news
             if not isinstance(error, AcllError):
                 _LOG.exception("The session ended by an unexpected error")
             self.error = error
@@ -237,7 +296,7 @@ class Run:
             self._done.set()
 
     def _run_session(self) -> None:
-        session = self._build(replace(self.request, tell=self._on_event))
+        session = self._build(replace(self.request, tell=self._on_event, opened=self._on_opened))
         session.event.connect(self._on_event)
         session.alignment_ready.connect(self._on_alignment)
         self.session = session
@@ -249,9 +308,39 @@ class Run:
             if self.closing.wait(_CHECK_S):
                 session.stop()
                 break
+            self._observe(session)
         session.join()
 
+    def _observe(self, session: LiveSession) -> None:
+        """Measure what takes too long for the thread of the screen."""
+        if self.request.out is None:
+            self.look = self._meter.look(session.latest())
+            return
+        now_s = time.monotonic()
+        if now_s < self._next_disk_s:
+            return
+        self._next_disk_s = now_s + _DISK_EVERY_S
+        with suppress(OSError):  # a share that is gone; the session itself tells of it
+            counters = session.counters
+            self.disk = disk_use(
+                self.request.out,
+                n_volumes=counters.n_traced + counters.n_backfilled,
+                period_s=session.spec.period_s,
+            )
+
+    def _on_opened(self, source: VolumeSource) -> None:
+        self._source = source
+        if self.closing.is_set():
+            self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        """End the wait for a live recording that has not begun."""
+        source = self._source
+        if self.session is None and source is not None and source.is_live:
+            source.close()
+
     def _on_event(self, kind: str, message: str) -> None:
+        self.is_ready = self.is_ready or (kind == _ARMED and message.startswith(_READY))
         self._events.append((kind, message))
 
     def _on_alignment(self, alignment: ChannelAlignment) -> None:

@@ -38,7 +38,7 @@ class SettingsForm(QWidget):
     only : sequence of str, optional
         The fields to show, in this order; None: all.
     exclude : sequence of str
-        Fields that are edited elsewhere.
+        Fields that are edited elsewhere; `live.is_live` is one of a nested model.
     parent : QWidget, optional
         Qt parent.
     """
@@ -63,13 +63,14 @@ class SettingsForm(QWidget):
         self._layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         for name in only if only is not None else model.model_fields:
             if name not in exclude:
-                self._add(name)
+                inner = [path.partition(".") for path in exclude]
+                self._add(name, [rest for group, _, rest in inner if group == name])
 
-    def _add(self, name: str) -> None:
+    def _add(self, name: str, inner_exclude: Sequence[str]) -> None:
         field = self._model.model_fields[name]
         annotation = field.annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            self._add_group(name, annotation, field.description or "")
+            self._add_group(name, annotation, field.description or "", inner_exclude)
             return
         editor = make_editor(field)
         editor.setObjectName(name)
@@ -79,10 +80,12 @@ class SettingsForm(QWidget):
         self._layout.addRow(label_of(name), editor)
         self._layout.labelForField(editor).setToolTip(field.description or "")
 
-    def _add_group(self, name: str, model: type[BaseModel], description: str) -> None:
+    def _add_group(
+        self, name: str, model: type[BaseModel], description: str, exclude: Sequence[str]
+    ) -> None:
         group = QGroupBox(label_of(name))
         group.setToolTip(description)
-        form = SettingsForm(model)
+        form = SettingsForm(model, exclude=exclude)
         form.valueChanged.connect(self.valueChanged)
         QFormLayout(group).addRow(form)
         self._nested[name] = form

@@ -3,11 +3,27 @@
 import math
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFormLayout, QLabel, QPlainTextEdit, QSizePolicy, QWidget
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QLabel,
+    QPlainTextEdit,
+    QSizePolicy,
+    QTabWidget,
+    QWidget,
+)
 
-from napari_acll.core import NOVELTY_LIMIT, ChannelAlignment, SessionCounters, SessionState
+from napari_acll.core import (
+    NOVELTY_LIMIT,
+    ChannelAlignment,
+    DeadlineReport,
+    Light,
+    SessionCounters,
+    SessionState,
+)
+from napari_acll.widgets._latency_bar import LatencyBar
+from napari_acll.widgets._lights import BAD, FLAGGED, GOOD, QUIET, color_text
+from napari_acll.widgets._mark_panel import MarkPanel
 
-GOOD, FLAGGED, BAD, QUIET = "#3fbf7f", "#f0a030", "#ff5c5c", "#9aa0aa"
 _STATE_COLORS = {
     SessionState.IDLE: QUIET,
     SessionState.WARMING_UP: FLAGGED,
@@ -19,6 +35,35 @@ _STATE_COLORS = {
 }
 _LATE_SHARE = 0.8
 _MAX_NOTES = 200
+_TABS_HEIGHT_PX = 110
+_DISK_COLORS = {Light.GREEN: "", Light.AMBER: FLAGGED, Light.RED: BAD}
+
+
+def state_words(
+    state: SessionState, *, is_live: bool, is_built: bool, is_ready: bool, is_look: bool
+) -> str:
+    """Return where a session stands, in words that tell what to do at the microscope.
+
+    Parameters
+    ----------
+    state : SessionState
+        Of the session; WARMING_UP while it is built.
+    is_live : bool
+        Whether it follows a recording that may not have begun.
+    is_built : bool
+        Whether the recording has begun.
+    is_ready : bool
+        Whether the model is warm before it has.
+    is_look : bool
+        Whether nothing is recorded.
+    """
+    if state is SessionState.WARMING_UP and is_live and not is_built:
+        if is_ready:
+            return "armed and ready: start the microscope"
+        return "armed: loading the model, or waiting for the first volume"
+    if is_look and not state.is_over:
+        return f"looking, not recorded ({state.value})"
+    return state.value
 
 
 def alignment_sentence(alignment: ChannelAlignment) -> str:
@@ -83,39 +128,70 @@ class StatusPanel(QWidget):
         self.state = _value_label()
         self.volumes = _value_label()
         self.speed = _value_label()
+        self.latency = LatencyBar()
+        self.disk = _value_label()
         self.alignment = _value_label()
-        form.addRow("State", self.state)
-        form.addRow("Volumes", self.volumes)
-        form.addRow("Speed", self.speed)
-        form.addRow("Alignment", self.alignment)
         self.names = _value_label()
-        form.addRow("Names", self.names)
+        for title, tip, widget in (
+            ("State", "Where the session stands, and what to do", self.state),
+            (
+                "Volumes",
+                "What became of the volumes; skipped ones came while we were late,"
+                " lost ones never came",
+                self.volumes,
+            ),
+            ("Speed", "Computing time per volume, against the time there is for it", self.speed),
+            ("Latency", self.latency.toolTip(), self.latency),
+            ("Disk", "Size of the session folder, and what is left on its disk", self.disk),
+            ("Alignment", "How the activity channel lies on the marker channel", self.alignment),
+            ("Names", "How far the names can be believed", self.names),
+        ):
+            form.addRow(title, widget)
+            widget.setToolTip(tip)
+            form.labelForField(widget).setToolTip(tip)
         self.notes = QPlainTextEdit()
         self.notes.setReadOnly(True)
         self.notes.setMaximumBlockCount(_MAX_NOTES)
-        self.notes.setMaximumHeight(64)
         self.notes.setPlaceholderText("Notes and events")
-        form.addRow(self.notes)
+        self.marks = MarkPanel()
+        self.tabs = QTabWidget()
+        self.tabs.setMaximumHeight(_TABS_HEIGHT_PX)
+        self.tabs.setDocumentMode(True)
+        self.tabs.addTab(self.notes, "Events")
+        self.tabs.addTab(self.marks, "Marks")
+        self.tabs.setTabToolTip(0, "What was worth telling")
+        self.tabs.setTabToolTip(1, "Mark a stimulus or what the animal does")
+        form.addRow(self.tabs)
         self.clear()
 
     def clear(self) -> None:
         """Show that nothing has run yet."""
         self.show_state(SessionState.IDLE)
-        for label in (self.volumes, self.speed, self.alignment, self.names):
+        for label in (self.volumes, self.speed, self.disk, self.alignment, self.names):
             label.setText("-")
-            label.setStyleSheet("")
+            color_text(label, "")
+        self.latency.setValue(None)
         self.notes.clear()
+        self.marks.clear()
 
-    def show_state(self, state: SessionState) -> None:
-        """Show where the session stands."""
-        _light(self.state, state.value, _STATE_COLORS[state])
+    def show_state(self, state: SessionState, words: str = "") -> None:
+        """Show where the session stands, in other words than the state's own where given."""
+        _light(self.state, words or state.value, _STATE_COLORS[state])
 
     def show_error(self, sentence: str) -> None:
         """Show why the session failed, or why none could be started."""
         _light(self.state, sentence, BAD)
 
-    def show_counters(self, counters: SessionCounters) -> None:
-        """Show what became of the volumes; skipped and lost ones stand out."""
+    def show_counters(self, counters: SessionCounters, given_up: tuple[str, ...] = ()) -> None:
+        """Show what became of the volumes; skipped and lost ones stand out.
+
+        Parameters
+        ----------
+        counters : SessionCounters
+            Of this moment.
+        given_up : tuple of str
+            What is not done now because labeling fell behind.
+        """
         later = f" ({counters.n_backfilled} labeled later)" if counters.n_backfilled else ""
         text = (
             f"{counters.n_traced} of {counters.n_read} traced · {counters.n_waiting} waiting"
@@ -123,14 +199,25 @@ class StatusPanel(QWidget):
         )
         if counters.n_unlabelable:
             text += f" · {counters.n_unlabelable} unfit"
+        if given_up:
+            text += f" · to catch up (step {len(given_up)}): {'; '.join(given_up)}"
         self.volumes.setText(text)
-        is_bad = counters.n_skipped or counters.n_lost
-        self.volumes.setStyleSheet(f"color: {FLAGGED}" if is_bad else "")
+        is_bad = counters.n_skipped or counters.n_lost or given_up
+        color_text(self.volumes, FLAGGED if is_bad else "")
 
     def show_speed(self, volume_s: float, period_s: float) -> None:
         """Show the deadline light."""
         text, color = speed_sentence(volume_s, period_s)
         _light(self.speed, text, color)
+
+    def show_latency(self, report: DeadlineReport, period_s: float) -> None:
+        """Show how long the stages take against the deadline."""
+        self.latency.setValue(report, period_s)
+
+    def show_disk(self, sentence: str, light: Light) -> None:
+        """Show what was written and what is left, in colour if that is little."""
+        self.disk.setText(sentence)
+        color_text(self.disk, _DISK_COLORS[light])
 
     def show_alignment(self, alignment: ChannelAlignment) -> None:
         """Show the alignment, in colour whether it is trusted."""
@@ -156,4 +243,4 @@ def _value_label() -> QLabel:
 
 def _light(label: QLabel, text: str, color: str) -> None:
     label.setText(f"● {text}")
-    label.setStyleSheet(f"color: {color}")
+    color_text(label, color)

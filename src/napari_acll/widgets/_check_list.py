@@ -1,0 +1,130 @@
+"""Requirements as lines with a light each: preflight, and what a look finds."""
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+
+from napari_acll.core import Check, Light, worst_light
+from napari_acll.widgets._lights import BAD, FLAGGED, GOOD, QUIET, color_text
+
+LIGHT_COLORS = {Light.GREEN: GOOD, Light.AMBER: FLAGGED, Light.RED: BAD}
+_SIGNS = {Light.GREEN: "●", Light.AMBER: "▲", Light.RED: "■"}
+"""Told apart without colour vision, too."""
+_LIGHTS = (Light.RED, Light.AMBER, Light.GREEN)
+
+
+class CheckList(QWidget):
+    """A headline, and one line per requirement; green lines are folded away.
+
+    Parameters
+    ----------
+    title : str
+        What is checked.
+    hint : str
+        Shown instead of the headline while nothing was checked.
+    """
+
+    asked_again = Signal()
+
+    def __init__(self, title: str, hint: str = "") -> None:
+        super().__init__()
+        self._title, self._hint = title, hint
+        self._checks: tuple[Check, ...] = ()
+        self._rows: list[tuple[QLabel, QLabel]] = []
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(4, 0, 4, 0)
+        self._grid.setVerticalSpacing(1)
+        self._grid.setColumnStretch(1, 1)
+        self.headline = QLabel()
+        self.again_button = _tool("↻", "Check again")
+        self.again_button.clicked.connect(self.asked_again)
+        self.fold_button = _tool("…", "Show all lines, or only those that are not green")
+        self.fold_button.setCheckable(True)
+        self.fold_button.toggled.connect(self._show_rows)
+        head = QHBoxLayout()
+        head.addWidget(self.headline, 1)
+        head.addWidget(self.fold_button)
+        head.addWidget(self.again_button)
+        self._grid.addLayout(head, 0, 0, 1, 2)
+        self.setValue(())
+
+    def value(self) -> tuple[Check, ...]:
+        """Return the lines."""
+        return self._checks
+
+    def setValue(self, checks: Sequence[Check]) -> None:  # noqa: N802
+        """Show these lines."""
+        if checks and tuple(checks) == self._checks:
+            return
+        self._checks = tuple(checks)
+        while len(self._rows) < len(self._checks):
+            self._add_row()
+        for row, check in zip(self._rows, self._checks, strict=False):
+            _fill(row, check)
+        self._show_rows()
+        self._show_headline()
+
+    def show_busy(self) -> None:
+        """Show that it is being looked at."""
+        self.setValue(())
+        self.headline.setText(f"{self._title}: looking…")
+
+    @property
+    def shown_text(self) -> str:
+        """The lines that are not folded away, one per line."""
+        return "\n".join(
+            f"{check.name}: {check.sentence}" for check in self._checks if self._is_shown(check)
+        )
+
+    def _is_shown(self, check: Check) -> bool:
+        return self.fold_button.isChecked() or check.light is not Light.GREEN
+
+    def _show_rows(self) -> None:
+        for number, row in enumerate(self._rows):
+            is_used = number < len(self._checks)
+            is_shown = is_used and self._is_shown(self._checks[number])
+            for label in row:
+                label.setVisible(is_shown)
+        self.updateGeometry()
+
+    def _show_headline(self) -> None:
+        self.fold_button.setVisible(bool(self._checks))
+        if not self._checks:
+            self.headline.setText(self._hint)
+            color_text(self.headline, QUIET)
+            return
+        lights = [check.light for check in self._checks]
+        counted = ((lights.count(light), light.value) for light in _LIGHTS)
+        numbers = ", ".join(f"{n} {name}" for n, name in counted if n)
+        worst = worst_light(self._checks)
+        self.headline.setText(f"{_SIGNS[worst]} {self._title}: {numbers}")
+        color_text(self.headline, LIGHT_COLORS[worst])
+
+    def _add_row(self) -> None:
+        name, sentence = QLabel(), QLabel()
+        name.setTextFormat(Qt.TextFormat.PlainText)
+        sentence.setTextFormat(Qt.TextFormat.PlainText)
+        sentence.setWordWrap(True)
+        sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        number = len(self._rows) + 1
+        self._grid.addWidget(name, number, 0, Qt.AlignmentFlag.AlignTop)
+        self._grid.addWidget(sentence, number, 1)
+        self._rows.append((name, sentence))
+
+
+def _fill(row: tuple[QLabel, QLabel], check: Check) -> None:
+    name, sentence = row
+    name.setText(f"{_SIGNS[check.light]} {check.name}")
+    color_text(name, LIGHT_COLORS[check.light])
+    sentence.setText(check.sentence)
+    sentence.setToolTip(check.sentence)
+
+
+def _tool(text: str, tip: str) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setToolTip(tip)
+    button.setAutoRaise(True)
+    return button
