@@ -104,6 +104,7 @@ class FakeSession:
         self.state = SessionState.IDLE
         self.calibrated_on = "simulation only"
         self.novelty = float("nan")
+        self.is_paused = False
         self.counters = SessionCounters()
         self.store = TraceStore(NeuronTable.numbered(N_NEURONS))
         self._n_volumes, self._lingers, self._error = n_volumes, lingers, error
@@ -121,6 +122,12 @@ class FakeSession:
 
     def stop(self) -> None:
         self._stop.set()
+
+    def pause(self) -> None:
+        self.is_paused = True
+
+    def unpause(self) -> None:
+        self.is_paused = False
 
     def join(self, timeout: float | None = None) -> None:
         self._thread.join(timeout)

@@ -152,6 +152,13 @@ class Outbox:
             self._waiting.append(item)
             self._changed.notify_all()
 
+    def put_at_once(self, event: Event) -> None:
+        """Add one of the few events that a person causes, waiting for nothing."""
+        with self._changed:
+            if not self._is_finished:
+                self._waiting.append(event)
+                self._changed.notify_all()
+
     def add_mark(self, mark: Mark) -> bool:
         """Add a mark, waiting for nothing; return False if it is too late or there is no room."""
         with self._changed:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_acll.core import ChannelAlignment, TraceSample, TraceStore, VolumeStatus
+from napari_acll.core import ChannelAlignment, RunSettings, TraceSample, TraceStore, VolumeStatus
 from napari_acll.session._counters import Tally
 from napari_acll.session._volume_queue import Gap
 
@@ -67,3 +67,10 @@ class Resumption:
             index, float(self.time_s[index]), self.ratio.shape[1], status=status
         )
         return replace(empty, ratio=self.ratio[index], confidence=self.confidence[index])
+
+
+def first_volume(run: RunSettings, resumption: Resumption | None) -> int:
+    """Return the index of the first volume that a session wants."""
+    return (
+        run.first_volume if resumption is None else max(run.first_volume, resumption.first_index)
+    )

@@ -9,23 +9,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_acll.widgets._live_widget import LiveSessionWidget
-    from napari_acll.widgets._reader import get_nd2_reader, open_simulated_worm
+    from napari_acll.widgets._reader import (
+        get_nd2_reader,
+        get_session_reader,
+        open_sample_session,
+        open_simulated_worm,
+    )
+    from napari_acll.widgets._replay_widget import ReplayWidget
     from napari_acll.widgets._settings_form import SettingsForm
     from napari_acll.widgets._trace_widget import TracePlotWidget
 
 __all__ = [
     "LiveSessionWidget",
+    "ReplayWidget",
     "SettingsForm",
     "TracePlotWidget",
     "get_nd2_reader",
+    "get_session_reader",
+    "open_sample_session",
     "open_simulated_worm",
 ]
 
 _MODULES = {
     "LiveSessionWidget": "_live_widget",
+    "ReplayWidget": "_replay_widget",
     "SettingsForm": "_settings_form",
     "TracePlotWidget": "_trace_widget",
     "get_nd2_reader": "_reader",
+    "get_session_reader": "_reader",
+    "open_sample_session": "_reader",
     "open_simulated_worm": "_reader",
 }
 

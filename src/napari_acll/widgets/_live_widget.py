@@ -87,11 +87,17 @@ class LiveSessionWidget(QWidget):
     def _build_layout(self) -> None:
         self.start_button = QPushButton("Start")
         self.stop_button = QPushButton("Stop")
+        self.pause_button = QPushButton("Pause")
+        self.pause_button.setCheckable(True)
+        self.pause_button.setToolTip(
+            "A replay stands still; of a live recording, what comes meanwhile is skipped"
+        )
         self._setup_toggle = QCheckBox("Setup")
         self._setup_toggle.setChecked(True)
         self._setup_toggle.setToolTip("Show or hide the form")
         buttons = QHBoxLayout()
         buttons.addWidget(self.start_button, 1)
+        buttons.addWidget(self.pause_button, 1)
         buttons.addWidget(self.stop_button, 1)
         self.calibrate_button = QPushButton("Calibrate names…")
         self.calibrate_button.setToolTip("Make probabilities hold on this rig, by checked names")
@@ -109,6 +115,8 @@ class LiveSessionWidget(QWidget):
     def _connect(self) -> None:
         self.start_button.clicked.connect(self.start)
         self.stop_button.clicked.connect(self.stop)
+        self.pause_button.clicked.connect(self.engine.set_paused)
+        self.engine.paused_changed.connect(self._show_paused)
         self.calibrate_button.clicked.connect(self.calibrate_names)
         self._setup_toggle.toggled.connect(self._show_setup)
         self.engine.state_changed.connect(self._show_state)
@@ -141,6 +149,8 @@ class LiveSessionWidget(QWidget):
         is_running = self.engine.is_running and not state.is_over
         self.start_button.setEnabled(not is_running)
         self.stop_button.setEnabled(is_running and state is not SessionState.STOPPING)
+        can_pause = is_running and state in (SessionState.CALIBRATING, SessionState.RUNNING)
+        self.pause_button.setEnabled(can_pause)
         self.setup.setEnabled(not is_running)
         if state is SessionState.WARMING_UP:
             self._setup_toggle.setChecked(False)
@@ -149,6 +159,14 @@ class LiveSessionWidget(QWidget):
         self.calibrate_button.setVisible(state is SessionState.FINISHED and has_session)
         if state.is_over:
             self.setup.propose_out()
+
+    def _show_paused(self, is_paused: bool) -> None:
+        self.pause_button.setText("Go on" if is_paused else "Pause")
+        self.pause_button.setChecked(is_paused)
+        if is_paused:
+            self.status.show_paused()
+        else:
+            self.status.show_state(self.engine.state)
 
     def _show_progress(self) -> None:
         run = self.engine.run

@@ -61,6 +61,19 @@ class LiveSession(Protocol):
         """How odd the last volumes look, 0 to 1."""
         ...
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether it stands still because somebody wants it to."""
+        ...
+
+    def pause(self) -> None:
+        """Stand still until `unpause`."""
+        ...
+
+    def unpause(self) -> None:
+        """Go on."""
+        ...
+
     def latest(self) -> Any:
         """Return the newest labeled volume, None before the first."""
         ...

@@ -110,6 +110,10 @@ class StatusPanel(QWidget):
         """Show where the session stands."""
         _light(self.state, state.value, _STATE_COLORS[state])
 
+    def show_paused(self) -> None:
+        """Show that the session stands still because somebody wants it to."""
+        _light(self.state, "paused", FLAGGED)
+
     def show_error(self, sentence: str) -> None:
         """Show why the session failed, or why none could be started."""
         _light(self.state, sentence, BAD)
