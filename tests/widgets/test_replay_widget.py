@@ -25,8 +25,9 @@ def _no_thread_pool():
         yield
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def told(monkeypatch):
+    """Return the sentences that napari shows."""
     sentences = []
     monkeypatch.setattr("napari_acll.widgets._replay_widget.show_error", sentences.append)
     return sentences
@@ -38,7 +39,7 @@ def viewer(make_napari_viewer_proxy):
 
 
 @pytest.fixture
-def replay(viewer, told):
+def replay(viewer):
     widget = ReplayWidget(viewer)
     viewer.window.add_dock_widget(widget, name="replay")
     yield widget
@@ -115,6 +116,7 @@ def test_the_slider_of_napari_moves_the_replay(replay, recording, viewer, qtbot)
 def test_the_screen_does_not_wait_for_the_disk(replay, viewer, qtbot):
     """While a volume cannot be read, the window answers; what is in memory is drawn."""
     may_read = threading.Event()
+    may_read.set()
 
     class SlowSource(FakeSource):
         def read(self, index):
@@ -128,6 +130,7 @@ def test_the_screen_does_not_wait_for_the_disk(replay, viewer, qtbot):
         viewer.add_layer(Layer.create(*data))
     viewer.dims.set_point(0, 0)
     viewer.layers.selection.active = viewer.layers[0]
+    may_read.clear()
     replay.replay_selected_layer()
     replay.controls.next_button.click()
     qtbot.waitUntil(lambda: _shown(viewer) == 1, timeout=5000)
@@ -217,6 +220,7 @@ def test_a_volume_that_cannot_be_read_stops_it_with_a_sentence(replay, viewer, t
     _playable, layers = look_at(TornSource(range(4)), path="torn", title="torn")
     viewer.add_layer(Layer.create(*layers[0]))
     viewer.dims.set_point(0, 0)
+    viewer.layers.selection.active = viewer.layers[0]
     replay.replay_selected_layer()
     replay.controls.speeds.setCurrentText("max")
     replay.controls.play_button.click()
@@ -246,7 +250,7 @@ def test_closing_the_viewer_ends_the_reading(make_napari_viewer_proxy, recording
     qtbot.waitUntil(lambda: not thread.is_alive(), timeout=20_000)
 
 
-def test_napari_prefers_this_plugin_after_that_click_only(viewer, told, monkeypatch):
+def test_napari_prefers_this_plugin_after_that_click_only(viewer, monkeypatch):
     from napari.settings import get_settings
 
     plugins = get_settings().plugins

@@ -202,6 +202,7 @@ class ReplayWidget(QWidget):
             self._viewer.add_layer(Layer.create(*data))
         self._use(opened.playable)
         self._adopt(opened.run)
+        self.seek(0)  # napari begins in the middle
 
     def _use_layer(self, layer: Any) -> None:
         run, playable = layer.metadata[PLAYABLE], playable_of(layer)

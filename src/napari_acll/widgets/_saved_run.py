@@ -3,6 +3,7 @@
 import threading
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,10 @@ from psygnal import Signal
 
 from napari_acll.core import (
     ChannelAlignment,
+    DeadlineReport,
+    Durations,
     LabeledVolume,
+    SessionError,
     SessionState,
     StageTimings,
     TraceSample,
@@ -49,6 +53,7 @@ class SavedTraces:
     alignment_ready = Signal(ChannelAlignment)
     state = SessionState.FINISHED
     is_paused = False
+    given_up: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, saved: SavedSession, volumes: LazyVolumes | None) -> None:
         self.saved = saved
@@ -60,6 +65,8 @@ class SavedTraces:
         self.store, self.counters = traces_of(saved)
         self._centroid_px = saved.read("centroid_px")
         self._novelty = saved.read("novelty")
+        self.marks = tuple(saved.marks())
+        self.deadlines = _deadlines_of(saved)
         self._latest: tuple[int, Latest | None] | None = None
 
     @property
@@ -102,6 +109,19 @@ class SavedTraces:
         if self._latest is None or self._latest[0] != self.index:
             self._latest = self.index, self._look()
         return self._latest[1]
+
+    def mark(
+        self, name: str, value: float = float("nan"), *, note: str = "", channel: str = ""
+    ) -> None:
+        """Refuse: it is over.
+
+        Raises
+        ------
+        SessionError
+            Always.
+        """
+        del value, note, channel
+        raise SessionError(f"The mark {name!r} was not kept: the session is over.")
 
     def start(self) -> None:
         """Do nothing: it is over."""
@@ -200,3 +220,13 @@ class SavedRun(Run):
         """Return that it is over."""
         del timeout
         return True
+
+
+def _deadlines_of(saved: SavedSession) -> DeadlineReport:
+    """Return how long the stages took, as the session told at its end; empty after a crash."""
+    told: dict[str, Any] = {"deadline_s": None, "stages": {}, **saved.deadlines}
+    stages = {
+        name: Durations(**{key: np.nan if took is None else took for key, took in kept.items()})
+        for name, kept in told.pop("stages").items()
+    }
+    return DeadlineReport(**told, stages=stages)
