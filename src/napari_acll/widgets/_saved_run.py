@@ -67,7 +67,7 @@ class SavedTraces:
         self._novelty = saved.read("novelty")
         self.marks = tuple(saved.marks())
         self.deadlines = _deadlines_of(saved)
-        self._latest: tuple[int, Latest | None] | None = None
+        self._latest: Latest | None = None
 
     @property
     def novelty(self) -> float:
@@ -106,9 +106,9 @@ class SavedTraces:
 
     def latest(self) -> Latest | None:
         """Return the volume that is looked at, if it was labeled and its recording is there."""
-        if self._latest is None or self._latest[0] != self.index:
-            self._latest = self.index, self._look()
-        return self._latest[1]
+        if self._latest is None or self._latest.sample.index != self.index:
+            self._latest = self._look()  # None is asked again: its volume may be in memory then
+        return self._latest
 
     def mark(
         self, name: str, value: float = float("nan"), *, note: str = "", channel: str = ""
