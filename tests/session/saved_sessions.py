@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from napari_acll.core import AcllSettings, AlignmentSettings, SourceSettings
+from napari_acll.core import (
+    AcllSettings,
+    AlignmentSettings,
+    PublishMode,
+    PublishSettings,
+    SourceSettings,
+)
 from napari_acll.export import SavedSession, ZarrSessionWriter
 from napari_acll.session._build import assemble, header_of
 from napari_acll.simulate import write_array
@@ -16,7 +22,9 @@ def make_saved(folder: Path, n_volumes: int = N_VOLUMES) -> Path:
     """Write `worm.zarr` and run the session `worm.acll` on it."""
     recording = write_array(FakeSource(range(n_volumes)), folder / "worm.zarr", n_volumes)
     source = open_source(str(recording), SourceSettings())
-    settings = AcllSettings(alignment=AlignmentSettings(n_volumes=0))
+    settings = AcllSettings(
+        alignment=AlignmentSettings(n_volumes=0), publish=PublishSettings(mode=PublishMode.OFF)
+    )
     out = folder / "worm.acll"
 
     def writers(spec, labeler, rig):
