@@ -117,6 +117,7 @@ class FakeSession:
         self.calibrated_on = "simulation only"
         self.novelty = float("nan")
         self.drift: Any = None
+        self.is_paused = False
         self.counters = SessionCounters()
         self.deadlines = make_deadlines()
         self.given_up: tuple[str, ...] = ()
@@ -142,6 +143,12 @@ class FakeSession:
 
     def stop(self) -> None:
         self._stop.set()
+
+    def pause(self) -> None:
+        self.is_paused = True
+
+    def unpause(self) -> None:
+        self.is_paused = False
 
     def join(self, timeout: float | None = None) -> None:
         self._thread.join(timeout)

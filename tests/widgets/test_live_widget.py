@@ -293,3 +293,32 @@ def test_names_stand_on_the_plane_that_is_looked_at(live, tmp_path, qtbot, sessi
         assert layer.shown.tolist() == near.tolist()
         assert np.allclose(layer.data[near][:, 0], plane)
         assert np.allclose(layer.data[near][:, 1:], centroid_um[near][:, 1:])
+
+
+def test_the_pause_button_pauses_and_goes_on(live, build_fake, tmp_path, qtbot, sessions):
+    live.engine.build = build_fake(lingers=True)
+    assert not live.pause_button.isEnabled()
+    _start(live, tmp_path)
+    qtbot.waitUntil(live.pause_button.isEnabled, timeout=5000)
+    live.pause_button.click()
+    assert sessions[0].is_paused
+    assert live.engine.is_paused
+    assert "paused" in live.status.state.text()
+    live.pause_button.click()
+    assert not sessions[0].is_paused
+    assert "running" in live.status.state.text()
+    live.stop_button.click()
+    qtbot.waitUntil(lambda: live.engine.state.is_over, timeout=5000)
+    assert not live.pause_button.isEnabled()
+
+
+def test_a_pause_by_a_script_is_shown_too(live, build_fake, tmp_path, qtbot, sessions):
+    live.engine.build = build_fake(lingers=True)
+    _start(live, tmp_path)
+    qtbot.waitUntil(live.pause_button.isEnabled, timeout=5000)
+    with qtbot.waitSignal(live.engine.paused_changed):
+        sessions[0].pause()
+    assert live.pause_button.isChecked()
+    live.stop_button.click()
+    qtbot.waitUntil(lambda: live.engine.state.is_over, timeout=5000)
+    assert not live.engine.is_paused

@@ -2,8 +2,10 @@ import dask
 import numpy as np
 import pytest
 
-from napari_acll.core import RecordingError
-from napari_acll.widgets import get_nd2_reader, open_simulated_worm
+from napari_acll.core import RecordingError, SourceSettings
+from napari_acll.simulate import SimulatedSource, write_nd2
+from napari_acll.widgets import get_nd2_reader, open_sample_session, open_simulated_worm
+from napari_acll.widgets._reader import read_nd2
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +49,7 @@ def test_a_real_recording_opens_as_two_lazy_layers(test_data):
 def test_a_recording_that_is_not_two_channel_says_so(test_data, name):
     path = str(test_data / "nd2" / name)
     with pytest.raises(RecordingError) as caught:
-        get_nd2_reader(path)(path)
+        read_nd2(path)
     assert "\n" not in str(caught.value)
 
 
@@ -55,7 +57,26 @@ def test_a_file_that_is_no_nd2_says_so(tmp_path):
     path = tmp_path / "bad.nd2"
     path.write_bytes(b"this is not a recording" * 100)
     with pytest.raises(RecordingError, match="bad"):
-        get_nd2_reader(str(path))(str(path))
+        read_nd2(str(path))
+
+
+def test_what_cannot_be_read_is_told_in_our_words_and_opens_no_layer(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr("napari_acll.widgets._reader.show_error", told.append)
+    path = tmp_path / "bad.nd2"
+    path.write_bytes(b"this is not a recording" * 100)
+    assert get_nd2_reader(str(path))(str(path)) == [(None,)]
+    assert len(told) == 1
+    assert "bad.nd2" in told[0]
+
+
+def test_a_recording_of_the_simulator_opens_as_two_lazy_layers(tmp_path):
+    source = SimulatedSource.from_recording("simulated:volumes=2,geometry=small", SourceSettings())
+    path = str(write_nd2(source, tmp_path / "worm.nd2", 2))
+    layers = get_nd2_reader(path)(path)
+    assert [data.shape for data, *_ in layers] == [(2, 24, 70, 108)] * 2
+    for (data, *_), channel in zip(layers, ("marker", "activity"), strict=True):
+        np.testing.assert_array_equal(data[1], getattr(source.read(1), channel))
 
 
 def test_a_recording_opens_in_the_viewer(make_napari_viewer_proxy, test_data):
@@ -73,3 +94,29 @@ def test_the_sample_is_ten_volumes_that_need_no_file():
     layers = open_simulated_worm()
     assert [data.shape[0] for data, *_ in layers] == [10, 10]
     assert np.asarray(layers[0][0][3]).max() > 0
+
+
+def test_the_sample_session_has_labels_and_traces_and_leaves_nothing(make_napari_viewer_proxy):
+    import gc
+    from pathlib import Path
+
+    from napari.layers import Layer
+
+    from napari_acll.widgets._engine import engine_of
+
+    viewer = make_napari_viewer_proxy()
+    layers = open_sample_session()
+    assert [kind for *_, kind in layers] == ["image", "image", "labels"]
+    assert [data.shape[0] for data, *_ in layers] == [12, 12, 12]
+    for data in layers:
+        viewer.add_layer(Layer.create(*data))
+    run = engine_of(viewer).run
+    assert np.isfinite(run.session.store.ratio).sum() > 12 * 50
+    folder = Path(run.playable.path).parent
+    assert folder.is_dir()
+    del run, layers, data
+    engine_of(viewer).run = None
+    engine_of(viewer)._leave_saved()
+    viewer.layers.clear()
+    gc.collect()
+    assert not folder.exists()

@@ -295,6 +295,9 @@ class RunSettings(_Settings):
         " is skipped; for a replay), drop_oldest (the oldest that waits is skipped; the default"
         " live), newest (all that wait but the newest are skipped; for closed loops).",
     )
+    first_volume: int = Field(
+        0, ge=0, description="Volume at which a replay begins; those before it are not reached."
+    )
     queue_capacity: int = Field(
         8, ge=1, le=64, description="Volumes that may wait for labeling (8 are 4.8 s at 0.6 s)."
     )

@@ -9,6 +9,7 @@ from napari_acll.session._preflight import preflight
 from napari_acll.session._recording_calibration import CalibrationReport, calibrate_recording
 from napari_acll.session._resume import resume_session
 from napari_acll.session._room import DiskUse, disk_use
+from napari_acll.session._saved import open_recording, spec_of, traces_of
 from napari_acll.session._session import Session
 from napari_acll.session._settings_file import (
     load_settings,
@@ -31,6 +32,7 @@ __all__ = [
     "disk_use",
     "first_volume",
     "load_settings",
+    "open_recording",
     "own_profiles_dir",
     "preflight",
     "profile_names",
@@ -38,4 +40,6 @@ __all__ = [
     "save_profile",
     "save_settings",
     "settings_to_look",
+    "spec_of",
+    "traces_of",
 ]

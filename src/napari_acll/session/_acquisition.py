@@ -17,6 +17,7 @@ from napari_acll.session import _outbox as outbox
 from napari_acll.session._counters import Tally
 from napari_acll.session._failures import close_quietly
 from napari_acll.session._ladder import DegradeLadder
+from napari_acll.session._pausing import Pausing
 from napari_acll.session._recording_clock import RecordingClock
 from napari_acll.session._stages import Preprocessing
 from napari_acll.session._tolerance import Tolerance
@@ -49,6 +50,8 @@ class Acquisition:
         Ends the reading when set.
     ladder : DegradeLadder
         Says which volumes are skipped at once because we are late.
+    pausing : Pausing
+        Says when to stand still, and which volumes are skipped meanwhile.
     tolerance : Tolerance
         Says when the preprocessing failed too often.
     tell : callable
@@ -71,6 +74,7 @@ class Acquisition:
         ready: Event,
         stop: Event,
         ladder: DegradeLadder,
+        pausing: Pausing,
         tolerance: Tolerance,
         tell: Callable[[outbox.Event], None],
         first_index: int = 0,
@@ -86,10 +90,11 @@ class Acquisition:
         self._ready = ready
         self._stop = stop
         self._ladder = ladder
+        self._pausing = pausing
         self._tolerance = tolerance
         self._tell = tell
         is_paced = pace is Pace.RECORDED and not source.is_live
-        self._wait_until_due = _Pacer(stop).wait if is_paced else _do_not_wait
+        self._pacer: _Pacer | _Hurry = _Pacer(stop) if is_paced else _Hurry()
         self._last_index = first_index - 1
         self._unfinished: tuple[Gap, ...] = ()
         self.doing = "Opening the recording"
@@ -134,7 +139,7 @@ class Acquisition:
 
     def _volumes(self) -> Iterator[tuple[Volume, float]]:
         volumes = None
-        while not self._stop.is_set():
+        while self._may_read():
             self.doing = f"Reading the volume after {self._last_index}"
             began_s = time.perf_counter()
             volumes = volumes_from(self._source, self._first_index) if volumes is None else volumes
@@ -144,13 +149,20 @@ class Acquisition:
             self._tally.count_read()
             yield volume, time.perf_counter() - began_s
 
+    def _may_read(self) -> bool:
+        """Return whether the session wants one more volume, when it does not stand still."""
+        if self._pausing.stand_still():
+            self._pacer.restart()
+            self._clock.restart()
+        return not self._stop.is_set()
+
     def _arrival(self, volume: Volume, read_s: float) -> Arrival | None:
         """Return the volume as it waits, None if it becomes a gap before the next one."""
         came_s = time.perf_counter()
         live_seen_s = self._seen_s(volume, came_s) if self._source.is_live else None
         gaps = (*self._unfinished, *self._gaps_before(volume.index))
         self._unfinished = (*gaps, (volume.index, VolumeStatus.SKIPPED))
-        if self._ladder.leaves_out(volume.index):
+        if self._pausing.leaves_out(volume.index) or self._ladder.leaves_out(volume.index):
             return None
         self.doing = f"Preprocessing volume {volume.index}"
         began_s = time.perf_counter()
@@ -158,7 +170,7 @@ class Acquisition:
         if prepared is None:
             return None
         preprocess_s = time.perf_counter() - began_s
-        due_s = self._wait_until_due(volume.timestamp_s)
+        due_s = self._pacer.wait(volume.timestamp_s)
         queued_s = time.perf_counter()
         if live_seen_s is None:
             self._clock.saw(volume.index, volume.timestamp_s, due_s)
@@ -237,8 +249,18 @@ class _Pacer:
         self._stop.wait(max(0.0, due_s - now_s))
         return due_s
 
+    def restart(self) -> None:
+        """Let the next volume be due at once, and the others after it."""
+        self._offset_s = None
 
-def _do_not_wait(timestamp_s: float) -> float:
-    """Go on at once: a volume is due when it is there."""
-    del timestamp_s
-    return time.perf_counter()
+
+class _Hurry:
+    """Goes on at once: a volume is due when it is there."""
+
+    def wait(self, timestamp_s: float) -> float:
+        """Return the time."""
+        del timestamp_s
+        return time.perf_counter()
+
+    def restart(self) -> None:
+        """Do nothing."""

@@ -25,8 +25,10 @@ from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._latest import Latest, Mailbox
 from napari_acll.session._marking import Marking
 from napari_acll.session._outbox import Event, Outbox, SourceNotes
+from napari_acll.session._pausing import Pausing
 from napari_acll.session._publishing import Publishing
 from napari_acll.session._recording_clock import RecordingClock
+from napari_acll.session._volume_queue import VolumeQueue
 
 
 class Beside:
@@ -40,6 +42,8 @@ class Beside:
         All settings.
     neurons : NeuronTable
         The neurons of the model.
+    queue : VolumeQueue
+        Where volumes wait.
     outbox : Outbox
         Gets events, marks and corrections.
     publishers : sequence of Publisher
@@ -54,6 +58,7 @@ class Beside:
         source: VolumeSource,
         settings: AcllSettings,
         neurons: NeuronTable,
+        queue: VolumeQueue,
         outbox: Outbox,
         publishers: Sequence[Publisher],
         mark_channels: Sequence[MarkChannel],
@@ -65,6 +70,7 @@ class Beside:
         self.correcting = Correcting(self.corrections, outbox=outbox, clock=clock)
         self.quality = TraceQuality(neurons, source.spec.grid.stored_voxel_size_um())
         self.drift = DriftMonitor(settings.alignment)
+        self.pausing = Pausing(is_live=source.is_live, queue=queue, tell=outbox.add)
         self.recording_clock = RecordingClock(is_running=runs)
         self.deadlines = DeadlineMonitor(
             source.spec.period_s if runs else None,
@@ -90,6 +96,7 @@ class Beside:
 
     def finish(self) -> None:
         """End the threads with what they have, and tell how long the stages took."""
+        self.pausing.end()
         self.marking.finish()
         self.publishing.finish()
         report = self.deadlines.report()
@@ -194,6 +201,24 @@ class SessionSides:
                 f"The mark {name!r} was not kept: the session is over, or its disk is far too"
                 " slow. Start a new session to go on."
             )
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the session is paused."""
+        return self._beside.pausing.is_paused
+
+    def pause(self) -> None:
+        """Stand still until `unpause`; from any thread, at any time, also twice.
+
+        A replay reads and labels nothing meanwhile. A live recording is read on, so that nothing
+        waits for us; the volumes that come are skipped and told of by an event of their own, with
+        the first and the last. No deadline is missed by a pause. `stop` ends it, too.
+        """
+        self._beside.pausing.pause()
+
+    def unpause(self) -> None:
+        """Go on after `pause`; from any thread, at any time, also twice."""
+        self._beside.pausing.unpause()
 
     def latest(self) -> Latest | None:
         """Return the newest traced volume, None before the first.

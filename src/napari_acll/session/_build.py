@@ -13,6 +13,7 @@ from napari_acll.core import (
     MarkChannel,
     PluginError,
     SessionWriter,
+    SettingsError,
     TraceEstimator,
     VolumeSource,
     VolumeSpec,
@@ -89,6 +90,7 @@ def build_session(
     try:
         if opened is not None:
             opened(source)
+        _check_first_volume(settings, source)
         settings = _effective(settings, source)
         text = recording if isinstance(recording, str) else ""
 
@@ -114,6 +116,21 @@ def _open(recording: str | VolumeSource, settings: AcllSettings) -> VolumeSource
     from napari_acll.sources import open_source
 
     return open_source(str(recording), settings.source)
+
+
+def _check_first_volume(settings: AcllSettings, source: VolumeSource) -> None:
+    first = settings.run.first_volume
+    if first and source.is_live:
+        raise SettingsError(
+            f"A session on a live recording begins with what comes next, not with volume {first};"
+            " set run.first_volume to 0."
+        )
+    n_volumes = source.spec.n_volumes if first else None
+    if n_volumes is not None and first >= n_volumes:
+        raise SettingsError(
+            f"The session is to begin with volume {first}, but the last volume of the recording is"
+            f" {n_volumes - 1}; choose an earlier one (run.first_volume)."
+        )
 
 
 def _effective(settings: AcllSettings, source: VolumeSource) -> AcllSettings:

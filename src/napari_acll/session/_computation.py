@@ -51,7 +51,8 @@ from napari_acll.session._volume_queue import Arrival, Gap, VolumeQueue
 from napari_acll.session._warm_up import warm_up
 
 _WHY = {
-    VolumeStatus.SKIPPED: "skipped because labeling fell behind or the session was stopped",
+    VolumeStatus.SKIPPED: "skipped because labeling fell behind or the session was stopped or"
+    " paused",
     VolumeStatus.LOST: "lost: the recording has a gap there",
 }
 

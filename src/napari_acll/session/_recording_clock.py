@@ -60,3 +60,8 @@ class RecordingClock:
             if not self._offsets_s:
                 return float("nan")
             return perf_s - min(self._offsets_s)
+
+    def restart(self) -> None:
+        """Forget how the clocks lay on each other: the recording stood still."""
+        with self._lock:
+            self._offsets_s.clear()

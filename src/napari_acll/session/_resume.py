@@ -95,7 +95,7 @@ def _writers_of(
     settings: AcllSettings,
 ) -> Callable[[VolumeSpec, Labeler, str], Writers]:
     def writers(spec: VolumeSpec, labeler: Labeler, rig: str) -> Writers:
-        was = spec_from_json(_content(saved.header["spec"]))
+        was = spec_from_json(content_of(saved.header["spec"]))
         if spec.shape != was.shape:
             raise SessionError(
                 f"The recording of {saved.path} had volumes of {was.shape} voxels after crop and"
@@ -128,7 +128,7 @@ def _is_over(saved: "SavedSession", ended_as: str) -> bool:
     if ended_as != "finished":
         return False
     ends = [event for event in saved.events() if event["kind"] == "finished"]
-    return not (ends and _content(ends[-1]["details"]).get(STOPPED_BY_USER))
+    return not (ends and content_of(ends[-1]["details"]).get(STOPPED_BY_USER))
 
 
 def _settings(saved: "SavedSession", backfill: Backfill | None, *, is_over: bool) -> AcllSettings:
@@ -160,7 +160,7 @@ def _absolute(file: str | None, folder: Path) -> str | None:
 
 
 def _check_model(labeler: Labeler, saved: "SavedSession") -> None:
-    before, now = _content(saved.header.get("model")), labeler.describe()
+    before, now = content_of(saved.header.get("model")), labeler.describe()
     is_same = before.get("sha256") == now.get("sha256")
     if is_same and labeler.neurons.names == saved.neurons.names:
         return
@@ -171,7 +171,8 @@ def _check_model(labeler: Labeler, saved: "SavedSession") -> None:
     )
 
 
-def _content(value: object) -> Mapping[str, Any]:
+def content_of(value: object) -> Mapping[str, Any]:
+    """Return a part of a header, empty if it is not there."""
     return value if isinstance(value, Mapping) else {}
 
 
@@ -195,24 +196,30 @@ def _open(saved: "SavedSession", settings: SourceSettings, *, is_over: bool) -> 
 def _opened(saved: "SavedSession", settings: SourceSettings, *, is_over: bool) -> VolumeSource:
     from napari_acll.sources import open_source
 
-    source = open_source(_recording(saved), settings)
+    source = open_source(recording_of(saved), settings)
     try:
         if source.is_live and is_over:
             source.close()
             return EndedSource(saved.header, "The recording is over.")
         if isinstance(source, ResumableSource):
-            source.resume_at(saved.n_timepoints, _content(saved.header.get("source")))
+            source.resume_at(saved.n_timepoints, content_of(saved.header.get("source")))
         _ = source.spec  # waits for a live recording to go on
-        _check_start(source, saved)
+        check_start(source, saved)
     except BaseException:
         source.close()
         raise
     return source
 
 
-def _check_start(source: VolumeSource, saved: "SavedSession") -> None:
-    """Check that the recording is the one of the session, as far as its time tells."""
-    before = _content(saved.header.get("source")).get("start_julian_day")
+def check_start(source: VolumeSource, saved: "SavedSession") -> None:
+    """Check that the recording is the one of the session, as far as its time tells.
+
+    Raises
+    ------
+    SessionError
+        If it is not.
+    """
+    before = content_of(saved.header.get("source")).get("start_julian_day")
     now = source.describe().get("start_julian_day")
     if isinstance(before, float) and isinstance(now, float) and abs(now - before) > _A_SECOND:
         raise SessionError(
@@ -221,9 +228,15 @@ def _check_start(source: VolumeSource, saved: "SavedSession") -> None:
         )
 
 
-def _recording(saved: "SavedSession") -> str:
-    """Return what opens the recording of a session once more."""
-    path = str(_content(saved.header.get("source")).get("path", ""))
+def recording_of(saved: "SavedSession") -> str:
+    """Return what opens the recording of a session once more.
+
+    Raises
+    ------
+    SessionError
+        If nothing does: it was an object of a program.
+    """
+    path = str(content_of(saved.header.get("source")).get("path", ""))
     given = str(saved.header.get("recording", ""))
     if path and Path(path).is_absolute():
         return path

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from napari_acll.core import (
     ChannelAlignment,
     Correction,
+    RunSettings,
     TraceQuality,
     TraceSample,
     TraceStore,
@@ -79,3 +80,10 @@ class Resumption:
             index, float(self.time_s[index]), self.ratio.shape[1], status=status
         )
         return replace(empty, ratio=self.ratio[index], confidence=self.confidence[index])
+
+
+def first_volume(run: RunSettings, resumption: Resumption | None) -> int:
+    """Return the index of the first volume that a session wants."""
+    return (
+        run.first_volume if resumption is None else max(run.first_volume, resumption.first_index)
+    )

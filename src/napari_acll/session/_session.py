@@ -39,7 +39,7 @@ from napari_acll.session._failures import close_quietly, join_all
 from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._latest import Mailbox
 from napari_acll.session._outbox import Outbox, SourceNotes, last_event
-from napari_acll.session._resumption import Resumption
+from napari_acll.session._resumption import Resumption, first_volume
 from napari_acll.session._sink import Fallback, patience_of
 from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
 from napari_acll.session._standing import Standing
@@ -152,6 +152,7 @@ class Session(SessionSides):
             source=source,
             settings=settings,
             neurons=labeler.neurons,
+            queue=self._queue,
             outbox=self._outbox,
             publishers=publishers,
             mark_channels=mark_channels,
@@ -187,9 +188,10 @@ class Session(SessionSides):
             ready=self._ready_event,
             stop=self._stop_event,
             ladder=self._ladder,
+            pausing=self._beside.pausing,
             tolerance=Tolerance(self._most_failures),
             tell=self._notes.add,
-            first_index=0 if resumption is None else resumption.first_index,
+            first_index=first_volume(settings.run, resumption),
             done=self._computed_event if self._computation.backfilling.is_possible else None,
         )
         self._writing = Writing(
@@ -394,5 +396,6 @@ class Session(SessionSides):
     def _request_end(self) -> None:
         self._stop_event.set()
         self._queue.abandon()
+        self._beside.pausing.end()
         if self.source.is_live:  # a replay never waits for volumes, and is being read just now
             close_quietly(self.source.close)

@@ -1,6 +1,7 @@
 """Where volumes wait for labeling: the only place at which one can be skipped."""
 
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -86,6 +87,8 @@ class VolumeQueue:
         self._last_gaps: tuple[Gap, ...] = ()
         self._is_abandoned = False
         self._is_finished = False
+        self._held_since_s: float | None = None
+        self._stood_s = 0.0
 
     @classmethod
     def for_run(cls, run: RunSettings, spec: VolumeSpec, *, is_live: bool) -> "VolumeQueue":
@@ -107,8 +110,10 @@ class VolumeQueue:
     def put(self, arrival: Arrival) -> None:
         """Add a volume; waits for room under `BLOCK`. After `abandon` it counts as skipped."""
         with self._changed:
+            stood_before_s = self._stood_s
             if self._policy is DropPolicy.BLOCK or not self._is_open:
                 self._changed.wait_for(self._has_room)
+            arrival = _later(arrival, self._stood_s - stood_before_s)
             if self._is_abandoned:
                 self._last_gaps += _as_gaps(arrival)
                 return
@@ -128,6 +133,26 @@ class VolumeQueue:
             self._changed.notify_all()
             return taken
 
+    def hold(self) -> None:
+        """Give nothing to whoever takes until `let_go`; volumes may still be put."""
+        with self._changed:
+            if self._held_since_s is None:
+                self._held_since_s = time.perf_counter()
+
+    def let_go(self) -> None:
+        """Give again; the time of what waited stood still, so that it is not late by that."""
+        with self._changed:
+            if self._held_since_s is None:
+                return
+            since_s, self._held_since_s = self._held_since_s, None
+            now_s = time.perf_counter()
+            self._stood_s += now_s - since_s
+            self._waiting = deque(
+                _later(arrival, now_s - max(since_s, arrival.queued_s))
+                for arrival in self._waiting
+            )
+            self._changed.notify_all()
+
     @property
     def is_abandoned(self) -> bool:
         """Whether what waits and comes is skipped."""
@@ -136,7 +161,7 @@ class VolumeQueue:
     def is_idle(self) -> bool:
         """Whether nothing waits, while more may come."""
         with self._changed:
-            return not self._is_ready()
+            return self._held_since_s is None and not self._is_ready()
 
     def finish(self, gaps: tuple[Gap, ...] = ()) -> None:
         """Say that no more volumes come; `gaps` are timepoints without values at the end."""
@@ -166,7 +191,8 @@ class VolumeQueue:
         )
 
     def _is_ready(self) -> bool:
-        return bool(self._waiting) or self._is_finished or self._is_abandoned
+        is_free = self._held_since_s is None
+        return self._is_abandoned or (is_free and (bool(self._waiting) or self._is_finished))
 
     def _shrink(self, n_taken: int) -> None:
         """Come back to the capacity once the head start is worked off, or bit by bit."""
@@ -184,6 +210,13 @@ class VolumeQueue:
         gaps = _as_gaps(self._waiting.popleft())
         following = self._waiting.popleft()
         self._waiting.appendleft(replace(following, gaps=gaps + following.gaps))
+
+
+def _later(arrival: Arrival, by_s: float) -> Arrival:
+    """Return a volume as if it had come later by a time in which the session stood still."""
+    if by_s <= 0:
+        return arrival
+    return replace(arrival, queued_s=arrival.queued_s + by_s, seen_s=arrival.seen_s + by_s)
 
 
 def _as_gaps(arrival: Arrival) -> tuple[Gap, ...]:

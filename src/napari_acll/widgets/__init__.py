@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from napari_acll.widgets._alignment_widget import AlignmentWidget
     from napari_acll.widgets._live_widget import LiveSessionWidget
     from napari_acll.widgets._neurons_widget import NeuronsWidget
-    from napari_acll.widgets._reader import get_nd2_reader, open_simulated_worm
+    from napari_acll.widgets._reader import (
+        get_nd2_reader,
+        get_session_reader,
+        open_sample_session,
+        open_simulated_worm,
+    )
+    from napari_acll.widgets._replay_widget import ReplayWidget
     from napari_acll.widgets._settings_form import SettingsForm
     from napari_acll.widgets._trace_widget import TracePlotWidget
 
@@ -19,9 +25,12 @@ __all__ = [
     "AlignmentWidget",
     "LiveSessionWidget",
     "NeuronsWidget",
+    "ReplayWidget",
     "SettingsForm",
     "TracePlotWidget",
     "get_nd2_reader",
+    "get_session_reader",
+    "open_sample_session",
     "open_simulated_worm",
 ]
 
@@ -29,9 +38,12 @@ _MODULES = {
     "AlignmentWidget": "_alignment_widget",
     "LiveSessionWidget": "_live_widget",
     "NeuronsWidget": "_neurons_widget",
+    "ReplayWidget": "_replay_widget",
     "SettingsForm": "_settings_form",
     "TracePlotWidget": "_trace_widget",
     "get_nd2_reader": "_reader",
+    "get_session_reader": "_reader",
+    "open_sample_session": "_reader",
     "open_simulated_worm": "_reader",
 }
 

@@ -3,6 +3,7 @@
 import math
 import weakref
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,6 +22,9 @@ from napari_acll.widgets._run import (
 
 if TYPE_CHECKING:
     import napari.viewer
+
+    from napari_acll.widgets._saved_run import SavedRun
+    from napari_acll.widgets._saved_view import SavedView
 
 _POLL_MS = 100
 _MAX_SHARE = 0.4
@@ -56,6 +60,9 @@ class LiveEngine(QObject):
     failed = Signal(str)
     neuron_picked = Signal(int)
     chosen_changed = Signal(object)
+    volume_shown = Signal(int)
+    """Index of the volume of a saved session that the viewer shows."""
+    paused_changed = Signal(bool)
 
     def __init__(
         self, viewer: "napari.viewer.Viewer", *, build: SessionBuilder | None = None
@@ -66,6 +73,9 @@ class LiveEngine(QObject):
         self.alignment_file = ""
         self._form: weakref.WeakMethod[RecordingForm] | None = None
         self.layers = LiveLayers(viewer, on_pick=self._pick)
+        self._viewer = weakref.ref(viewer)
+        self._saved_view: SavedView | None = None
+        self._is_paused = False
         self._state = SessionState.IDLE
         self._shown: Any = None
         self._chosen: frozenset[int] = frozenset()
@@ -124,6 +134,7 @@ class LiveEngine(QObject):
         """Build and start a session; returns at once, errors come by `failed`."""
         if self.is_running:
             return
+        self._leave_saved()
         self.layers.begin()
         self._shown = None
         self._next_draw_s = 0.0
@@ -162,16 +173,87 @@ class LiveEngine(QObject):
         words = [mark.name, value, mark.note]
         return f"after volume {session.counters.n_read - 1}: {' '.join(filter(None, words))}"
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the session is paused."""
+        return self._is_paused
+
+    def set_paused(self, is_paused: bool) -> None:
+        """Let the session stand still, or go on; without one, nothing happens."""
+        run = self.run
+        if run is None or run.session is None or run.is_over:
+            return
+        if is_paused:
+            run.session.pause()
+        else:
+            run.session.unpause()
+        self._tell_pause(run)
+
+    def show_saved(self, folder: str | Path) -> None:
+        """Show a session folder in the viewer and in the docks.
+
+        Raises
+        ------
+        SessionError
+            If it cannot be read, or a session runs in this viewer.
+        """
+        if self.is_running:
+            raise SessionError(
+                "A session runs in this viewer; stop it first, or open the saved one in another"
+                " window."
+            )
+        from napari.layers import Layer
+
+        from napari_acll.widgets._saved_layers import open_session
+
+        run, layers = open_session(folder)
+        viewer = self._viewer()
+        if viewer is not None:
+            for data in layers:
+                viewer.add_layer(Layer.create(*data))
+        self.adopt(run)
+
+    def adopt(self, run: "SavedRun") -> bool:
+        """Let the docks show a saved session; return False if they show one that runs.
+
+        Its layers may be added to the viewer by whoever opened it.
+        """
+        from napari_acll.widgets._saved_view import SavedView
+
+        viewer = self._viewer()
+        if self.is_running or viewer is None:
+            return False
+        self._leave_saved()
+        self.run = run
+        self._saved_view = SavedView(viewer, run, on_move=self._tell_volume)
+        self.started.emit()
+        self._set_state(run.state)
+        for note in run.notes:
+            self.event_happened.emit("saved session", note)
+        if run.alignment is not None:
+            self.alignment_changed.emit(run.alignment)
+        self.updated.emit()
+        self._saved_view.look()
+        # whoever opened it may add its layers only now
+        QTimer.singleShot(0, self._look_at_saved)
+        return True
+
+    def show_volume(self, index: int) -> None:
+        """Move viewer and docks to a volume of the saved session; nothing else has a past."""
+        if self._saved_view is not None:
+            self._saved_view.show(index)
+
     def poll(self) -> None:
         """Fetch and show what is new."""
         run = self.run
-        if run is None:
-            return
+        if run is None or self._saved_view is not None:
+            return  # in a saved session there is nothing new
         is_over = run.is_over  # asked first: what comes later belongs to the last round
         for kind, message in run.take_events():
             self.event_happened.emit(kind, message)
         if not run.is_abandoned and (is_over or perf_counter() >= self._next_draw_s):
             self._draw(run)
+        self._tell_pause(run)
         state = run.state
         if is_over or not state.is_over:  # the end is told when its last volume is shown
             self._set_state(state)
@@ -200,6 +282,24 @@ class LiveEngine(QObject):
         if state is not self._state:
             self._state = state
             self.state_changed.emit(state)
+
+    def _tell_pause(self, run: Run) -> None:
+        is_paused = run.session is not None and not run.is_over and run.session.is_paused
+        if is_paused is not self._is_paused:
+            self._is_paused = is_paused
+            self.paused_changed.emit(is_paused)
+
+    def _tell_volume(self, index: int) -> None:
+        self.volume_shown.emit(index)
+
+    def _look_at_saved(self) -> None:
+        if self._saved_view is not None:
+            self._saved_view.look()
+
+    def _leave_saved(self) -> None:
+        if self._saved_view is not None:
+            self._saved_view.close()
+            self._saved_view = None
 
     def _pick(self, class_number: int) -> None:
         self.neuron_picked.emit(class_number)

@@ -76,6 +76,28 @@ def activity_affine(alignment: ChannelAlignment, grid: VoxelGrid) -> NDArray[np.
     return affine
 
 
+def color_labels(layer: Any, confidence: NDArray[np.float32], neurons: NeuronTable) -> None:
+    """Draw labels in the colors of their confidences, and tell both where the mouse is.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        Class numbers.
+    confidence : ndarray of float32, shape (n_neurons,)
+        NaN where a neuron is absent.
+    neurons : NeuronTable
+        The names.
+    """
+    from napari.utils.colormaps import DirectLabelColormap
+
+    layer.colormap = DirectLabelColormap(color_dict=confidence_label_colors(confidence))
+    layer.features = {
+        "index": np.arange(len(neurons) + 1),
+        "neuron": np.array(["", *neurons.names]),
+        "confidence": np.concatenate([[np.nan], confidence]).round(2),
+    }
+
+
 class LiveLayers:
     """Makes the layers at the first volume and rewrites them in place from then on.
 
@@ -219,16 +241,8 @@ class LiveLayers:
 
     def _color(self, confidence: NDArray[np.float32], neurons: NeuronTable) -> None:
         layer = self._present("labels")
-        if layer is None:
-            return
-        from napari.utils.colormaps import DirectLabelColormap
-
-        layer.colormap = DirectLabelColormap(color_dict=confidence_label_colors(confidence))
-        layer.features = {
-            "index": np.arange(len(neurons) + 1),
-            "neuron": np.array(["", *neurons.names]),
-            "confidence": np.concatenate([[np.nan], confidence]).round(2),
-        }
+        if layer is not None:
+            color_labels(layer, confidence, neurons)
 
     def _clicked(self, viewer: Any, event: Any) -> Iterator[None]:  # noqa: ARG002
         """Pick the label under the mouse, if the button comes up where it went down."""

@@ -1,14 +1,15 @@
 """A finished recording as lazily read `(T, Z, Y, X)` arrays that napari can show."""
 
-import threading
 import weakref
-from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_acll.core import RandomAccessSource, Volume
+from napari_acll.core import RandomAccessSource, Volume, VolumeSpec, VoxelGrid
+from napari_acll.widgets._last_read import LastRead
 from napari_acll.widgets._layers import contrast_of, image_placement
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 Channel = Literal["marker", "activity"]
 LayerData = tuple[Any, dict[str, Any], str]
-_N_CACHED = 4
 
 
 class LazyVolumes:
@@ -28,13 +28,23 @@ class LazyVolumes:
     ----------
     source : RandomAccessSource
         The recording.
+    prepare : callable, optional
+        What is done to each volume that was read, such as crop and binning.
+    spec : VolumeSpec, optional
+        Geometry of what `prepare` returns; None: that of the recording.
     """
 
-    def __init__(self, source: RandomAccessSource) -> None:
-        self._source = source
+    def __init__(
+        self,
+        source: RandomAccessSource,
+        *,
+        prepare: Callable[[Volume], Volume] | None = None,
+        spec: VolumeSpec | None = None,
+    ) -> None:
         self._existing = frozenset(source.indices)
-        self._lock = threading.Lock()  # dask reads from several threads
-        self._cached: OrderedDict[int, Volume] = OrderedDict()
+        # not a method of this: a circle of references would keep the file open for a while
+        self._recent = LastRead(partial(_read, source, prepare))
+        self.spec: VolumeSpec = spec or source.spec
         weakref.finalize(self, source.close)
 
     @property
@@ -42,71 +52,130 @@ class LazyVolumes:
         """Index of the first volume that exists."""
         return min(self._existing)
 
+    @property
+    def n_volumes(self) -> int:
+        """Number of volumes, lost ones included."""
+        return max(self._existing) + 1
+
     def volume(self, index: int) -> Volume:
-        """Return a volume, from memory if it was among the last ones."""
-        with self._lock:
-            if index not in self._cached:
-                self._cached[index] = self._source.read(index)
-                while len(self._cached) > _N_CACHED:
-                    self._cached.popitem(last=False)
-            self._cached.move_to_end(index)
-            return self._cached[index]
+        """Return a volume, from memory if it was among the last ones.
 
-    def channel(self, channel: Channel) -> "dask.array.Array":
-        """Return one channel as a lazy array, `(T, Z, Y, X)`; lost volumes are zeros."""
-        import dask.array
+        Raises
+        ------
+        IndexError
+            If the recording has no volume of this index.
+        RecordingError
+            If it cannot be read.
+        """
+        return self._recent.get(index)
 
+    def load(self, index: int) -> None:
+        """Bring a volume into memory, if there is one.
+
+        Raises
+        ------
+        RecordingError
+            If it cannot be read.
+        """
+        if index in self._existing:
+            self.volume(index)
+
+    def in_memory(self, index: int) -> Volume | None:
+        """Return a volume if it is in memory; nothing is read."""
+        return self._recent.peek(index)
+
+    def channel(self, channel: Channel, n_volumes: int | None = None) -> "dask.array.Array":
+        """Return one channel as a lazy array, `(T, Z, Y, X)`; lost volumes are zeros.
+
+        Parameters
+        ----------
+        channel : str
+            `marker` or `activity`.
+        n_volumes : int, optional
+            Length of the array; None: that of the recording.
+        """
         first: NDArray[Any] = getattr(self.volume(self.first_index), channel)
-        n_volumes = max(self._existing) + 1
 
-        def load(block_id: tuple[int, ...]) -> NDArray[Any]:
-            index = block_id[0]
+        def load(index: int) -> NDArray[Any]:
             if index not in self._existing:
-                return np.zeros((1, *first.shape), first.dtype)
+                return np.zeros(first.shape, first.dtype)
             data: NDArray[Any] = getattr(self.volume(index), channel)
-            return data[np.newaxis]
+            return data
 
-        map_blocks: Any = dask.array.map_blocks
-        blocks: dask.array.Array = map_blocks(
-            load,
-            chunks=((1,) * n_volumes, *((n,) for n in first.shape)),
-            dtype=first.dtype,
-            meta=np.empty((0, 0, 0, 0), first.dtype),
-        )
-        return blocks
+        n_volumes = self.n_volumes if n_volumes is None else n_volumes
+        return lazy_array(load, n_volumes=n_volumes, shape=first.shape, dtype=first.dtype)
 
 
-def recording_layers(source: RandomAccessSource, *, title: str) -> list[LayerData]:
+def _read(
+    source: RandomAccessSource, prepare: Callable[[Volume], Volume] | None, index: int
+) -> Volume:
+    volume = source.read(index)
+    return volume if prepare is None else prepare(volume)
+
+
+def lazy_array(
+    load: Callable[[int], NDArray[Any]],
+    *,
+    n_volumes: int,
+    shape: tuple[int, ...],
+    dtype: "np.dtype[Any]",
+) -> "dask.array.Array":
+    """Return an array `(n_volumes, *shape)` of which each volume is loaded when it is needed."""
+    import dask.array
+
+    def block(block_id: tuple[int, ...]) -> NDArray[Any]:
+        return load(block_id[0])[np.newaxis]
+
+    map_blocks: Any = dask.array.map_blocks
+    blocks: dask.array.Array = map_blocks(
+        block,
+        chunks=((1,) * n_volumes, *((n,) for n in shape)),
+        dtype=dtype,
+        meta=np.empty((0,) * (len(shape) + 1), dtype),
+    )
+    return blocks
+
+
+def recording_layers(
+    volumes: LazyVolumes,
+    *,
+    title: str,
+    metadata: Mapping[str, object],
+    n_volumes: int | None = None,
+) -> list[LayerData]:
     """Return both channels of a recording as napari layers, in um and s.
 
     Parameters
     ----------
-    source : RandomAccessSource
-        The recording; closed when the layers are gone.
+    volumes : LazyVolumes
+        The recording.
     title : str
         What the layers are called, before the name of their channel.
+    metadata : mapping
+        What the layers carry with them.
+    n_volumes : int, optional
+        Length in volumes; None: that of the recording.
 
     Raises
     ------
     RecordingError
         If the first volume cannot be read.
     """
-    volumes = LazyVolumes(source)
-    first = volumes.volume(volumes.first_index)
+    first, spec = volumes.volume(volumes.first_index), volumes.spec
     channels: tuple[tuple[Channel, str, str], ...] = (
-        ("marker", source.spec.marker_name, "magenta"),
-        ("activity", source.spec.activity_name, "green"),
+        ("marker", spec.marker_name, "magenta"),
+        ("activity", spec.activity_name, "green"),
     )
     return [
         (
-            volumes.channel(channel),
+            volumes.channel(channel, n_volumes),
             {
                 "name": f"{title} {channel}" + (f" ({name})" if name != channel else ""),
                 "colormap": colormap,
                 "blending": "additive",
                 "contrast_limits": contrast_of(getattr(first, channel)),
-                "metadata": dict(source.describe()),
-                **_with_time(image_placement(source.spec.grid), source.spec.period_s),
+                "metadata": dict(metadata),
+                **placement_in_time(spec.grid, spec.period_s),
             },
             "image",
         )
@@ -114,7 +183,9 @@ def recording_layers(source: RandomAccessSource, *, title: str) -> list[LayerDat
     ]
 
 
-def _with_time(placement: dict[str, Any], period_s: float) -> dict[str, Any]:
+def placement_in_time(grid: VoxelGrid, period_s: float) -> dict[str, Any]:
+    """Return scale and place of a series of volumes as napari wants them, in s and um."""
+    placement = image_placement(grid)
     return {
         "scale": (period_s, *placement["scale"]),
         "translate": (0.0, *placement["translate"]),

@@ -177,6 +177,10 @@ class LiveSessionWidget(QWidget):
     def _build_buttons(self) -> QHBoxLayout:
         self.look_button = _button("Look", "Label volumes without recording them (F6)")
         self.start_button = _button("Start", "Record what the form says (F7)")
+        self.pause_button = _button(
+            "Pause", "A replay stands still; of a live recording, what comes meanwhile is skipped"
+        )
+        self.pause_button.setCheckable(True)
         self.stop_button = _button("Stop", "End the session and keep what was traced (Shift+F7)")
         self._setup_toggle = QCheckBox("Setup")
         self._setup_toggle.setChecked(True)
@@ -188,7 +192,12 @@ class LiveSessionWidget(QWidget):
         self.help_button.setText("?")
         self.help_button.setToolTip("Keys of this dock (Shift+F1)")
         buttons = QHBoxLayout()
-        for button in (self.look_button, self.start_button, self.stop_button):
+        for button in (
+            self.look_button,
+            self.start_button,
+            self.pause_button,
+            self.stop_button,
+        ):
             buttons.addWidget(button, 1)
         for button in (self.calibrate_button, self._setup_toggle, self.help_button):
             buttons.addWidget(button)
@@ -213,6 +222,8 @@ class LiveSessionWidget(QWidget):
         self.start_button.clicked.connect(self.start)
         self.stop_button.clicked.connect(self.stop)
         self.help_button.clicked.connect(self._show_shortcuts)
+        self.pause_button.clicked.connect(self.engine.set_paused)
+        self.engine.paused_changed.connect(self._show_paused)
         self.calibrate_button.clicked.connect(self.calibrate_names)
         self._setup_toggle.toggled.connect(self._show_setup)
         self.setup.failed.connect(self._show_error)
@@ -265,6 +276,9 @@ class LiveSessionWidget(QWidget):
         if run is None or state.is_over:
             self.status.show_state(state)
             return
+        if self.engine.is_paused:
+            self.status.show_paused()
+            return
         words = state_words(
             state,
             is_live=run.is_live,
@@ -284,6 +298,8 @@ class LiveSessionWidget(QWidget):
         self.start_button.setEnabled(can_record or not (is_running or self.preflight.is_red))
         self.look_button.setEnabled(not is_running)
         self.stop_button.setEnabled(is_running and (is_followed or not is_stopping))
+        can_pause = is_running and state in (SessionState.CALIBRATING, SessionState.RUNNING)
+        self.pause_button.setEnabled(can_pause)
         self.setup.setEnabled(not is_running or is_looking)
         self.preflight.setVisible(not is_running and self.setup.isVisibleTo(self))
         self.look_list.setVisible(is_looking)
@@ -304,6 +320,11 @@ class LiveSessionWidget(QWidget):
         if request is not None:
             self._begin(request)
             self.status.add_note(_HANDED_OVER)
+
+    def _show_paused(self, is_paused: bool) -> None:
+        self.pause_button.setText("Go on" if is_paused else "Pause")
+        self.pause_button.setChecked(is_paused)
+        self._show_words(self.engine.state)
 
     def _show_progress(self) -> None:
         run = self.engine.run

@@ -59,10 +59,17 @@ class NameLayer:
         The texts.
     grid : VoxelGrid
         Gives the voxel size of the recording as stored.
+    name : str
+        What the layer is called.
     """
 
     def __init__(
-        self, viewer: "napari.viewer.Viewer", neurons: NeuronTable, grid: VoxelGrid
+        self,
+        viewer: "napari.viewer.Viewer",
+        neurons: NeuronTable,
+        grid: VoxelGrid,
+        *,
+        name: str = "live names",
     ) -> None:
         self._viewer = weakref.ref(viewer)
         self._stored_um = np.asarray(grid.stored_voxel_size_um())
@@ -70,7 +77,7 @@ class NameLayer:
         self._centroid_um = np.full((len(neurons), 3), np.nan)
         self.layer: napari.layers.Points = viewer.add_points(
             np.zeros((len(neurons), 3)),
-            name="live names",
+            name=name,
             features={"neuron": np.asarray(neurons.names, dtype=object)},
             text={"string": "{neuron}", "size": 8, "color": "white", "anchor": "upper_left"},
             size=0.4,
@@ -106,8 +113,9 @@ class NameLayer:
         viewer = self._viewer()
         if viewer is None or self.layer not in viewer.layers:
             return
-        is_flat = viewer.dims.ndisplay == 2 and 0 in viewer.dims.order[:-2]
-        plane_um = float(viewer.dims.point[viewer.dims.ndim - 3]) if is_flat else None
+        z_axis = viewer.dims.ndim - 3  # behind time, where there is time
+        is_flat = viewer.dims.ndisplay == 2 and z_axis in viewer.dims.order[:-2]
+        plane_um = float(viewer.dims.point[z_axis]) if is_flat else None
         position, is_shown = placed_names(self._centroid_um, plane_um=plane_um)
         self.layer.data = position
         self.layer.shown = is_shown

@@ -109,6 +109,19 @@ class LiveSession(Protocol):
         """Note what the animal does or is shown now."""
         ...
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether it stands still because somebody wants it to."""
+        ...
+
+    def pause(self) -> None:
+        """Stand still until `unpause`."""
+        ...
+
+    def unpause(self) -> None:
+        """Go on."""
+        ...
+
     def latest(self) -> Any:
         """Return the newest labeled volume, None before the first."""
         ...

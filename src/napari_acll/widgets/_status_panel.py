@@ -178,6 +178,10 @@ class StatusPanel(QWidget):
         """Show where the session stands, in other words than the state's own where given."""
         _light(self.state, words or state.value, _STATE_COLORS[state])
 
+    def show_paused(self) -> None:
+        """Show that the session stands still because somebody wants it to."""
+        _light(self.state, "paused", FLAGGED)
+
     def show_error(self, sentence: str) -> None:
         """Show why the session failed, or why none could be started."""
         _light(self.state, sentence, BAD)

@@ -8,6 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
@@ -24,6 +25,7 @@ from napari_acll.widgets._dock_size import dock_width_px
 from napari_acll.widgets._engine import engine_of
 from napari_acll.widgets._heat_map import HeatMap
 from napari_acll.widgets._neuron_table import NeuronTableView
+from napari_acll.widgets._time_cursor import TimeCursor
 from napari_acll.widgets._trace_lines import StackedTraces
 from napari_acll.widgets._trace_scaling import TraceScaling
 
@@ -56,6 +58,7 @@ class TracePlotWidget(QWidget):
         self._table.rowsChosen.connect(self._choose)
         self._build_plots()
         self._build_layout()
+        self._cursor = TimeCursor(self._engine, (self._heat_plot, self._line_plot))
         self._reset()
         self._engine.started.connect(self._reset)
         self._engine.updated.connect(self.refresh)
@@ -64,6 +67,11 @@ class TracePlotWidget(QWidget):
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a size that leaves the canvas room on a small screen."""
         return QSize(dock_width_px(self), 420)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Draw what came while the dock was hidden; of a saved session nothing more comes."""
+        super().showEvent(event)
+        self.refresh()
 
     @property
     def shown_neurons(self) -> list[str]:
