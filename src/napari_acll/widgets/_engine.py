@@ -1,12 +1,13 @@
 """The session of one viewer, shared by all docks of that viewer."""
 
 import weakref
+from collections.abc import Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_acll.core import SessionState
+from napari_acll.core import NeuronTable, SessionState
 from napari_acll.widgets._layers import LiveLayers
 from napari_acll.widgets._run import (
     Run,
@@ -47,6 +48,8 @@ class LiveEngine(QObject):
     event_happened = Signal(str, str)
     failed = Signal(str)
     neuron_picked = Signal(int)
+    chosen_changed = Signal(object)
+    current_changed = Signal(int)
 
     def __init__(
         self, viewer: "napari.viewer.Viewer", *, build: SessionBuilder = build_live_session
@@ -56,6 +59,10 @@ class LiveEngine(QObject):
         self.run: Run | None = None
         self.layers = LiveLayers(viewer, on_pick=self._pick)
         self._state = SessionState.IDLE
+        self._chosen: frozenset[int] = frozenset()
+        self._current = 0
+        self._neurons: NeuronTable | None = None
+        self._names_all = False
         self._shown: object = None
         self._next_draw_s = 0.0
         self._timer = QTimer(self)
@@ -71,6 +78,61 @@ class LiveEngine(QObject):
     def state(self) -> SessionState:
         """Where the present or last session stands."""
         return self._state
+
+    @property
+    def chosen(self) -> frozenset[int]:
+        """Class numbers of the neurons that are chosen: those drawn as lines and named."""
+        return self._chosen
+
+    @property
+    def current(self) -> int:
+        """Class number of the neuron that is looked at, 0 for none."""
+        return self._current
+
+    def choose(self, numbers: Iterable[int]) -> None:
+        """Choose neurons, in place of those chosen before; all docks follow.
+
+        Parameters
+        ----------
+        numbers : iterable of int
+            Class numbers.
+        """
+        chosen = frozenset(numbers)
+        if chosen == self._chosen:
+            return
+        self._chosen = chosen
+        self._name_neurons()
+        self.chosen_changed.emit(chosen)
+
+    def pick(self, class_number: int) -> None:
+        """Choose a neuron, too, and make it the current one; if it is that, leave it out again."""
+        if class_number == self._current and class_number in self._chosen:
+            self.choose(self._chosen - {class_number})
+            self._set_current(0)
+        else:
+            self.choose(self._chosen | {class_number})
+            self._set_current(class_number)
+
+    def go_to(self, class_number: int) -> bool:
+        """Make a neuron the current one and look at where it was seen last.
+
+        Parameters
+        ----------
+        class_number : int
+            From 1.
+
+        Returns
+        -------
+        bool
+            False if it was not seen yet: the viewer stays where it is.
+        """
+        self._set_current(class_number)
+        return self.layers.go_to(class_number)
+
+    def name_all(self, is_wanted: bool) -> None:
+        """Write the names of all confident neurons, or of the chosen ones if there are any."""
+        self._names_all = is_wanted
+        self._name_neurons()
 
     def start(self, request: RunRequest) -> None:
         """Build and start a session; returns at once, errors come by `failed`."""
@@ -110,6 +172,8 @@ class LiveEngine(QObject):
         started_s = perf_counter()
         if run.alignment is not None and self.layers.align(run.alignment):
             self.alignment_changed.emit(run.alignment)
+        if run.session is not None:
+            self._note_neurons(run.session.store.neurons)
         newest = run.session.latest() if run.session is not None else None
         if run.session is not None and newest is not None and newest is not self._shown:
             self._shown = newest
@@ -129,7 +193,23 @@ class LiveEngine(QObject):
             self._state = state
             self.state_changed.emit(state)
 
+    def _note_neurons(self, neurons: NeuronTable) -> None:
+        """Forget what is chosen if the model is another one: its class numbers mean others."""
+        if self._neurons is not None and neurons != self._neurons:
+            self.choose(())
+            self._set_current(0)
+        self._neurons = neurons
+
+    def _name_neurons(self) -> None:
+        self.layers.name(() if self._names_all else self._chosen)
+
+    def _set_current(self, class_number: int) -> None:
+        if class_number != self._current:
+            self._current = class_number
+            self.current_changed.emit(class_number)
+
     def _pick(self, class_number: int) -> None:
+        self.pick(class_number)
         self.neuron_picked.emit(class_number)
 
 

@@ -1,7 +1,7 @@
 """The three layers that show the newest volume: marker, activity and labels."""
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from napari_acll.core import ChannelAlignment, NeuronTable, Volume, VoxelGrid
 from napari_acll.widgets._colors import confidence_label_colors
 from napari_acll.widgets._name_layer import NameLayer
+from napari_acll.widgets._viewpoint import look_at
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -95,6 +96,8 @@ class LiveLayers:
         self._on_pick = weakref.WeakMethod(on_pick)
         self._layers: dict[str, Any] = {}
         self._names: NameLayer | None = None
+        self._named: Collection[int] = ()
+        self._centroid_px: NDArray[np.floating] = np.full((0, 3), np.nan)
         self._is_listening = False
         self._grid: VoxelGrid | None = None
         self._alignment: ChannelAlignment | None = None
@@ -104,6 +107,7 @@ class LiveLayers:
         """Prepare for a new session: its first volume makes the layers anew."""
         self._is_first = True
         self._alignment = None
+        self._centroid_px = np.full((0, 3), np.nan)
 
     def show(self, newest: Any, neurons: NeuronTable) -> None:
         """Show what a session's mailbox holds: `volume`, `labeled` and `sample`."""
@@ -114,6 +118,7 @@ class LiveLayers:
         if self._is_first:
             self._make(viewer, newest.volume, labels)
             self._names = NameLayer(viewer, neurons, newest.volume.spec.grid)
+            self._names.choose(self._named)
             self._look_at(viewer, newest.volume)
             self._is_first = False
         else:
@@ -122,7 +127,28 @@ class LiveLayers:
             self._write("labels", labels)
         if self._names is not None:
             self._names.show(newest.sample)
+        self._remember_places(newest.sample.centroid_px)
         self._color(newest.sample.confidence, neurons)
+
+    def name(self, numbers: Collection[int]) -> None:
+        """Write the names of these class numbers only; of all neurons if there are none."""
+        self._named = numbers
+        if self._names is not None:
+            self._names.choose(numbers)
+
+    def go_to(self, class_number: int) -> bool:
+        """Look at where a neuron was seen last; return False if it was not seen yet."""
+        viewer = self._viewer()
+        if viewer is None or self._grid is None or class_number > len(self._centroid_px):
+            return False
+        center_px = self._centroid_px[class_number - 1]
+        if class_number < 1 or not np.isfinite(center_px).all():
+            return False
+        look_at(viewer, center_px * np.asarray(self._grid.stored_voxel_size_um()))
+        layer = self._present("labels")
+        if layer is not None:
+            layer.selected_label = class_number
+        return True
 
     def align(self, alignment: ChannelAlignment) -> bool:
         """Lay the activity over the marker; return whether that was news."""
@@ -136,6 +162,12 @@ class LiveLayers:
         layer = self._present("activity")
         if layer is not None and self._grid is not None and self._alignment is not None:
             layer.affine = activity_affine(self._alignment, self._grid)
+
+    def _remember_places(self, centroid_px: NDArray[np.floating]) -> None:
+        if len(self._centroid_px) != len(centroid_px):
+            self._centroid_px = np.full(centroid_px.shape, np.nan)
+        is_seen = np.isfinite(centroid_px).all(axis=1)
+        self._centroid_px[is_seen] = centroid_px[is_seen]
 
     def _present(self, kind: str) -> Any:
         viewer, layer = self._viewer(), self._layers.get(kind)

@@ -12,6 +12,7 @@ from napari_acll.core import AcllError, ChannelAlignment, SessionState
 from napari_acll.widgets._calibrate_names import ask_and_calibrate
 from napari_acll.widgets._dock_size import dock_width_px, fit_dock_height, loosen_dock
 from napari_acll.widgets._engine import LiveEngine, engine_of
+from napari_acll.widgets._projections_switch import ProjectionsSwitch
 from napari_acll.widgets._run import Run
 from napari_acll.widgets._setup_panel import SetupPanel
 from napari_acll.widgets._speed_meter import SpeedMeter
@@ -97,6 +98,8 @@ class LiveSessionWidget(QWidget):
         self.calibrate_button.setToolTip("Make probabilities hold on this rig, by checked names")
         self.calibrate_button.hide()
         buttons.addWidget(self.calibrate_button)
+        self.projections = ProjectionsSwitch(self._viewer, self.engine)
+        buttons.addWidget(self.projections)
         buttons.addWidget(self._setup_toggle)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)

@@ -1,6 +1,7 @@
 """The names of the neurons, written on the canvas."""
 
 import weakref
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,6 +68,7 @@ class NameLayer:
         self._viewer = weakref.ref(viewer)
         self._stored_um = np.asarray(grid.stored_voxel_size_um())
         self._centroid_um = np.full((len(neurons), 3), np.nan)
+        self._is_wanted = np.ones(len(neurons), bool)
         self.layer: napari.layers.Points = viewer.add_points(
             np.zeros((len(neurons), 3)),
             name="live names",
@@ -91,6 +93,15 @@ class NameLayer:
         )
         self._draw()
 
+    def choose(self, numbers: Collection[int]) -> None:
+        """Write the names of these class numbers only; of all neurons if there are none."""
+        is_wanted = np.full(len(self._is_wanted), not numbers)
+        rows = np.array(sorted(numbers), np.intp) - 1
+        is_wanted[rows[(rows >= 0) & (rows < len(is_wanted))]] = True
+        if not np.array_equal(is_wanted, self._is_wanted):
+            self._is_wanted = is_wanted
+            self._draw()
+
     def remove(self) -> None:
         """Take the names off the canvas."""
         viewer = self._viewer()
@@ -109,4 +120,4 @@ class NameLayer:
         plane_um = float(viewer.dims.point[viewer.dims.ndim - 3]) if is_flat else None
         position, is_shown = placed_names(self._centroid_um, plane_um=plane_um)
         self.layer.data = position
-        self.layer.shown = is_shown
+        self.layer.shown = is_shown & self._is_wanted

@@ -12,6 +12,7 @@ from napari_acll.core import (
     AcllError,
     AcllSettings,
     ChannelAlignment,
+    Mark,
     SessionCounters,
     SessionState,
     TraceStore,
@@ -49,6 +50,11 @@ class LiveSession(Protocol):
     @property
     def store(self) -> TraceStore:
         """The traces so far."""
+        ...
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """The marks so far that stand for moments."""
         ...
 
     @property
