@@ -12,6 +12,7 @@ from napari_acll.core import (
     ChannelAlignment,
     Detections,
     LabeledVolume,
+    Mark,
     NeuronTable,
     SessionCounters,
     SessionState,
@@ -105,6 +106,7 @@ class FakeSession:
         self.calibrated_on = "simulation only"
         self.novelty = float("nan")
         self.counters = SessionCounters()
+        self.marks: tuple[Mark, ...] = ()
         self.store = TraceStore(NeuronTable.numbered(N_NEURONS))
         self._n_volumes, self._lingers, self._error = n_volumes, lingers, error
         self.spec = spec or make_spec()
