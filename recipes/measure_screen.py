@@ -7,8 +7,8 @@ A session of made-up volumes (80 x 322 x 210 voxels, uint16, two channels) at th
 recording of 1600 is shown by the docks of the plugin in a viewer: images, labels, 150 names, heat
 map, 20 traces. *update* is what the engine takes to show a new volume in all of them, *with
 drawing* all that the GUI thread does until the next volume comes, on a computer without a graphics
-card the drawing of the canvas included. With `--busy` a convolution runs in another thread meanwhile, as
-it does when the model labels.
+card the drawing of the canvas included. With `--busy` a convolution runs in another thread
+meanwhile, as it does when the model labels.
 """
 
 import argparse

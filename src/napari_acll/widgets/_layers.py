@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from napari_acll.core import ChannelAlignment, NeuronTable, Volume, VoxelGrid
 from napari_acll.widgets._colors import confidence_label_colors
-from napari_acll.widgets._name_layer import NameLayer
+from napari_acll.widgets._name_layer import LIGHT_REFRESH, NameLayer
 from napari_acll.widgets._viewpoint import look_at
 
 if TYPE_CHECKING:
     import napari.viewer
 
-_LIGHT_REFRESH = {"extent": False, "thumbnail": False, "highlight": False}
 _UNITS = ("um", "um", "um")
 _AXES = ("z", "y", "x")
 _CLICK_PX = 4
@@ -122,9 +121,12 @@ class LiveLayers:
             self._look_at(viewer, newest.volume)
             self._is_first = False
         else:
-            self._write("marker", newest.volume.marker)
-            self._write("activity", newest.volume.activity)
-            self._write("labels", labels)
+            for kind, data in (
+                ("marker", newest.volume.marker),
+                ("activity", newest.volume.activity),
+                ("labels", labels),
+            ):
+                self._write(kind, data)
         if self._names is not None:
             self._names.show(newest.sample)
         self._remember_places(newest.sample.centroid_px)
@@ -227,7 +229,8 @@ class LiveLayers:
         if layer is None:
             return
         np.copyto(layer.data, data)
-        layer.refresh(**_LIGHT_REFRESH)
+        if kind != "labels":  # those are redrawn when they get their colors
+            layer.refresh(**LIGHT_REFRESH)
 
     def _color(self, confidence: NDArray[np.float32], neurons: NeuronTable) -> None:
         layer = self._present("labels")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import napari.layers
     import napari.viewer
 
+LIGHT_REFRESH = {"extent": False, "thumbnail": False, "highlight": False}
+"""What is left out when a layer is rewritten in place."""
 REACH_UM = 1.2
 """A name is written on all planes this near its neuron's center: less than a nuclear radius, so
 that few names lie over each other."""
@@ -69,8 +71,10 @@ class NameLayer:
         self._stored_um = np.asarray(grid.stored_voxel_size_um())
         self._centroid_um = np.full((len(neurons), 3), np.nan)
         self._is_wanted = np.ones(len(neurons), bool)
+        # places of names that are not shown count, too, when napari looks for the extent
+        center_um = grid.to_stored_px((np.array(grid.shape) - 1) / 2) * self._stored_um
         self.layer: napari.layers.Points = viewer.add_points(
-            np.zeros((len(neurons), 3)),
+            np.tile(center_um, (len(neurons), 1)),
             name="live names",
             features={"neuron": np.asarray(neurons.names, dtype=object)},
             text={"string": "{neuron}", "size": 8, "color": "white", "anchor": "upper_left"},
@@ -119,5 +123,10 @@ class NameLayer:
         is_flat = viewer.dims.ndisplay == 2 and 0 in viewer.dims.order[:-2]
         plane_um = float(viewer.dims.point[viewer.dims.ndim - 3]) if is_flat else None
         position, is_shown = placed_names(self._centroid_um, plane_um=plane_um)
-        self.layer.data = position
-        self.layer.shown = is_shown & self._is_wanted
+        is_shown &= self._is_wanted
+        if len(self.layer.data) != len(position):  # the user has deleted some
+            self.layer.data = position
+        # written in place, it is redrawn once; each setter would redraw it
+        np.copyto(self.layer.data, position, where=is_shown[:, np.newaxis])
+        np.copyto(self.layer.shown, is_shown)
+        self.layer.refresh(**LIGHT_REFRESH)
