@@ -119,6 +119,11 @@ def test_deleted_labels_do_not_hinder_going(shown):
     assert shown.engine.go_to(2)
 
 
+def test_without_any_layer_there_is_nowhere_to_go(shown):
+    shown._viewer.layers.clear()
+    assert not shown.engine.go_to(2)
+
+
 def test_a_click_on_a_neuron_chooses_and_highlights_its_trace(shown, traces):
     traces._auto.setChecked(False)
     _click(shown, 2)

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QShowEvent
 from tests.widgets.fake_session import make_labeled, make_sample, make_spec
 
 from napari_acll.core import Mark, NeuronTable, TraceStore, VolumeStatus
@@ -317,3 +318,12 @@ def test_a_new_session_of_fewer_neurons_is_drawn(traces):
     assert traces.shown_neurons == []
     traces._auto.setChecked(True)
     assert traces.shown_neurons == list(NAMES[:4])
+
+
+def test_a_dock_that_was_hidden_catches_up_when_it_is_shown(traces, monkeypatch, confidence):
+    monkeypatch.setattr(traces, "isVisible", lambda: False)
+    _grow(traces, 4, confidence)
+    assert traces._plots.heat_map.item.image.shape[1] == 30
+    monkeypatch.setattr(traces, "isVisible", lambda: True)
+    traces.showEvent(QShowEvent())
+    assert traces._plots.heat_map.item.image.shape[1] == 34

@@ -39,6 +39,15 @@ class LiveEngine(QObject):
         Held weakly; may be the proxy that plugins get.
     build : callable
         Makes the session from a `RunRequest`.
+
+    Attributes
+    ----------
+    chosen_changed : Signal(frozenset of int)
+        Class numbers of the neurons that are chosen from now on.
+    current_changed : Signal(int)
+        Class number of the neuron that is looked at from now on, 0 for none.
+    neuron_picked : Signal(int)
+        Class number of the label that the user has clicked.
     """
 
     started = Signal()

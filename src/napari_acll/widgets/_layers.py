@@ -141,10 +141,12 @@ class LiveLayers:
     def go_to(self, class_number: int) -> bool:
         """Look at where a neuron was seen last; return False if it was not seen yet."""
         viewer = self._viewer()
-        if viewer is None or self._grid is None or class_number > len(self._centroid_px):
+        is_known = 1 <= class_number <= len(self._centroid_px)
+        # a viewer of which all layers were deleted is flat
+        if viewer is None or viewer.dims.ndim < 3 or self._grid is None or not is_known:
             return False
         center_px = self._centroid_px[class_number - 1]
-        if class_number < 1 or not np.isfinite(center_px).all():
+        if not np.isfinite(center_px).all():
             return False
         look_at(viewer, center_px * np.asarray(self._grid.stored_voxel_size_um()))
         layer = self._present("labels")

@@ -120,8 +120,9 @@ class NameLayer:
         viewer = self._viewer()
         if viewer is None or self.layer not in viewer.layers:
             return
-        is_flat = viewer.dims.ndisplay == 2 and 0 in viewer.dims.order[:-2]
-        plane_um = float(viewer.dims.point[viewer.dims.ndim - 3]) if is_flat else None
+        z_axis = viewer.dims.ndim - 3
+        is_flat = viewer.dims.ndisplay == 2 and z_axis in viewer.dims.order[:-2]
+        plane_um = float(viewer.dims.point[z_axis]) if is_flat else None
         position, is_shown = placed_names(self._centroid_um, plane_um=plane_um)
         is_shown &= self._is_wanted
         if len(self.layer.data) != len(position):  # the user has deleted some

@@ -6,7 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from qtpy.QtCore import QEvent, QSize, Signal
-from qtpy.QtGui import QPainter, QTransform
+from qtpy.QtGui import QPainter, QShowEvent, QTransform
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_acll.core import ChannelAlignment, Volume, VolumeArray, VoxelGrid
@@ -116,6 +116,11 @@ class ProjectionsPanel(QWidget):
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a size that fits below the layer list."""
         return QSize(260, 240)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Catch up with what came while the dock was hidden."""
+        super().showEvent(event)
+        self.refresh()
 
     def refresh(self) -> None:
         """Show the newest volume."""

@@ -55,7 +55,6 @@ class ProjectionsSwitch(QCheckBox):
             self._panel = ProjectionsPanel(self._engine)
             self._panel.closed.connect(self._forget)
             self._viewer.window.add_dock_widget(self._panel, name=NAME, area="left")
-            self._panel.refresh()
         elif not is_wanted and self._panel is not None:
             panel = self._panel
             with suppress(LookupError):  # the user closes the dock just now

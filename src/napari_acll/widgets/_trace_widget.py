@@ -8,6 +8,7 @@ import napari.viewer
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
@@ -65,6 +66,11 @@ class TracePlotWidget(QWidget):
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a size that leaves the canvas room on a small screen."""
         return QSize(dock_width_px(self), 420)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Catch up with what came while the dock was hidden."""
+        super().showEvent(event)
+        self.refresh()
 
     @property
     def shown_neurons(self) -> list[str]:
@@ -143,11 +149,11 @@ class TracePlotWidget(QWidget):
         self._hint.setToolTip("The row under the mouse, and what the height of a row stands for")
         above, top = QHBoxLayout(), QHBoxLayout()
         above.addWidget(self._controls)
-        above.addStretch(1)
-        above.addWidget(ConfidenceLegend())
+        above.addWidget(self._hint, 1)
         top.addWidget(self._auto)
         top.addWidget(self._all_names)
-        top.addWidget(self._hint, 1)
+        top.addStretch(1)
+        top.addWidget(ConfidenceLegend())
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.addWidget(self._table)
         splitter.addWidget(self._plots)
