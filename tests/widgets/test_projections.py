@@ -44,6 +44,19 @@ def test_the_activity_lies_on_the_marker():
     assert (place.y(), place.x()) == pytest.approx(tuple(expected), abs=1e-6)
 
 
+def test_from_the_side_the_middle_of_the_activity_lies_on_the_marker():
+    alignment = ChannelAlignment(dy_um=3.0, dx_um=-1.2, theta_deg=1.5)
+    middle_px = (SHAPE[1] - 1) / 2
+    affine = activity_affine(alignment, GRID)
+    placement = image_placement(GRID)
+    _, scale_y, scale_x = placement["scale"]
+    _, first_y, first_x = placement["translate"]
+    x_um = affine[2, 1:3] @ (first_y + middle_px * scale_y, first_x + 9 * scale_x) + affine[2, 3]
+    place = plane_transform(GRID, affine, rows=0).map(QPointF(9.5, 2.5))
+    assert place.x() == pytest.approx(x_um)
+    assert place.y() == pytest.approx(placement["translate"][0] + 2 * placement["scale"][0])
+
+
 @pytest.fixture
 def panel(live, tmp_path, qtbot, monkeypatch):
     live.projections.setChecked(True)

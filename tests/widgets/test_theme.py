@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from napari.utils.theme import available_themes, get_theme
+from napari.utils.theme import available_themes, get_theme, unregister_theme
 from npe2 import PluginManifest
 
 MANIFEST = PluginManifest.from_file(Path(__file__).parents[2] / "napari.yaml")
@@ -44,16 +44,14 @@ def test_text_can_be_read_on_every_surface(theme):
         assert contrast >= 4.5, name  # WCAG 2.1, AA
 
 
-def test_napari_offers_it_and_the_viewer_takes_it(npe2pm, make_napari_viewer_proxy):
-    from napari.utils.theme import _install_npe2_themes
+def test_napari_offers_it_and_the_viewer_takes_it(theme, npe2pm, make_napari_viewer_proxy):
+    from napari.utils.theme import _install_npe2_themes  # what napari does when it starts
 
     with npe2pm.tmp_plugin(manifest=MANIFEST):
         _install_npe2_themes()
-        assert THEME_ID in available_themes()
-        viewer = make_napari_viewer_proxy()
-        viewer.theme = THEME_ID
-        assert (
-            get_theme(THEME_ID).text.as_hex()
-            == MANIFEST.contributions.themes[0].colors.text.as_hex()
-        )
-        viewer.theme = "dark"
+    assert THEME_ID in available_themes()
+    viewer = make_napari_viewer_proxy()
+    viewer.theme = THEME_ID
+    assert get_theme(THEME_ID).text.as_hex() == theme.colors.text.as_hex()
+    viewer.theme = "dark"
+    unregister_theme(THEME_ID)

@@ -42,6 +42,9 @@ def plane_transform(
 ) -> QTransform:
     """Return the transform from pixels of a projection to um of the recording.
 
+    A channel that is turned has no one place along the axis that is seen through; it is placed
+    as its middle is.
+
     Parameters
     ----------
     grid : VoxelGrid
@@ -54,13 +57,15 @@ def plane_transform(
         How far the projection is moved down.
     """
     placement = image_placement(grid)
-    axes = [rows, 2]
+    axes, seen_through = [rows, 2], 1 - rows
     linear = affine[np.ix_(axes, axes)]
-    scale = np.asarray(placement["scale"])[axes]
+    scale, first = np.asarray(placement["scale"]), np.asarray(placement["translate"])
+    middle = first[seen_through] + (grid.shape[seen_through] - 1) / 2 * scale[seen_through]
     # a pixel covers (i, i + 1) in Qt, and is centered at i in the grid
-    first = np.asarray(placement["translate"])[axes] - scale / 2
-    matrix = linear * scale
-    offset = linear @ first + affine[axes, 3] + (shift_um, 0.0)
+    corner = first[axes] - scale[axes] / 2
+    matrix = linear * scale[axes]
+    offset = linear @ corner + affine[axes, seen_through] * middle + affine[axes, 3]
+    offset[0] += shift_um
     return QTransform(matrix[1, 1], matrix[0, 1], matrix[1, 0], matrix[0, 0], offset[1], offset[0])
 
 

@@ -125,7 +125,7 @@ class TracePlotWidget(QWidget):
             self._picture.begin(run.session.spec.period_s)
             self._table.model.set_names(store.neurons.names)
             if not self._auto.isChecked():
-                self._follow_choice(self._engine.chosen)
+                self._take_over(self._engine.chosen)
         return store
 
     def _reset(self) -> None:
@@ -213,6 +213,10 @@ class TracePlotWidget(QWidget):
 
     def _follow_choice(self, chosen: frozenset[int]) -> None:
         """Plot what another dock, or a click on the canvas, has chosen."""
+        if self._present_store() is not None:
+            self._take_over(chosen)
+
+    def _take_over(self, chosen: frozenset[int]) -> None:
         if self._store is None or chosen == {row + 1 for row in self._rows}:
             return
         wanted = {number - 1 for number in chosen if 1 <= number <= len(self._store.neurons)}
