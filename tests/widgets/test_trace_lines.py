@@ -74,7 +74,8 @@ def test_the_segments_of_adjoining_columns_make_up_the_whole():
 def plot(qtbot):
     graphics = pg.GraphicsLayoutWidget()
     qtbot.addWidget(graphics)
-    return graphics.addPlot()
+    yield graphics.addPlot()  # which does not live without it
+    graphics.close()
 
 
 def _drawn(lines):

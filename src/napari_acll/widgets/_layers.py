@@ -238,9 +238,14 @@ class LiveLayers:
         layer = self._present("labels")
         if layer is None:
             return
-        from napari.utils.colormaps import DirectLabelColormap
+        if not len(neurons):
+            layer.refresh(**LIGHT_REFRESH)
+            return
+        from napari.utils.colormaps import CyclicLabelColormap
 
-        layer.colormap = DirectLabelColormap(color_dict=confidence_label_colors(confidence))
+        # no class number is beyond the last color, so nothing cycles; a colormap made from a
+        # dictionary would take several times as long
+        layer.colormap = CyclicLabelColormap(colors=confidence_label_colors(confidence))
         layer.features = {
             "index": np.arange(len(neurons) + 1),
             "neuron": np.array(["", *neurons.names]),
