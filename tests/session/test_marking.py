@@ -1,3 +1,4 @@
+import math
 import threading
 import time
 
@@ -12,6 +13,7 @@ from napari_acll.core import (
     SessionError,
     SessionState,
 )
+from napari_acll.session._mark_memory import MOST_OF_A_NAME
 from napari_acll.testing import FakeSource, GatedLabeler, MemoryWriter
 
 
@@ -200,3 +202,17 @@ def test_far_too_many_marks_are_refused_and_wait_for_nothing(monkeypatch):
     run(session)
     assert [kept.value for kept in writer.marks] == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert any("1 marks came faster" in message for _, message in writer.events)
+
+
+def test_a_screen_can_ask_for_the_moments_that_were_marked():
+    session, source = live()
+    session.start()
+    assert source.exhausted.wait(PATIENCE_S)
+    session.mark("light", 0.5)
+    for _ in range(MOST_OF_A_NAME + 1):
+        session.mark("speed", 1.0)
+    (moment,) = session.marks
+    assert (moment.name, moment.value) == ("light", 0.5)
+    assert math.isfinite(moment.time_s)
+    end(session)
+    assert session.marks == (moment,)

@@ -14,6 +14,7 @@ from napari_acll.core import (
     Detections,
     Durations,
     LabeledVolume,
+    Mark,
     NeuronTable,
     SessionCounters,
     SessionState,
@@ -121,7 +122,8 @@ class FakeSession:
         self.counters = SessionCounters()
         self.deadlines = make_deadlines()
         self.given_up: tuple[str, ...] = ()
-        self.marks: list[tuple[str, float, str, str]] = []
+        self.marked: list[tuple[str, float, str, str]] = []
+        self.marks: tuple[Mark, ...] = ()
         self.store = TraceStore(NeuronTable.numbered(N_NEURONS))
         self._n_volumes, self._lingers, self._error = n_volumes, lingers, error
         self.spec = spec or make_spec()
@@ -135,7 +137,7 @@ class FakeSession:
     def mark(
         self, name: str, value: float = float("nan"), *, note: str = "", channel: str = "script"
     ) -> None:
-        self.marks.append((name, value, note, channel))
+        self.marked.append((name, value, note, channel))
 
     def start(self) -> None:
         self.state = SessionState.RUNNING

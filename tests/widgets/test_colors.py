@@ -35,15 +35,13 @@ def test_an_absent_neuron_has_the_color_of_no_confidence():
     assert np.array_equal(confidence_rgb(np.array(np.nan)), confidence_rgb(np.array(0.0)))
 
 
-def test_the_background_and_unknown_labels_are_transparent():
-    colors = confidence_label_colors(np.array([0.1, 0.9], np.float32))
-    assert colors[None][3] == 0
-    assert colors[0][3] == 0
-    assert [colors[number][3] for number in (1, 2)] == [1, 1]
+def test_the_background_is_transparent_and_nothing_else():
+    colors = confidence_label_colors(np.array([0.1, np.nan, 0.9], np.float32))
+    assert colors[:, 3].tolist() == [0, 1, 1, 1]
 
 
 def test_a_label_and_its_trace_have_the_same_color_at_full_confidence():
-    label = confidence_label_colors(np.array([1.0], np.float32))[1][:3] * 255
+    label = confidence_label_colors(np.array([1.0], np.float32))[1, :3] * 255
     assert np.allclose(label, bin_colors()[-1], atol=1)
 
 

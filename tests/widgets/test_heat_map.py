@@ -14,7 +14,8 @@ def heat_map(qtbot):  # noqa: ARG001  pyqtgraph items need the application
 def _update(heat_map, ratio, confidence):
     scaling = TraceScaling()
     scaling.update(ratio)
-    heat_map.update(ratio, confidence, scaling, start_s=0.0, stop_s=float(ratio.shape[1]))
+    stop = float(ratio.shape[1])
+    heat_map.update(ratio, confidence, scaling, first=0, start=0.0, stop=stop)
     return heat_map.item.image
 
 
@@ -30,10 +31,10 @@ def test_a_volume_that_is_traced_late_is_drawn(heat_map):
     ratio = np.full((2, 10), np.nan, np.float32)
     ratio[:, 5:] = 1
     scaling.update(ratio)
-    heat_map.update(ratio, np.ones_like(ratio), scaling, start_s=0, stop_s=10)
+    heat_map.update(ratio, np.ones_like(ratio), scaling, first=0, start=0, stop=10)
     assert heat_map.item.image[0, 2, 3] == 0
     ratio[:, :5] = 1
-    heat_map.update(ratio, np.ones_like(ratio), scaling, start_s=0, stop_s=10)
+    heat_map.update(ratio, np.ones_like(ratio), scaling, first=0, start=0, stop=10)
     assert heat_map.item.image[0, 2, 3] == 255
 
 
@@ -42,11 +43,11 @@ def test_growing_keeps_what_was_drawn(heat_map):
     rng = np.random.default_rng(0)
     ratio = rng.random((3, 900)).astype(np.float32)
     ones = np.ones_like(ratio)
-    for stop in (10, 300, 900):
+    for first, stop in ((0, 10), (10, 300), (300, 900)):
         scaling.update(ratio[:, :10])
-        heat_map.update(ratio[:, :stop], ones[:, :stop], scaling, start_s=0, stop_s=stop)
+        heat_map.update(ratio[:, :stop], ones[:, :stop], scaling, first=first, start=0, stop=stop)
     once = HeatMap(pg.ImageItem(axisOrder="row-major"))
-    once.update(ratio, ones, scaling, start_s=0, stop_s=900)
+    once.update(ratio, ones, scaling, first=0, start=0, stop=900)
     assert np.array_equal(heat_map.item.image, once.item.image)
 
 
@@ -54,6 +55,18 @@ def test_it_lies_on_the_time_axis(heat_map):
     ratio = np.ones((4, 6), np.float32)
     scaling = TraceScaling()
     scaling.update(ratio)
-    heat_map.update(ratio, ratio, scaling, start_s=-0.3, stop_s=3.3)
+    heat_map.update(ratio, ratio, scaling, first=0, start=-0.3, stop=3.3)
     place = heat_map.item.mapRectToParent(heat_map.item.boundingRect())
     assert np.allclose(place.getRect(), (-0.3, 0, 3.6, 4))
+
+
+def test_other_ranges_draw_everything_anew(heat_map):
+    scaling = TraceScaling()
+    ratio = np.linspace(1, 5, 40, dtype=np.float32)[None]
+    ones = np.ones_like(ratio)
+    scaling.update(ratio[:, :10])
+    heat_map.update(ratio[:, :10], ones[:, :10], scaling, first=0, start=0, stop=10)
+    before = heat_map.item.image[0, 5].copy()
+    scaling.update(ratio)
+    heat_map.update(ratio, ones, scaling, first=10, start=0, stop=40)
+    assert not np.array_equal(heat_map.item.image[0, 5], before)

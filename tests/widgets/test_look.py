@@ -42,7 +42,7 @@ def test_nothing_can_be_marked_while_nothing_is_recorded(looking, sessions, monk
     assert not looking.status.marks.isEnabled()
     looking.mark("light")
     assert "no session is being recorded" in shown[0]
-    assert sessions[0].marks == []
+    assert sessions[0].marked == []
 
 
 def test_the_form_can_be_changed_while_it_is_looked(looking):

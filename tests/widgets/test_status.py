@@ -91,7 +91,7 @@ def test_a_running_session_shows_its_latency_and_what_it_wrote(running, sessions
 def test_the_button_marks_what_the_line_says(running, sessions):
     running.status.marks.setValue("light,0.5,470 nm")
     running.status.marks.button.click()
-    assert sessions[0].marks == [("light", 0.5, "470 nm", "key")]
+    assert sessions[0].marked == [("light", 0.5, "470 nm", "key")]
     assert "after volume 2: light 0.5 470 nm" in running.status.marks.listed.toPlainText()
     assert running.status.marks.value() == "light,0.5,470 nm"
 
@@ -103,7 +103,7 @@ def test_enter_marks_too_and_an_empty_line_does_not(running, sessions, qtbot, mo
     qtbot.keyClick(running.status.marks.line, Qt.Key.Key_Return)
     running.status.marks.setValue("  ")
     running.status.marks.button.click()
-    assert [mark[0] for mark in sessions[0].marks] == ["touch"]
+    assert [mark[0] for mark in sessions[0].marked] == ["touch"]
     assert "needs a name" in shown[0]
 
 
@@ -117,7 +117,7 @@ def test_a_key_marks_from_anywhere_in_the_window(running, sessions):
     key = _shortcut(running, "F8")
     assert key.context() == Qt.ShortcutContext.WindowShortcut
     key.activated.emit()
-    assert [mark[0] for mark in sessions[0].marks] == ["mark"]
+    assert [mark[0] for mark in sessions[0].marked] == ["mark"]
 
 
 def test_keys_stop_and_start(running, build_fake, qtbot, tmp_path, sessions):

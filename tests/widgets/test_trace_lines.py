@@ -1,7 +1,9 @@
 import numpy as np
+import pyqtgraph as pg
+import pytest
 
 from napari_acll.widgets._colors import N_CONFIDENCE_BINS
-from napari_acll.widgets._trace_lines import trace_segments
+from napari_acll.widgets._trace_lines import CHUNK_VOLUMES, StackedTraces, trace_segments
 
 TIME = np.arange(5) * 0.6
 
@@ -44,3 +46,81 @@ def test_a_volume_without_a_time_is_a_gap():
     time[2] = np.nan
     (x0, *_), _ = trace_segments(time, np.ones((1, 5)), np.ones((1, 5)))
     assert sorted(x0) == [TIME[0], TIME[3]]
+
+
+def _holey(n_traces, n_timepoints):
+    rng = np.random.default_rng(7)
+    height = rng.random((n_traces, n_timepoints))
+    height[rng.random(height.shape) < 0.3] = np.nan
+    return height, rng.random(height.shape)
+
+
+def _as_rows(segments, bins):
+    return sorted(zip(*segments, bins, strict=True))
+
+
+def test_the_segments_of_adjoining_columns_make_up_the_whole():
+    height, confidence = _holey(3, 50)
+    position = np.arange(50.0)
+    whole = _as_rows(*trace_segments(position, height, confidence))
+    parts = []
+    for start in range(0, 50, 8):
+        columns = slice(start, start + 8)
+        parts += _as_rows(*trace_segments(position, height, confidence, columns))
+    assert np.allclose(sorted(parts), whole)
+
+
+@pytest.fixture
+def plot(qtbot):
+    graphics = pg.GraphicsLayoutWidget()
+    qtbot.addWidget(graphics)
+    yield graphics.addPlot()  # which does not live without it
+    graphics.close()
+
+
+def _drawn(lines):
+    items = [item for chunk in lines._chunks for item in chunk if item.xData is not None]
+    pairs = [np.stack([i.xData[::2], i.xData[1::2], i.yData[::2], i.yData[1::2]]) for i in items]
+    return np.array(sorted(map(tuple, np.concatenate(pairs, axis=1).T)))
+
+
+def _draw(lines, height, confidence, stop, first):
+    lines.update(np.arange(float(stop)), height[:, :stop], confidence[:, :stop], first=first)
+
+
+def test_growing_volume_by_volume_draws_what_drawing_at_once_does(plot):
+    height, confidence = _holey(2, 2 * CHUNK_VOLUMES + 30)
+    grown, at_once = StackedTraces(plot), StackedTraces(plot)
+    for stop in range(1, height.shape[1] + 1):
+        _draw(grown, height, confidence, stop, first=stop - 1)
+    _draw(at_once, height, confidence, height.shape[1], first=0)
+    assert np.allclose(_drawn(grown), _drawn(at_once))
+
+
+def test_a_volume_that_comes_late_is_drawn(plot):
+    height, confidence = _holey(2, 3 * CHUNK_VOLUMES)
+    late = height.copy()
+    late[:, CHUNK_VOLUMES] = np.nan
+    lines, at_once = StackedTraces(plot), StackedTraces(plot)
+    _draw(lines, late, confidence, height.shape[1], first=0)
+    _draw(lines, height, confidence, height.shape[1], first=CHUNK_VOLUMES)
+    _draw(at_once, height, confidence, height.shape[1], first=0)
+    assert np.allclose(_drawn(lines), _drawn(at_once))
+
+
+def test_a_new_volume_leaves_the_items_of_old_ones_alone(plot):
+    height, confidence = _holey(2, 3 * CHUNK_VOLUMES)
+    lines = StackedTraces(plot)
+    _draw(lines, height, confidence, height.shape[1] - 1, first=0)
+    before = [item.xData for item in lines._chunks[0] + lines._chunks[1]]
+    _draw(lines, height, confidence, height.shape[1], first=height.shape[1] - 1)
+    after = [item.xData for item in lines._chunks[0] + lines._chunks[1]]
+    assert all(old is new for old, new in zip(before, after, strict=True))
+
+
+def test_a_height_of_the_plot_tells_the_trace(plot):
+    lines = StackedTraces(plot)
+    lines.set_names(["AVAL", "AVAR", "RIML"])
+    assert [lines.row_at(height) for height in (2.5, 1.0, 0.4)] == [0, 1, 2]
+    assert lines.row_at(3.1) is None
+    assert lines.row_at(-0.1) is None

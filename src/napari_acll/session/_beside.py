@@ -220,6 +220,15 @@ class SessionSides:
         """Go on after `pause`; from any thread, at any time, also twice."""
         self._beside.pausing.unpause()
 
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """The marks so far that stand for moments, for a screen; grouped by name.
+
+        A name that came more than 200 times is a measure, such as a speed, and not among them.
+        The session folder has all marks.
+        """
+        return self._beside.marking.memory.moments()
+
     def latest(self) -> Latest | None:
         """Return the newest traced volume, None before the first.
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from napari_acll.core import Mark, MarkChannel, SteadyClock
 from napari_acll.session._failures import close_quietly
+from napari_acll.session._mark_memory import MarkMemory
 from napari_acll.session._outbox import Event, Outbox
 from napari_acll.session._recording_clock import RecordingClock
 
@@ -51,6 +52,7 @@ class Marking:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._n_early = self._n_dropped = 0
+        self.memory = MarkMemory()
         self._threads = [
             threading.Thread(
                 target=self._listen, args=(channel,), name=f"acll-marks-{number}", daemon=True
@@ -65,6 +67,8 @@ class Marking:
         with self._lock:
             self._n_dropped += not is_kept
             self._n_early += is_kept and math.isnan(mark.time_s)
+        if is_kept:
+            self.memory.add(mark)
         return is_kept
 
     def start(self) -> None:

@@ -55,10 +55,8 @@ def confidence_rgb(confidence: NDArray[np.floating]) -> NDArray[np.uint8]:
     return _interpolate(_CONFIDENCE_STOPS, confidence)
 
 
-def confidence_label_colors(
-    confidence: NDArray[np.floating],
-) -> dict[int | None, NDArray[np.float32]]:
-    """Return the colour of every class number of a label map, as napari wants it.
+def confidence_label_colors(confidence: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return the color of every class number of a label map, as napari wants it.
 
     Parameters
     ----------
@@ -67,15 +65,13 @@ def confidence_label_colors(
 
     Returns
     -------
-    dict
-        Class number to RGBA, 0 to 1; the background and everything unknown are transparent.
+    ndarray of float32, shape (n_neurons + 1, 4)
+        RGBA, 0 to 1, of each class number; the background is transparent.
     """
-    transparent = np.zeros(4, np.float32)
-    colors: dict[int | None, NDArray[np.float32]] = {None: transparent, 0: transparent}
-    rgba = np.ones((len(confidence), 4), np.float32)
-    rgba[:, :3] = confidence_rgb(confidence) / np.float32(255)
-    colors.update(dict(enumerate(rgba, start=1)))
-    return colors
+    rgba = np.ones((len(confidence) + 1, 4), np.float32)
+    rgba[0] = 0
+    rgba[1:, :3] = confidence_rgb(confidence) / np.float32(255)
+    return rgba
 
 
 def confidence_bins(confidence: NDArray[np.floating]) -> NDArray[np.uint8]:

@@ -5,11 +5,11 @@ import weakref
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_acll.core import AcllSettings, SessionError, SessionState
+from napari_acll.core import AcllSettings, NeuronTable, SessionError, SessionState
 from napari_acll.marks import mark_of_line
 from napari_acll.widgets._layers import LiveLayers
 from napari_acll.widgets._run import (
@@ -49,6 +49,15 @@ class LiveEngine(QObject):
     build : callable, optional
         Makes the session from a `RunRequest`; None: as the command line does, but with the model
         of the last session where the same is asked for.
+
+    Attributes
+    ----------
+    chosen_changed : Signal(frozenset of int)
+        Class numbers of the neurons that are chosen from now on.
+    current_changed : Signal(int)
+        Class number of the neuron that is looked at from now on, 0 for none.
+    neuron_picked : Signal(int)
+        Class number of the label that the user has clicked.
     """
 
     started = Signal()
@@ -63,6 +72,7 @@ class LiveEngine(QObject):
     volume_shown = Signal(int)
     """Index of the volume of a saved session that the viewer shows."""
     paused_changed = Signal(bool)
+    current_changed = Signal(int)
 
     def __init__(
         self, viewer: "napari.viewer.Viewer", *, build: SessionBuilder | None = None
@@ -77,8 +87,11 @@ class LiveEngine(QObject):
         self._saved_view: SavedView | None = None
         self._is_paused = False
         self._state = SessionState.IDLE
-        self._shown: Any = None
         self._chosen: frozenset[int] = frozenset()
+        self._current = 0
+        self._neurons: NeuronTable | None = None
+        self._names_all = False
+        self._shown: object = None
         self._next_draw_s = 0.0
         self._timer = QTimer(self)
         self._timer.setInterval(_POLL_MS)
@@ -101,20 +114,58 @@ class LiveEngine(QObject):
 
     @property
     def chosen(self) -> frozenset[int]:
-        """Class numbers of the neurons that are chosen, in all docks."""
+        """Class numbers of the neurons that are chosen: those drawn as lines and named."""
         return self._chosen
 
-    def choose(self, numbers: Iterable[int]) -> None:
-        """Choose neurons by their class numbers, instead of those that are chosen."""
-        chosen = frozenset(numbers)
-        if chosen != self._chosen:
-            self._chosen = chosen
-            self.chosen_changed.emit(chosen)
+    @property
+    def current(self) -> int:
+        """Class number of the neuron that is looked at, 0 for none."""
+        return self._current
 
-    def go_to(self, class_number: int) -> None:
-        """Move the viewer to where a neuron is in the volume on screen, if it is there."""
-        if self._shown is not None:
-            self.layers.go_to(self._shown.sample.centroid_px[class_number - 1])
+    def choose(self, numbers: Iterable[int]) -> None:
+        """Choose neurons, in place of those chosen before; all docks follow.
+
+        Parameters
+        ----------
+        numbers : iterable of int
+            Class numbers.
+        """
+        chosen = frozenset(numbers)
+        if chosen == self._chosen:
+            return
+        self._chosen = chosen
+        self._name_neurons()
+        self.chosen_changed.emit(chosen)
+
+    def pick(self, class_number: int) -> None:
+        """Choose a neuron, too, and make it the current one; if it is that, leave it out again."""
+        if class_number == self._current and class_number in self._chosen:
+            self.choose(self._chosen - {class_number})
+            self._set_current(0)
+        else:
+            self.choose(self._chosen | {class_number})
+            self._set_current(class_number)
+
+    def go_to(self, class_number: int) -> bool:
+        """Make a neuron the current one and look at where it was seen last.
+
+        Parameters
+        ----------
+        class_number : int
+            From 1.
+
+        Returns
+        -------
+        bool
+            False if it was not seen yet: the viewer stays where it is.
+        """
+        self._set_current(class_number)
+        return self.layers.go_to(class_number)
+
+    def name_all(self, is_wanted: bool) -> None:
+        """Write the names of all confident neurons, or of the chosen ones if there are any."""
+        self._names_all = is_wanted
+        self._name_neurons()
 
     @property
     def form(self) -> RecordingForm | None:
@@ -264,6 +315,8 @@ class LiveEngine(QObject):
         started_s = perf_counter()
         if run.alignment is not None and self.layers.align(run.alignment):
             self.alignment_changed.emit(run.alignment)
+        if run.session is not None:
+            self._note_neurons(run.session.store.neurons)
         newest = run.session.latest() if run.session is not None else None
         if run.session is not None and newest is not None and newest is not self._shown:
             self._shown = newest
@@ -301,7 +354,23 @@ class LiveEngine(QObject):
             self._saved_view.close()
             self._saved_view = None
 
+    def _note_neurons(self, neurons: NeuronTable) -> None:
+        """Forget what is chosen if the model is another one: its class numbers mean others."""
+        if self._neurons is not None and neurons != self._neurons:
+            self.choose(())
+            self._set_current(0)
+        self._neurons = neurons
+
+    def _name_neurons(self) -> None:
+        self.layers.name(() if self._names_all else self._chosen)
+
+    def _set_current(self, class_number: int) -> None:
+        if class_number != self._current:
+            self._current = class_number
+            self.current_changed.emit(class_number)
+
     def _pick(self, class_number: int) -> None:
+        self.pick(class_number)
         self.neuron_picked.emit(class_number)
 
 

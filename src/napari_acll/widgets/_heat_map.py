@@ -1,4 +1,4 @@
-"""The picture of all neurons over time: colour is the ratio, opacity the confidence."""
+"""The picture of all neurons over time: colour is the value, opacity the confidence."""
 
 import numpy as np
 import pyqtgraph as pg
@@ -7,9 +7,6 @@ from qtpy.QtCore import QRectF
 
 from napari_acll.widgets._colors import ratio_lookup
 from napari_acll.widgets._trace_scaling import TraceScaling
-
-_RECENT_COLUMNS = 256
-"""Columns that are always redrawn: calibration volumes are traced after later ones came."""
 
 
 class HeatMap:
@@ -25,47 +22,48 @@ class HeatMap:
         self.item = item
         self._pixels: NDArray[np.uint8] = np.zeros((0, 0, 4), np.uint8)
         self._lookup = ratio_lookup()
-        self._n_drawn = 0
         self._generation = -1
 
     def clear(self) -> None:
         """Forget the recording."""
         self._pixels = np.zeros((0, 0, 4), np.uint8)
-        self._n_drawn, self._generation = 0, -1
+        self._generation = -1
         self.item.clear()
 
     def update(
         self,
-        ratio: NDArray[np.float32],
+        values: NDArray[np.float32],
         confidence: NDArray[np.float32],
         scaling: TraceScaling,
         *,
-        start_s: float,
-        stop_s: float,
+        first: int,
+        start: float,
+        stop: float,
     ) -> None:
         """Draw what is new.
 
         Parameters
         ----------
-        ratio, confidence : ndarray of float32, shape (n_neurons, n_timepoints)
+        values, confidence : ndarray of float32, shape (n_neurons, n_timepoints)
             All columns so far.
         scaling : TraceScaling
             Range of each neuron.
-        start_s, stop_s : float
-            Times of the left edge of the first and the right edge of the last column.
+        first : int
+            First column that is new or has changed since the last call.
+        start, stop : float
+            Where the left edge of the first and the right edge of the last column lie on the
+            horizontal axis.
         """
-        n_neurons, n_timepoints = ratio.shape
+        n_neurons, n_timepoints = values.shape
         self._reserve(n_neurons, n_timepoints)
-        first = max(0, self._n_drawn - _RECENT_COLUMNS)
         if scaling.generation != self._generation:
             first, self._generation = 0, scaling.generation
         window = slice(first, n_timepoints)
-        self._paint(window, scaling.normalized(ratio[:, window]), confidence[:, window])
-        self._n_drawn = n_timepoints
+        self._paint(window, scaling.normalized(values[:, window]), confidence[:, window])
         if n_neurons == 0:  # pyqtgraph cannot place an image without pixels
             return
         self.item.setImage(self._pixels[:, :n_timepoints], autoLevels=False, levels=None)
-        self.item.setRect(QRectF(start_s, 0, max(stop_s - start_s, 1e-6), n_neurons))
+        self.item.setRect(QRectF(start, 0, max(stop - start, 1e-6), n_neurons))
 
     def _reserve(self, n_neurons: int, n_timepoints: int) -> None:
         capacity = self._pixels.shape[1]

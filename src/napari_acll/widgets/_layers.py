@@ -1,7 +1,7 @@
 """The three layers that show the newest volume: marker, activity and labels."""
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from napari_acll.core import ChannelAlignment, NeuronTable, Volume, VoxelGrid
 from napari_acll.widgets._colors import confidence_label_colors
-from napari_acll.widgets._name_layer import MIN_CONFIDENCE, NameLayer
+from napari_acll.widgets._name_layer import LIGHT_REFRESH, MIN_CONFIDENCE, NameLayer
+from napari_acll.widgets._viewpoint import look_at
 
 if TYPE_CHECKING:
     import napari.viewer
 
-_LIGHT_REFRESH = {"extent": False, "thumbnail": False, "highlight": False}
 _UNITS = ("um", "um", "um")
 _AXES = ("z", "y", "x")
 _CLICK_PX = 4
@@ -88,9 +88,14 @@ def color_labels(layer: Any, confidence: NDArray[np.float32], neurons: NeuronTab
     neurons : NeuronTable
         The names.
     """
-    from napari.utils.colormaps import DirectLabelColormap
+    if not len(neurons):
+        layer.refresh(**LIGHT_REFRESH)
+        return
+    from napari.utils.colormaps import CyclicLabelColormap
 
-    layer.colormap = DirectLabelColormap(color_dict=confidence_label_colors(confidence))
+    # no class number is beyond the last color, so nothing cycles; a colormap made from a
+    # dictionary would take several times as long
+    layer.colormap = CyclicLabelColormap(colors=confidence_label_colors(confidence))
     layer.features = {
         "index": np.arange(len(neurons) + 1),
         "neuron": np.array(["", *neurons.names]),
@@ -124,6 +129,8 @@ class LiveLayers:
         self._on_pick = weakref.WeakMethod(on_pick)
         self._layers: dict[str, Any] = {}
         self._names: NameLayer | None = None
+        self._named: Collection[int] = ()
+        self._centroid_px: NDArray[np.floating] = np.full((0, 3), np.nan)
         self._is_listening = False
         self._grid: VoxelGrid | None = None
         self._alignment: ChannelAlignment | None = None
@@ -135,6 +142,7 @@ class LiveLayers:
         """Prepare for a new session: its first volume makes the layers anew."""
         self._is_first = True
         self._alignment = None
+        self._centroid_px = np.full((0, 3), np.nan)
 
     def show(self, newest: Any, neurons: NeuronTable) -> None:
         """Show what a session's mailbox holds: `volume`, `labeled` and `sample`."""
@@ -147,15 +155,42 @@ class LiveLayers:
             self._names = NameLayer(viewer, neurons, newest.volume.spec.grid)
             self._names.min_confidence = self.min_confidence
             self._names.layer.visible = self.shows_names
+            self._names.choose(self._named)
             self._look_at(viewer, newest.volume)
             self._is_first = False
         else:
-            self._write("marker", newest.volume.marker)
-            self._write("activity", newest.volume.activity)
-            self._write("labels", labels)
+            for kind, data in (
+                ("marker", newest.volume.marker),
+                ("activity", newest.volume.activity),
+                ("labels", labels),
+            ):
+                self._write(kind, data)
         if self._names is not None:
             self._names.show(newest.sample)
+        self._remember_places(newest.sample.centroid_px)
         self._color(newest.sample.confidence, neurons)
+
+    def name(self, numbers: Collection[int]) -> None:
+        """Write the names of these class numbers only; of all neurons if there are none."""
+        self._named = numbers
+        if self._names is not None:
+            self._names.choose(numbers)
+
+    def go_to(self, class_number: int) -> bool:
+        """Look at where a neuron was seen last; return False if it was not seen yet."""
+        viewer = self._viewer()
+        is_known = 1 <= class_number <= len(self._centroid_px)
+        # a viewer of which all layers were deleted is flat
+        if viewer is None or viewer.dims.ndim < 3 or self._grid is None or not is_known:
+            return False
+        center_px = self._centroid_px[class_number - 1]
+        if not np.isfinite(center_px).all():
+            return False
+        look_at(viewer, center_px * np.asarray(self._grid.stored_voxel_size_um()))
+        layer = self._present("labels")
+        if layer is not None:
+            layer.selected_label = class_number
+        return True
 
     def align(self, alignment: ChannelAlignment) -> bool:
         """Lay the activity over the marker; return whether that was news."""
@@ -165,19 +200,16 @@ class LiveLayers:
         self._apply_alignment()
         return True
 
-    def go_to(self, centroid_px: NDArray[np.floating]) -> None:
-        """Show the plane through a place, `(z, y, x)` in stored voxels, and center it."""
-        viewer = self._viewer()
-        if viewer is None or self._grid is None or not np.isfinite(centroid_px).all():
-            return
-        z, y, x = np.asarray(centroid_px) * np.asarray(self._grid.stored_voxel_size_um())
-        viewer.dims.set_point(viewer.dims.ndim - 3, float(z))
-        viewer.scene.camera.center = (float(z), float(y), float(x))
-
     def _apply_alignment(self) -> None:
         layer = self._present("activity")
         if layer is not None and self._grid is not None and self._alignment is not None:
             layer.affine = activity_affine(self._alignment, self._grid)
+
+    def _remember_places(self, centroid_px: NDArray[np.floating]) -> None:
+        if len(self._centroid_px) != len(centroid_px):
+            self._centroid_px = np.full(centroid_px.shape, np.nan)
+        is_seen = np.isfinite(centroid_px).all(axis=1)
+        self._centroid_px[is_seen] = centroid_px[is_seen]
 
     def _present(self, kind: str) -> Any:
         viewer, layer = self._viewer(), self._layers.get(kind)
@@ -237,7 +269,8 @@ class LiveLayers:
         if layer is None:
             return
         np.copyto(layer.data, data)
-        layer.refresh(**_LIGHT_REFRESH)
+        if kind != "labels":  # those are redrawn when they get their colors
+            layer.refresh(**LIGHT_REFRESH)
 
     def _color(self, confidence: NDArray[np.float32], neurons: NeuronTable) -> None:
         layer = self._present("labels")

@@ -23,6 +23,7 @@ from napari_acll.widgets._dock_size import dock_width_px, fit_dock_height, loose
 from napari_acll.widgets._engine import LiveEngine, engine_of
 from napari_acll.widgets._preferences import Preferences
 from napari_acll.widgets._preflight_panel import PreflightPanel
+from napari_acll.widgets._projections_switch import ProjectionsSwitch
 from napari_acll.widgets._run import Run, RunRequest
 from napari_acll.widgets._setup_panel import SetupPanel
 from napari_acll.widgets._shortcuts import Shortcut, install_shortcuts, show_shortcuts
@@ -188,6 +189,7 @@ class LiveSessionWidget(QWidget):
         self.calibrate_button = QPushButton("Calibrate names…")
         self.calibrate_button.setToolTip("Make probabilities hold on this rig, by checked names")
         self.calibrate_button.hide()
+        self.projections = ProjectionsSwitch(self._viewer, self.engine)
         self.help_button = QToolButton()
         self.help_button.setText("?")
         self.help_button.setToolTip("Keys of this dock (Shift+F1)")
@@ -199,7 +201,12 @@ class LiveSessionWidget(QWidget):
             self.stop_button,
         ):
             buttons.addWidget(button, 1)
-        for button in (self.calibrate_button, self._setup_toggle, self.help_button):
+        for button in (
+            self.calibrate_button,
+            self.projections,
+            self._setup_toggle,
+            self.help_button,
+        ):
             buttons.addWidget(button)
         return buttons
 

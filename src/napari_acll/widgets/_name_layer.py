@@ -1,6 +1,7 @@
 """The names of the neurons, written on the canvas."""
 
 import weakref
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     import napari.layers
     import napari.viewer
 
+LIGHT_REFRESH = {"extent": False, "thumbnail": False, "highlight": False}
+"""What is left out when a layer is rewritten in place."""
 REACH_UM = 1.2
 """A name is written on all planes this near its neuron's center: less than a nuclear radius, so
 that few names lie over each other."""
@@ -75,8 +78,11 @@ class NameLayer:
         self._stored_um = np.asarray(grid.stored_voxel_size_um())
         self.min_confidence = MIN_CONFIDENCE
         self._centroid_um = np.full((len(neurons), 3), np.nan)
+        self._is_wanted = np.ones(len(neurons), bool)
+        # places of names that are not shown count, too, when napari looks for the extent
+        center_um = grid.to_stored_px((np.array(grid.shape) - 1) / 2) * self._stored_um
         self.layer: napari.layers.Points = viewer.add_points(
-            np.zeros((len(neurons), 3)),
+            np.tile(center_um, (len(neurons), 1)),
             name=name,
             features={"neuron": np.asarray(neurons.names, dtype=object)},
             text={"string": "{neuron}", "size": 8, "color": "white", "anchor": "upper_left"},
@@ -99,6 +105,15 @@ class NameLayer:
         )
         self._draw()
 
+    def choose(self, numbers: Collection[int]) -> None:
+        """Write the names of these class numbers only; of all neurons if there are none."""
+        is_wanted = np.full(len(self._is_wanted), not numbers)
+        rows = np.array(sorted(numbers), np.intp) - 1
+        is_wanted[rows[(rows >= 0) & (rows < len(is_wanted))]] = True
+        if not np.array_equal(is_wanted, self._is_wanted):
+            self._is_wanted = is_wanted
+            self._draw()
+
     def remove(self) -> None:
         """Take the names off the canvas."""
         viewer = self._viewer()
@@ -117,5 +132,10 @@ class NameLayer:
         is_flat = viewer.dims.ndisplay == 2 and z_axis in viewer.dims.order[:-2]
         plane_um = float(viewer.dims.point[z_axis]) if is_flat else None
         position, is_shown = placed_names(self._centroid_um, plane_um=plane_um)
-        self.layer.data = position
-        self.layer.shown = is_shown
+        is_shown &= self._is_wanted
+        if len(self.layer.data) != len(position):  # the user has deleted some
+            self.layer.data = position
+        # written in place, it is redrawn once; each setter would redraw it
+        np.copyto(self.layer.data, position, where=is_shown[:, np.newaxis])
+        np.copyto(self.layer.shown, is_shown)
+        self.layer.refresh(**LIGHT_REFRESH)

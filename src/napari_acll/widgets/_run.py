@@ -18,6 +18,7 @@ from napari_acll.core import (
     Correction,
     Corrections,
     DeadlineReport,
+    Mark,
     SessionCounters,
     SessionState,
     TraceQuality,
@@ -78,6 +79,11 @@ class LiveSession(Protocol):
     @property
     def quality(self) -> TraceQuality:
         """How far each trace can be trusted."""
+        ...
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """The marks so far that stand for moments."""
         ...
 
     @property

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,12 +12,16 @@ from psygnal import Signal
 
 from napari_acll.core import (
     ChannelAlignment,
+    Correction,
+    CorrectionError,
+    Corrections,
     DeadlineReport,
     Durations,
     LabeledVolume,
     SessionError,
     SessionState,
     StageTimings,
+    TraceQuality,
     TraceSample,
     VolumeStatus,
 )
@@ -54,6 +59,7 @@ class SavedTraces:
     state = SessionState.FINISHED
     is_paused = False
     given_up: ClassVar[tuple[str, ...]] = ()
+    drift: ClassVar[None] = None
 
     def __init__(self, saved: SavedSession, volumes: LazyVolumes | None) -> None:
         self.saved = saved
@@ -67,12 +73,22 @@ class SavedTraces:
         self._novelty = saved.read("novelty")
         self.marks = tuple(saved.marks())
         self.deadlines = _deadlines_of(saved)
+        self.corrections = Corrections(self.store.neurons)
+        self.corrections.restore(saved.corrections(), next_index=self.store.n_timepoints)
         self._latest: Latest | None = None
 
     @property
     def novelty(self) -> float:
         """How odd the volume looks that is looked at, 0 to 1; NaN if nobody knows."""
         return float(self._novelty[self.index]) if self.index < len(self._novelty) else np.nan
+
+    @cached_property
+    def quality(self) -> TraceQuality:
+        """How far each trace could be trusted at the end."""
+        quality = TraceQuality(self.store.neurons, self.spec.grid.stored_voxel_size_um())
+        for index in range(self.store.n_timepoints):
+            quality.add(self.sample(index))
+        return quality
 
     def times_s(self) -> NDArray[np.float64]:
         """Return the time of each volume, in s; those that never came lie on the period."""
@@ -122,6 +138,39 @@ class SavedTraces:
         """
         del value, note, channel
         raise SessionError(f"The mark {name!r} was not kept: the session is over.")
+
+    def correct(self, correction: Correction) -> None:
+        """Refuse: it is over.
+
+        Raises
+        ------
+        CorrectionError
+            Always.
+        """
+        raise CorrectionError(
+            f"{correction.name} was not corrected: the session is over. Names can be corrected"
+            " while one runs."
+        )
+
+    def undo_correction(self) -> None:
+        """Refuse: it is over.
+
+        Raises
+        ------
+        CorrectionError
+            Always.
+        """
+        raise CorrectionError("Nothing was undone: the session is over.")
+
+    def redo_correction(self) -> None:
+        """Refuse: it is over.
+
+        Raises
+        ------
+        CorrectionError
+            Always.
+        """
+        raise CorrectionError("Nothing was done again: the session is over.")
 
     def start(self) -> None:
         """Do nothing: it is over."""

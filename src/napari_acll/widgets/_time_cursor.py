@@ -34,6 +34,7 @@ class TimeCursor:
     ) -> None:
         self._engine = engine
         self._places = places or self._times_s
+        self._index = 0
         self._lines = [_line_in(plot) for plot in plots]
         for line in self._lines:
             line.sigDragged.connect(self._move_others)
@@ -61,9 +62,15 @@ class TimeCursor:
         places = self._places()
         if index >= len(places):
             return
+        self._index = index
         for line in self._lines:
             line.setValue(float(places[index]))
             line.show()
+
+    def follow_axis(self) -> None:
+        """Stay at the volume when the axis has changed."""
+        if self.is_shown:
+            self.show(self._index)
 
     def _times_s(self) -> NDArray[np.float64]:
         run = self._engine.run

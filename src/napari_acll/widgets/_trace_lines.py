@@ -8,17 +8,23 @@ from numpy.typing import NDArray
 
 from napari_acll.widgets._colors import N_CONFIDENCE_BINS, bin_colors, confidence_bins
 
-_TRACE_HEIGHT = 0.85
+CHUNK_VOLUMES = 100
+"""Volumes per plot item: only the last items change as the recording grows."""
+TRACE_HEIGHT = 0.85
+"""Height of a trace; what is left of 1 keeps neighbors apart."""
+_LOWEST, _HIGHEST = -0.1, 1.15
 _DASH_SHARE = 0.35
+_HIGHLIGHT = (255, 255, 255, 26)
 Segments = tuple[
     NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]
 ]
 
 
 def trace_segments(
-    time_s: NDArray[np.float64],
+    position: NDArray[np.float64],
     height: NDArray[np.floating],
     confidence: NDArray[np.floating],
+    columns: slice = slice(None),
 ) -> tuple[Segments, NDArray[np.uint8]]:
     """Return the line segments of traces and the confidence bin of each.
 
@@ -27,42 +33,55 @@ def trace_segments(
 
     Parameters
     ----------
-    time_s : ndarray of float64, shape (n_timepoints,)
-        NaN where nothing came.
+    position : ndarray of float64, shape (n_timepoints,)
+        Where volumes lie on the horizontal axis, NaN where nothing came.
     height : ndarray of float, shape (n_traces, n_timepoints)
         What is drawn, NaN where absent.
     confidence : ndarray of float, shape (n_traces, n_timepoints)
         0 to 1.
+    columns : slice
+        Volumes at which the segments begin; those of adjoining slices make up the whole.
 
     Returns
     -------
     (x0, x1, y0, y1), bins
         One entry per segment.
     """
-    time = np.broadcast_to(time_s, height.shape)
-    is_seen = np.isfinite(height) & np.isfinite(time)
+    start, stop, _ = columns.indices(height.shape[1])
+    first = max(0, start - 1)  # neighbors decide what is alone, and where a segment ends
+    around = slice(first, stop + 1)
+    height, confidence = height[:, around], confidence[:, around]
+    place = np.broadcast_to(position[around], height.shape)
+    is_seen = np.isfinite(height) & np.isfinite(place)
     joined = is_seen[:, :-1] & is_seen[:, 1:]
     alone = is_seen.copy()
     alone[:, :-1] &= ~joined
     alone[:, 1:] &= ~joined
+    for begins in (joined, alone):
+        begins[:, : start - first] = False
+        begins[:, stop - first :] = False
     weaker = np.minimum(confidence[:, :-1], confidence[:, 1:])
-    steps = np.diff(time_s)
-    steps = steps[np.isfinite(steps)]
-    dash_s = _DASH_SHARE * float(np.median(steps)) if steps.size else _DASH_SHARE
+    half_dash = _half_dash(position[around])
     segments = (
-        np.concatenate([time[:, :-1][joined], time[alone] - dash_s]),
-        np.concatenate([time[:, 1:][joined], time[alone] + dash_s]),
+        np.concatenate([place[:, :-1][joined], place[alone] - half_dash]),
+        np.concatenate([place[:, 1:][joined], place[alone] + half_dash]),
         np.concatenate([height[:, :-1][joined], height[alone]]),
         np.concatenate([height[:, 1:][joined], height[alone]]),
     )
     return segments, confidence_bins(np.concatenate([weaker[joined], confidence[alone]]))
 
 
+def _half_dash(position: NDArray[np.float64]) -> float:
+    steps = np.diff(position)
+    steps = steps[np.isfinite(steps)]
+    return _DASH_SHARE * float(np.median(steps)) if steps.size else _DASH_SHARE
+
+
 class StackedTraces:
     """The traces of the chosen neurons above each other, the first at the top.
 
-    One plot item per confidence bin, not per neuron: drawing 20 traces of 1600 points then
-    costs less than half of what 20 gradient pens would.
+    One plot item per confidence bin and hundred volumes: an update sets the last few anew and
+    leaves the rest alone, so that its cost does not grow with the recording.
 
     Parameters
     ----------
@@ -72,45 +91,90 @@ class StackedTraces:
 
     def __init__(self, plot: pg.PlotItem) -> None:
         self._axis = plot.getAxis("left")
-        self._items = []
-        for color in bin_colors():
-            item = pg.PlotCurveItem(pen=pg.mkPen(*color, width=1), skipFiniteCheck=True)
-            plot.addItem(item)
-            self._items.append(item)
+        self._box = plot.getViewBox()
+        self._pens = [pg.mkPen(*color, width=1) for color in bin_colors()]
+        self._chunks: list[list[pg.PlotCurveItem]] = []
+        self._band = pg.LinearRegionItem(
+            orientation="horizontal", movable=False, brush=_HIGHLIGHT, pen=pg.mkPen(None)
+        )
+        self._band.setZValue(-10)
+        self._band.hide()
+        self._box.addItem(self._band, ignoreBounds=True)
+        self._n_rows = 0
 
     def clear(self) -> None:
         """Draw nothing."""
-        for item in self._items:
-            item.setData([], [])
+        for chunk in self._chunks:
+            for item in chunk:
+                item.setData([], [])
 
     def set_names(self, names: Sequence[str]) -> None:
         """Write the names of the traces on the axis."""
+        self._n_rows = len(names)
         last = len(names) - 1
         self._axis.setTicks([[(last - row + 0.4, name) for row, name in enumerate(names)]])
 
+    def highlight(self, row: int | None) -> None:
+        """Lay a bright band behind a trace, counted from the top; None: behind none."""
+        self._band.setVisible(row is not None)
+        if row is not None:
+            bottom = self._n_rows - 1 - row
+            self._band.setRegion((bottom - 0.06, bottom + TRACE_HEIGHT + 0.06))
+
+    def row_at(self, height: float) -> int | None:
+        """Return which trace lies at a height of the plot, counted from the top."""
+        row = self._n_rows - 1 - int(np.floor(height))
+        return row if 0 <= row < self._n_rows else None
+
     def update(
         self,
-        time_s: NDArray[np.float64],
+        position: NDArray[np.float64],
         normalized: NDArray[np.float32],
         confidence: NDArray[np.float32],
+        *,
+        first: int,
     ) -> None:
-        """Draw all traces.
+        """Draw what is new.
 
         Parameters
         ----------
-        time_s : ndarray of float64, shape (n_timepoints,)
-            In s.
+        position : ndarray of float64, shape (n_timepoints,)
+            Where volumes lie on the horizontal axis.
         normalized : ndarray of float32, shape (n_traces, n_timepoints)
             0 to 1 of each neuron's range, NaN where absent.
         confidence : ndarray of float32, shape (n_traces, n_timepoints)
             Decides the colour of each segment.
+        first : int
+            First volume that is new or has changed since the last call.
         """
+        n_timepoints = normalized.shape[1]
         offset = np.arange(len(normalized))[::-1, None]
-        height = offset + np.clip(normalized, -0.1, 1.15) * _TRACE_HEIGHT
-        (x0, x1, y0, y1), bins = trace_segments(time_s, height, confidence)
-        for number in range(N_CONFIDENCE_BINS):
-            chosen = np.flatnonzero(bins == number)
-            x, y = np.empty(2 * len(chosen)), np.empty(2 * len(chosen))
-            x[0::2], x[1::2] = x0[chosen], x1[chosen]
-            y[0::2], y[1::2] = y0[chosen], y1[chosen]
-            self._items[number].setData(x, y, connect="pairs")
+        height = offset + np.clip(normalized, _LOWEST, _HIGHEST) * TRACE_HEIGHT
+        n_chunks = -(-n_timepoints // CHUNK_VOLUMES)
+        while len(self._chunks) < n_chunks:
+            self._chunks.append([self._make_item(pen) for pen in self._pens])
+        # the segment that ends at the first new volume begins one before
+        for number in range(max(0, first - 1) // CHUNK_VOLUMES, n_chunks):
+            columns = slice(number * CHUNK_VOLUMES, (number + 1) * CHUNK_VOLUMES)
+            segments, bins = trace_segments(position, height, confidence, columns)
+            _set_segments(self._chunks[number], segments, bins)
+
+    def _make_item(self, pen: object) -> pg.PlotCurveItem:
+        item = pg.PlotCurveItem(pen=pen, skipFiniteCheck=True)
+        self._box.addItem(item, ignoreBounds=True)
+        return item
+
+
+def _set_segments(
+    items: Sequence[pg.PlotCurveItem], segments: Segments, bins: NDArray[np.uint8]
+) -> None:
+    x0, x1, y0, y1 = segments
+    for number in range(N_CONFIDENCE_BINS):
+        chosen = np.flatnonzero(bins == number)
+        item = items[number]
+        if not chosen.size and (item.xData is None or not len(item.xData)):
+            continue
+        x, y = np.empty(2 * len(chosen)), np.empty(2 * len(chosen))
+        x[0::2], x[1::2] = x0[chosen], x1[chosen]
+        y[0::2], y[1::2] = y0[chosen], y1[chosen]
+        item.setData(x, y, connect="pairs")

@@ -1,0 +1,108 @@
+"""The row of controls above the traces."""
+
+from dataclasses import replace
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
+
+from napari_acll.widgets._trace_view import TimeAxis, TraceValues, TraceView
+
+_EVERYTHING_S = 0.0
+_WINDOWS_S = (_EVERYTHING_S, 30.0, 60.0, 120.0, 300.0, 600.0)
+_VALUES_TIP = (
+    "What is drawn; what is stored stays as it is."
+    "\nratio: activity over marker, each neuron over its own range"
+    "\nF/F0: the ratio over the 20th percentile of the 60 s before, all neurons over one range"
+    "\nz-score: standard deviations from the mean so far, all neurons over one range"
+)
+
+
+class TraceControls(QWidget):
+    """Edits a `TraceView`, and says whether the live edge is followed.
+
+    Attributes
+    ----------
+    valueChanged : Signal(object)
+        The new `TraceView`.
+    followed : Signal(bool)
+        Whether the live edge is followed from now on.
+    """
+
+    valueChanged = Signal(object)  # noqa: N815  Qt classes keep Qt's names
+    followed = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._value = TraceView()
+        self.live = QPushButton("Live")
+        self.live.setCheckable(True)
+        self.live.setChecked(True)
+        self.live.setToolTip(
+            "Follow the recording. Zooming or dragging the time axis ends it, and what you look at"
+            " stays; press it to go on following"
+        )
+        self.window_length = _combo("How much of the recording is shown while it is followed")
+        for window_s in _WINDOWS_S:
+            self._add_window(window_s)
+        self.axis = _combo("Time axis in seconds or volumes")
+        for axis in TimeAxis:
+            self.axis.addItem(axis.value, axis)
+        self.values = _combo(_VALUES_TIP)
+        for values in TraceValues:
+            self.values.addItem(values.value, values)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        for control in (self.live, self.window_length, self.axis, self.values):
+            layout.addWidget(control)
+        self.live.toggled.connect(self.followed)
+        for combo in (self.window_length, self.axis, self.values):
+            combo.currentIndexChanged.connect(self._on_changed)
+        self.window_length.activated.connect(self._follow)
+
+    @property
+    def is_following(self) -> bool:
+        """Whether the live edge is followed."""
+        return bool(self.live.isChecked())
+
+    def value(self) -> TraceView:
+        """Return what the controls show."""
+        return self._value
+
+    def setValue(self, value: TraceView) -> None:  # noqa: N802
+        """Show other values."""
+        window_s = value.window_s or _EVERYTHING_S
+        if self.window_length.findData(window_s) < 0:
+            self._add_window(window_s)
+        for combo, wanted in (
+            (self.window_length, window_s),
+            (self.axis, value.axis),
+            (self.values, value.values),
+        ):
+            combo.setCurrentIndex(combo.findData(wanted))
+
+    def _add_window(self, window_s: float) -> None:
+        text = f"last {window_s:g} s" if window_s else "everything"
+        self.window_length.addItem(text, window_s)
+
+    def _follow(self) -> None:
+        """Follow again: whoever chooses how much is followed wants to see it."""
+        self.live.setChecked(True)
+
+    def _on_changed(self) -> None:
+        value = replace(
+            self._value,
+            values=TraceValues(self.values.currentData()),
+            axis=TimeAxis(self.axis.currentData()),
+            window_s=self.window_length.currentData() or None,
+        )
+        if value != self._value:
+            self._value = value
+            self.valueChanged.emit(value)
+
+
+def _combo(tip: str) -> QComboBox:
+    combo = QComboBox()
+    combo.setToolTip(tip)
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+    return combo

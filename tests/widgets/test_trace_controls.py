@@ -1,0 +1,40 @@
+import pytest
+
+from napari_acll.widgets._trace_controls import TraceControls
+from napari_acll.widgets._trace_view import TimeAxis, TraceValues, TraceView
+
+
+@pytest.fixture
+def controls(qtbot):
+    controls = TraceControls()
+    qtbot.addWidget(controls)
+    return controls
+
+
+@pytest.mark.parametrize("window_s", [None, 60.0, 45.0])
+def test_what_is_set_is_what_is_shown(controls, window_s):
+    view = TraceView(values=TraceValues.Z_SCORE, axis=TimeAxis.VOLUMES, window_s=window_s)
+    controls.setValue(view)
+    assert controls.value() == view
+
+
+def test_a_choice_is_told_once(controls):
+    told = []
+    controls.valueChanged.connect(told.append)
+    controls.values.setCurrentText("F/F0")
+    assert told == [TraceView(values=TraceValues.OVER_BASELINE)]
+    controls.setValue(controls.value())
+    assert len(told) == 1
+
+
+def test_choosing_how_much_is_followed_follows_again(controls):
+    controls.live.setChecked(False)
+    controls.window_length.setCurrentIndex(2)
+    controls.window_length.activated.emit(2)
+    assert controls.is_following
+    assert controls.value().window_s == 60
+
+
+def test_every_control_says_what_it_does(controls):
+    for control in (controls.live, controls.window_length, controls.axis, controls.values):
+        assert control.toolTip()
