@@ -60,7 +60,7 @@ class Resumption:
             for index in np.flatnonzero(np.isin(self.status, without))
         ]
 
-    def fill(self, store: TraceStore, tally: Tally, quality: TraceQuality) -> None:
+    def fill(self, store: TraceStore, tally: Tally, quality: TraceQuality | None = None) -> None:
         """Put what is there where it would be if there had been no interruption."""
         gaps = dict(self.gaps)
         for index in range(self.first_index):
@@ -69,7 +69,8 @@ class Resumption:
             else:
                 sample = self._sample(index)
                 store.append(sample)
-                quality.add(sample)
+                if quality is not None:
+                    quality.add(sample)
         for status in np.unique(self.status).tolist():
             if status != VolumeStatus.PENDING:
                 tally.count_before(VolumeStatus(status), int((self.status == status).sum()))

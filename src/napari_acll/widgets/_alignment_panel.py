@@ -4,7 +4,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFormLayout, QLabel, QSizePolicy, QWidget
 
 from napari_acll.core import AlignmentOrigin, ChannelAlignment, ChannelDrift, VoxelGrid
-from napari_acll.widgets._status_panel import BAD, FLAGGED, GOOD, QUIET, alignment_sentence
+from napari_acll.widgets._lights import BAD, FLAGGED, GOOD, QUIET
+from napari_acll.widgets._status_panel import alignment_sentence
 
 _NOTHING = "-"
 
