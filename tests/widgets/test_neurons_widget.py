@@ -123,8 +123,10 @@ def bench(make_napari_viewer_proxy, qtbot, told):
     widget = NeuronsWidget(viewer)
     viewer.window.add_dock_widget(widget, name="neurons")
     bench = Bench(widget, qtbot, told)
-    widget.table.table.setFocus()
     qtbot.waitUntil(widget.isVisible, timeout=PATIENCE_MS)
+    widget.window().activateWindow()  # keys go to the window that is active
+    qtbot.waitUntil(widget.window().isActiveWindow, timeout=PATIENCE_MS)
+    widget.table.table.setFocus()
     yield bench
     bench.end()
 
