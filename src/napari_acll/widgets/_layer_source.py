@@ -130,4 +130,6 @@ def _counts(data: Any, index: int, name: str) -> VolumeArray:
             f"The layer {name!r} holds {highest}, which is too large for counts; choose the layer"
             " as the camera recorded it."
         )
-    return volume.astype(np.uint16 if highest <= np.iinfo(np.uint16).max else np.uint32)
+    if highest <= np.iinfo(np.uint16).max:
+        return volume.astype(np.uint16)
+    return volume.astype(np.uint32)
