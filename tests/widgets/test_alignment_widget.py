@@ -532,6 +532,25 @@ def test_closing_the_dock_cancels_and_removes_the_preview(calibrated, pairs, mon
     calibrated.deleteLater()
 
 
+def test_closing_the_viewer_mid_calibration_leaves_no_thread(
+    make_napari_viewer_proxy, pairs, qtbot, monkeypatch
+):
+    viewer, source = make_napari_viewer_proxy(), GatedSource(pairs)
+    dock = AlignmentWidget(viewer)
+    viewer.window.add_dock_widget(dock)
+    start_on(dock, source, monkeypatch)
+    assert source.asked.wait(10)
+    job = dock.calibration.job
+    monkeypatch.undo()  # what it holds would keep the dock alive
+    del dock
+    viewer.close()
+    qtbot.waitUntil(lambda: job.is_canceled, timeout=5000)
+    source.gate.release()
+    assert job.wait(10)
+    assert job.error == ""
+    assert source.is_closed.is_set()
+
+
 def test_a_recording_that_is_missing_is_told_in_one_sentence(dock, errors, tmp_path, qtbot):
     dock.calibration.setup.set_recording(str(tmp_path / "none.nd2"))
     dock.calibration.calibrate_button.click()
