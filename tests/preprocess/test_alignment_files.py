@@ -10,6 +10,7 @@ from napari_acll.core import (
     VoxelGrid,
 )
 from napari_acll.preprocess import (
+    applied_alignment_path,
     last_alignment,
     load_alignment,
     remember_alignment,
@@ -211,3 +212,19 @@ def test_without_an_earlier_one_the_channels_are_taken_as_they_lie():
     assert settled.origin is AlignmentOrigin.IDENTITY
     assert (settled.dy_um, settled.dx_um, settled.theta_deg) == (0.0, 0.0, 0.0)
     assert settled.note.startswith("The volumes disagree.")
+
+
+def test_an_applied_alignment_is_kept_apart_from_the_last_of_the_rig():
+    remember_alignment(TRUSTED, "a rig")
+    moved = ChannelAlignment(dy_um=9.0, origin=AlignmentOrigin.MANUAL)
+    save_alignment(moved, applied_alignment_path("a rig"))
+    assert last_alignment("a rig").dy_um == TRUSTED.dy_um
+    assert load_alignment(applied_alignment_path("a rig")).dy_um == 9.0
+    assert applied_alignment_path("a rig") != applied_alignment_path("another rig")
+
+
+def test_an_alignment_that_was_moved_by_hand_is_not_remembered_as_the_last_of_the_rig():
+    assert not remember_alignment(
+        ChannelAlignment(origin=AlignmentOrigin.MANUAL, is_trusted=True), "a rig"
+    )
+    assert last_alignment("a rig") is None

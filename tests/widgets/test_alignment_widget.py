@@ -213,14 +213,22 @@ def test_the_score_falls_when_the_channels_are_moved_apart(calibrated, qtbot):
     assert float(calibrated.panel.score.text()) < 0.8 * best
 
 
-def test_the_buttons_of_the_pad_do_what_the_keys_do(calibrated):
+@pytest.mark.parametrize(
+    ("modifier", "moved"),
+    [
+        (Qt.KeyboardModifier.NoModifier, (-0.25, 0.25, 0.05)),
+        (Qt.KeyboardModifier.ShiftModifier, (-1.0, 1.0, 0.05)),
+    ],
+)
+def test_the_buttons_of_the_pad_do_what_the_keys_do(calibrated, monkeypatch, modifier, moved):
     from qtpy.QtWidgets import QPushButton
 
+    keyboard = SimpleNamespace(keyboardModifiers=lambda: modifier)
+    monkeypatch.setattr("napari_acll.widgets._nudge_pad.QApplication", keyboard)
     buttons = {button.text(): button for button in calibrated.pad.findChildren(QPushButton)}
-    buttons["→"].click()
-    buttons["↑"].click()
-    buttons["⟳"].click()
-    assert calibrated.pad.value() == (-0.25, 0.25, 0.05)
+    for text in "→↑⟳":
+        buttons[text].click()
+    assert calibrated.pad.value() == moved
 
 
 def test_revert_goes_back_to_the_calibrated_alignment(calibrated, qtbot):
@@ -357,13 +365,15 @@ def test_a_drift_is_shown_and_warned_of(dock, build_fake, tmp_path, qtbot, monke
     qtbot.waitUntil(lambda: bool(warned))
     assert warned == ["The channels drifted."]
     assert "drift: The channels drifted." in live.status.notes.toPlainText()
-    assert "1.50 um off around volume 105" in dock.standing.drift.text()
+    qtbot.waitUntil(lambda: "1.50 um off around volume 105" in dock.standing.drift.text())
     assert "calibrate for the next session" in dock.standing.drift.text()
     live.stop()
     qtbot.waitUntil(lambda: live.engine.state.is_over, timeout=5000)
 
 
 def test_flicker_shows_one_channel_at_a_time_and_rests_while_hidden(calibrated, qtbot):
+    calibrated.window().show()  # what was never shown cannot be hidden
+    qtbot.waitUntil(calibrated.isVisible, timeout=5000)
     calibrated.controls.modes[PreviewMode.FLICKER].click()
     marker, activity = (layers(calibrated)[name] for name in LAYER_NAMES[:2])
     assert calibrated.preview.is_flickering
@@ -520,6 +530,25 @@ def test_closing_the_dock_cancels_and_removes_the_preview(calibrated, pairs, mon
     assert source.is_closed.is_set()
     assert not {layer.name for layer in viewer.layers} & set(LAYER_NAMES)
     calibrated.deleteLater()
+
+
+def test_closing_the_viewer_mid_calibration_leaves_no_thread(
+    make_napari_viewer_proxy, pairs, qtbot, monkeypatch
+):
+    viewer, source = make_napari_viewer_proxy(), GatedSource(pairs)
+    dock = AlignmentWidget(viewer)
+    viewer.window.add_dock_widget(dock)
+    start_on(dock, source, monkeypatch)
+    assert source.asked.wait(10)
+    job = dock.calibration.job
+    monkeypatch.undo()  # what it holds would keep the dock alive
+    del dock
+    viewer.close()
+    qtbot.waitUntil(lambda: job.is_canceled, timeout=5000)
+    source.gate.release()
+    assert job.wait(10)
+    assert job.error == ""
+    assert source.is_closed.is_set()
 
 
 def test_a_recording_that_is_missing_is_told_in_one_sentence(dock, errors, tmp_path, qtbot):

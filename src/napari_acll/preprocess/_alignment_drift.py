@@ -24,7 +24,7 @@ MOST_NUCLEI = 48
 LEAST_NUCLEI = 8
 LEAST_RISE = 0.35
 """By how much the best place must correlate better than most: in simulated recordings the right
-one stands 0.85 to 0.92 above them, and the best of unrelated channels at most 0.21."""
+one stands 0.82 to 0.98 above them, and the best of unrelated channels at most 0.21."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

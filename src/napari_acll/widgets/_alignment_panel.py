@@ -160,5 +160,7 @@ def _add_line(form: QFormLayout, text: str, tip: str) -> QLabel:
 
 
 def _light(label: QLabel, text: str, color: str) -> None:
-    label.setText(f"● {text}")
-    label.setStyleSheet(f"color: {color}")
+    shown = f"● {text}"
+    if shown != label.text():  # asked for ten times a second, and a style sheet is not cheap
+        label.setText(shown)
+        label.setStyleSheet(f"color: {color}")

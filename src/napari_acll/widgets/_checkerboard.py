@@ -32,7 +32,8 @@ def checkerboard(
     -------
     ndarray of uint8, shape (Y, X, 3)
     """
-    y, x = np.indices(marker.shape, dtype=np.float64)
+    place_px = np.indices(marker.shape, dtype=np.float64)
+    y, x = place_px[0], place_px[1]
     at = np.stack(alignment.to_activity_px(y, x, grid=grid))
     laid_over = ndimage.map_coordinates(activity, at, order=1, mode="nearest")
     _, size_y, size_x = grid.voxel_size_um

@@ -119,10 +119,17 @@ def _counts(data: Any, index: int, name: str) -> VolumeArray:
     volume: NDArray[Any] = np.asarray(data[index] if data.ndim == 4 else data)
     if volume.dtype.kind == "u" and volume.dtype.itemsize <= 4:
         return volume
-    if volume.size and int(volume.min()) < 0:
+    lowest, highest = (int(volume.min()), int(volume.max())) if volume.size else (0, 0)
+    if lowest < 0:
         raise RecordingError(
             f"The layer {name!r} holds negative numbers, counts have none; choose the layer as"
             " the camera recorded it."
         )
-    small = bool(volume.size) and int(volume.max()) <= np.iinfo(np.uint16).max
-    return volume.astype(np.uint16 if small else np.uint32)
+    if highest > np.iinfo(np.uint32).max:
+        raise RecordingError(
+            f"The layer {name!r} holds {highest}, which is too large for counts; choose the layer"
+            " as the camera recorded it."
+        )
+    if highest <= np.iinfo(np.uint16).max:
+        return volume.astype(np.uint16)
+    return volume.astype(np.uint32)
