@@ -111,7 +111,7 @@ def look_at(
         path=path,
         recording=path,
         period_s=period_s,
-        times_s=np.arange(volumes.n_volumes) * period_s,
+        times_s=np.arange(volumes.n_volumes, dtype=np.float64) * period_s,
         load=volumes.load,
     )
     metadata: Mapping[str, object] = {**source.describe(), PLAYABLE: playable}

@@ -3,8 +3,8 @@
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,8 @@ _log = logging.getLogger(__name__)
 MAX_SPEED = float("inf")
 
 
-class _Job(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Job:
     """A volume to read, and what was wanted when that began."""
 
     index: int

@@ -6,11 +6,12 @@ from typing import Any
 
 import napari.viewer
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_acll.core import AcllError, AcllSettings
+from napari_acll.widgets._dock_size import dock_width_px, fit_dock_height, loosen_dock
 from napari_acll.widgets._engine import LiveEngine, engine_of
 from napari_acll.widgets._opening import Opened, Opening
 from napari_acll.widgets._playable import PLAYABLE, Playable, playable_of
@@ -24,6 +25,7 @@ from napari_acll.widgets._session_paths import fresh_session_path
 _PLUGIN = "napari-acll"
 _LIVE_NAME = "AutoCellLabel Live"
 _TICK_MS = 30
+_SETTLE_MS = 50  # after which Qt knows the sizes of a new dock
 
 
 class ReplayWidget(QWidget):
@@ -59,6 +61,10 @@ class ReplayWidget(QWidget):
         self._connect()
         self.controls.set_preferred(is_preferred())
         self._take_over_saved()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return a size that leaves the traces their room on a small screen."""
+        return QSize(dock_width_px(self), self.controls.sizeHint().height())
 
     @property
     def path(self) -> str:
@@ -312,10 +318,15 @@ class ReplayWidget(QWidget):
         if event.type() == QEvent.Type.ParentChange:
             if self.parentWidget() is not None:
                 self._was_docked = True
+                QTimer.singleShot(_SETTLE_MS, self._fit_dock)
             elif self._was_docked:
                 self._viewer.dims.events.point.disconnect(self._follow_viewer)
                 self._release()
         return bool(super().event(event))
+
+    def _fit_dock(self) -> None:
+        loosen_dock(self)
+        fit_dock_height(self)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
         """Take files and folders."""

@@ -1,6 +1,7 @@
 """A saved session as docks ask of a run: its traces are there, and nothing goes on."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -274,8 +275,10 @@ class SavedRun(Run):
 def _deadlines_of(saved: SavedSession) -> DeadlineReport:
     """Return how long the stages took, as the session told at its end; empty after a crash."""
     told: dict[str, Any] = {"deadline_s": None, "stages": {}, **saved.deadlines}
-    stages = {
-        name: Durations(**{key: np.nan if took is None else took for key, took in kept.items()})
-        for name, kept in told.pop("stages").items()
-    }
+    stages = {name: _durations(kept) for name, kept in told.pop("stages").items()}
     return DeadlineReport(**told, stages=stages)
+
+
+def _durations(kept: Mapping[str, Any]) -> Durations:
+    known = {key: took for key, took in kept.items() if took is not None}
+    return Durations(**known)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def time_axis(viewer: "napari.viewer.Viewer") -> int | None:
     """Return the axis of the viewer that is time, None if all layers are single volumes."""
-    return viewer.dims.ndim - 4 if viewer.dims.ndim >= 4 else None
+    n_axes = int(viewer.dims.ndim)
+    return n_axes - 4 if n_axes >= 4 else None
 
 
 def shown_volume(viewer: "napari.viewer.Viewer", *, period_s: float, n_volumes: int) -> int | None:
