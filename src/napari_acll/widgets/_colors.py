@@ -4,10 +4,13 @@ Confidence runs from a dim gray to a bright yellow through blue-green: brightnes
 so it also reads without colour vision and in print.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from napari.utils.colormaps import CyclicLabelColormap
 
 N_CONFIDENCE_BINS: Final = 8
 """Colours a trace is drawn in: one plot item per colour, so more would cost drawing time."""
@@ -72,6 +75,21 @@ def confidence_label_colors(confidence: NDArray[np.floating]) -> NDArray[np.floa
     rgba[0] = 0
     rgba[1:, :3] = confidence_rgb(confidence) / np.float32(255)
     return rgba
+
+
+def label_colormap(confidence: NDArray[np.floating]) -> "CyclicLabelColormap":
+    """Return the colormap of a label map.
+
+    Parameters
+    ----------
+    confidence : ndarray of float, shape (n_neurons,)
+        Confidence of every neuron of the model, at least one; NaN where it is absent.
+    """
+    from napari.utils.colormaps import CyclicLabelColormap
+
+    # no class number is beyond the last color, so nothing cycles; a colormap made from a
+    # dictionary would take several times as long
+    return CyclicLabelColormap(colors=confidence_label_colors(confidence))
 
 
 def confidence_bins(confidence: NDArray[np.floating]) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_acll.core import ChannelAlignment, NeuronTable, Volume, VoxelGrid
-from napari_acll.widgets._colors import confidence_label_colors
+from napari_acll.widgets._colors import label_colormap
 from napari_acll.widgets._name_layer import LIGHT_REFRESH, MIN_CONFIDENCE, NameLayer
 from napari_acll.widgets._viewpoint import look_at
 
@@ -91,11 +91,7 @@ def color_labels(layer: Any, confidence: NDArray[np.float32], neurons: NeuronTab
     if not len(neurons):
         layer.refresh(**LIGHT_REFRESH)
         return
-    from napari.utils.colormaps import CyclicLabelColormap
-
-    # no class number is beyond the last color, so nothing cycles; a colormap made from a
-    # dictionary would take several times as long
-    layer.colormap = CyclicLabelColormap(colors=confidence_label_colors(confidence))
+    layer.colormap = label_colormap(confidence)
     layer.features = {
         "index": np.arange(len(neurons) + 1),
         "neuron": np.array(["", *neurons.names]),

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_acll.core import AcllError, SessionError
 from napari_acll.export import SavedSession
-from napari_acll.widgets._colors import confidence_label_colors
+from napari_acll.widgets._colors import label_colormap
 from napari_acll.widgets._layers import activity_affine
 from napari_acll.widgets._lazy_volumes import (
     LayerData,
@@ -139,8 +139,6 @@ def _layers(run: SavedRun) -> list[LayerData]:
 
 
 def _label_layer(traces: SavedTraces, title: str, metadata: dict[str, Any]) -> LayerData:
-    from napari.utils.colormaps import DirectLabelColormap
-
     labels, sample = traces.saved.labels(0), traces.sample(0)
     array = lazy_array(
         _reader_of(traces),
@@ -148,11 +146,10 @@ def _label_layer(traces: SavedTraces, title: str, metadata: dict[str, Any]) -> L
         shape=labels.shape,
         dtype=labels.dtype,
     )
-    colors = confidence_label_colors(sample.confidence)
     attributes = {
         "name": f"{title} labels",
         "opacity": 0.6,
-        "colormap": DirectLabelColormap(color_dict=colors),
+        "colormap": label_colormap(sample.confidence),
         "metadata": metadata,
         **placement_in_time(traces.spec.grid, traces.spec.period_s),
     }
