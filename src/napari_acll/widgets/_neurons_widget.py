@@ -217,8 +217,8 @@ class NeuronsWidget(QWidget):
             self._go_to(row)
 
     def _click_box(self, key: str, row: int) -> None:
-        names = [self._neurons().names[row]]
-        self._toggle_pins(names) if key == PINNED.key else self._toggle_mutes(names)
+        toggle = self._toggle_pins if key == PINNED.key else self._toggle_mutes
+        toggle([self._neurons().names[row]])
 
     def _pin(self) -> None:
         self._toggle_pins(self.chosen_names())
