@@ -172,7 +172,7 @@ class AlignmentPreview(QObject):
         if self.projection is Projection.MAXIMUM:
             return np.asarray(channel.max(axis=0))
         if self.projection is Projection.MEAN:
-            return channel.mean(axis=0, dtype=np.float32)
+            return np.asarray(channel.mean(axis=0, dtype=np.float32))
         return channel
 
     def _placement(self, *, n_axes: int) -> dict[str, Any]:

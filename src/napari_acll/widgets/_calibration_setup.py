@@ -67,7 +67,7 @@ class CalibrationSetup(QWidget):
 
     def source(self) -> CalibrationOn:
         """Return where the volumes come from."""
-        return list(CalibrationOn)[self.source_box.currentIndex()]
+        return CalibrationOn(self.source_box.currentText())
 
     def set_source(self, source: CalibrationOn) -> None:
         """Choose where the volumes come from."""
