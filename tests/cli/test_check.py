@@ -13,8 +13,8 @@ def test_every_requirement_is_one_line_and_nothing_is_made(tmp_path, capsys):
     names = [line[6:].partition(":")[0] for line in lines]
     assert names == [
         "Recording",
-        "Crop and binning",
-        "Session folder",
+        "Crop",
+        "Folder",
         "Model",
         "Device",
         "Disk",

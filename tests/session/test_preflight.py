@@ -31,10 +31,10 @@ def test_a_recording_that_can_be_labeled_has_no_red_line(tmp_path):
     found = look(out=tmp_path / "worm.acll")
     assert [check for check in found.values() if check.light is Light.RED] == []
     assert found["Recording"].sentence.startswith(
-        "5 volumes of 24 x 70 x 108 voxels of 1.62 x 1.62 x 1.62 um, one every"
+        "5 volumes of 24 x 70 x 108 voxels of 1.62 um, every"
     )
     assert "neurons, calibrated on" in found["Model"].sentence
-    assert {"Session folder", "Disk", "Device", "Memory"} <= set(found)
+    assert {"Folder", "Disk", "Device", "Memory"} <= set(found)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -43,25 +43,25 @@ def test_a_recording_that_is_missing_is_red_with_the_sentence_of_the_command_lin
     assert found["Recording"].light is Light.RED
     assert "gone.nd2" in found["Recording"].sentence
     assert found["Recording"].exit_code == RecordingError.exit_code
-    assert "Crop and binning" not in found
+    assert "Crop" not in found
 
 
 def test_a_crop_outside_of_the_frame_is_red():
     found = look(preprocess={"crop": {"y_start_px": 500}})
-    assert found["Crop and binning"].light is Light.RED
-    assert found["Crop and binning"].exit_code == SettingsError.exit_code
+    assert found["Crop"].light is Light.RED
+    assert found["Crop"].exit_code == SettingsError.exit_code
 
 
 def test_what_is_left_after_crop_and_binning_is_told():
     found = look(preprocess={"crop": {"z_start_px": 4}, "bin_px": 2})
-    assert "20 x 35 x 54 voxels of 1.62 x 3.24 x 3.24 um" in found["Crop and binning"].sentence
+    assert "20 x 35 x 54 voxels of 1.62 x 3.24 x 3.24 um" in found["Crop"].sentence
 
 
 def test_a_session_folder_that_exists_is_red(tmp_path):
     found = look(out=tmp_path)
-    assert found["Session folder"].light is Light.RED
-    assert found["Session folder"].exit_code == SessionError.exit_code
-    assert "exists already" in found["Session folder"].sentence
+    assert found["Folder"].light is Light.RED
+    assert found["Folder"].exit_code == SessionError.exit_code
+    assert "exists already" in found["Folder"].sentence
 
 
 def test_a_place_where_nothing_can_be_written_is_red(tmp_path, monkeypatch):
@@ -70,13 +70,13 @@ def test_a_place_where_nothing_can_be_written_is_red(tmp_path, monkeypatch):
 
     monkeypatch.setattr("napari_acll.session._preflight.tempfile.TemporaryFile", refuse)
     found = look(out=tmp_path / "worm.acll")
-    assert found["Session folder"].light is Light.RED
-    assert "Permission denied" in found["Session folder"].sentence
-    assert str(tmp_path) in found["Session folder"].sentence
+    assert found["Folder"].light is Light.RED
+    assert "Permission denied" in found["Folder"].sentence
+    assert str(tmp_path) in found["Folder"].sentence
 
 
 def test_without_a_session_folder_nothing_is_said_of_saving():
-    assert not {"Session folder", "Disk", "Publishing"} & set(look())
+    assert not {"Folder", "Disk", "Publishing"} & set(look())
 
 
 def test_a_model_that_is_missing_is_red(tmp_path):

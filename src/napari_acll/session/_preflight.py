@@ -65,7 +65,7 @@ def _checks(recording: str, settings: AcllSettings, out: Path | None) -> Iterato
         labeled, crop = _look_at_crop(found.stored, settings)
         yield crop
     if out is not None:
-        yield _told("Session folder", lambda: _folder_sentence(out))
+        yield _told("Folder", lambda: _folder_sentence(out))
     n_neurons, model = _look_at_model(settings)
     yield model
     yield check_device(settings.label.device)
@@ -136,26 +136,27 @@ def geometry_sentence(spec: VolumeSpec) -> str:
     """
     number = "Volumes" if spec.n_volumes is None else f"{spec.n_volumes} volumes"
     return (
-        f"{number} of {_voxels(spec)}, one every {spec.period_s:.3g} s; marker is"
-        f" {spec.marker_name}, activity is {spec.activity_name}."
+        f"{number} of {_voxels(spec)}, every {spec.period_s:.3g} s; marker:"
+        f" {spec.marker_name}, activity: {spec.activity_name}."
     )
 
 
 def _voxels(spec: VolumeSpec) -> str:
     shape = " x ".join(str(n) for n in spec.shape)
-    size = " x ".join(f"{size:.3g}" for size in spec.voxel_size_um)
+    sizes = [f"{size:.3g}" for size in spec.voxel_size_um]
+    size = sizes[0] if len(set(sizes)) == 1 else " x ".join(sizes)
     return f"{shape} voxels of {size} um"
 
 
 def _look_at_crop(stored: VolumeSpec, settings: AcllSettings) -> tuple[VolumeSpec | None, Check]:
     from napari_acll.preprocess import Preprocessor
 
-    name = "Crop and binning"
+    name = "Crop"
     try:
         preprocessor = Preprocessor(stored, settings.preprocess)
     except SettingsError as error:
         return None, _red(name, error)
-    sentence = f"{_voxels(preprocessor.spec)} are labeled, binned by {preprocessor.bin_px}."
+    sentence = f"{_voxels(preprocessor.spec)} are labeled (binning {preprocessor.bin_px})."
     return preprocessor.spec, Check(name=name, light=Light.GREEN, sentence=sentence)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from napari_acll.core import Check, Light, worst_light
 from napari_acll.widgets._lights import BAD, FLAGGED, GOOD, QUIET, color_text
@@ -32,7 +32,6 @@ class CheckList(QWidget):
         self._title, self._hint = title, hint
         self._checks: tuple[Check, ...] = ()
         self._rows: list[tuple[QLabel, QLabel]] = []
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(4, 0, 4, 0)
         self._grid.setVerticalSpacing(1)
@@ -67,9 +66,13 @@ class CheckList(QWidget):
         self._show_headline()
 
     def show_busy(self) -> None:
-        """Show that it is being looked at."""
-        self.setValue(())
+        """Show that it is being looked at; the lines before stay, gray, so that nothing jumps."""
+        self._checks = ()
         self.headline.setText(f"{self._title}: looking…")
+        color_text(self.headline, QUIET)
+        for row in self._rows:
+            for label in row:
+                color_text(label, QUIET)
 
     @property
     def shown_text(self) -> str:
@@ -119,6 +122,7 @@ def _fill(row: tuple[QLabel, QLabel], check: Check) -> None:
     name.setText(f"{_SIGNS[check.light]} {check.name}")
     color_text(name, LIGHT_COLORS[check.light])
     sentence.setText(check.sentence)
+    color_text(sentence, "")
     sentence.setToolTip(check.sentence)
 
 

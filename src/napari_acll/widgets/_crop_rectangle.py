@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import napari.viewer
 
 RECTANGLE_NAME, FRAME_NAME = "crop", "full frame"
+_EDGE_SHARE = 0.008
+"""Width of the edge, as a part of the frame's: thin, and seen on any monitor."""
 
 
 def corners_um(crop: CropSettings, grid: VoxelGrid) -> NDArray[np.float64]:
@@ -127,7 +129,7 @@ class CropRectangle:
             name=RECTANGLE_NAME,
             edge_color="yellow",
             face_color="transparent",
-            edge_width=2 * grid.stored_voxel_size_um()[1],
+            edge_width=_EDGE_SHARE * grid.stored_shape[2] * grid.stored_voxel_size_um()[2],
             units=("um", "um"),
             axis_labels=("y", "x"),
         )

@@ -263,10 +263,10 @@ class LiveSessionWidget(QWidget):
         self._show_buttons()
         self.preflight.ask()
         self.updateGeometry()
-        loosen_dock(self)
         QTimer.singleShot(_SETTLE_MS, self._fit_dock)
 
     def _fit_dock(self) -> None:
+        loosen_dock(self)
         fit_dock_height(self)
 
     def _show_state(self, state: SessionState) -> None:
@@ -274,6 +274,8 @@ class LiveSessionWidget(QWidget):
         self._show_buttons()
         if state is SessionState.WARMING_UP:
             self._setup_toggle.setChecked(False)
+        if state is SessionState.RUNNING:  # the status is as tall as it gets
+            QTimer.singleShot(_SETTLE_MS, self._fit_dock)
         if state.is_over:
             self.setup.propose_out()
             self._go_on(state)

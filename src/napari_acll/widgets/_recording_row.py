@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QToolButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QWidget
 
 from napari_acll.widgets._recent import Recent
 from napari_acll.widgets._session_paths import SIMULATED
@@ -45,10 +45,8 @@ class RecordingRow(QWidget):
             button.setToolTip(tip)
             button.clicked.connect(partial(self._choose, choose, False))
             row.addWidget(button)
-        self.live_button = QToolButton()
-        self.live_button.setText("Live")
+        self.live_button = QPushButton("Live")
         self.live_button.setToolTip("Follow a recording while the microscope writes or sends it")
-        self.live_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.live_menu = QMenu(self)
         self.live_menu.setToolTipsVisible(True)
         self.live_menu.aboutToShow.connect(self._fill_menu)
