@@ -153,6 +153,21 @@ def test_a_volume_that_cannot_be_read_stops_it_and_can_be_passed_over(make_playe
     assert _next(player) == 2
 
 
+def test_it_is_busy_until_an_error_was_told(make_player):
+    loads = Loads(fails_at=1)
+    player = make_player(loads)
+    player.seek(1)
+    assert loads.began.acquire(timeout=PATIENCE_S)
+    waiting = threading.Event()
+    for _ in range(4000):
+        if player._error is not None and not player._is_loading:
+            break
+        waiting.wait(0.005)
+    assert player.is_busy
+    assert player.take_error() is not None
+    assert not player.is_busy
+
+
 def test_closing_ends_the_thread_while_it_waits(make_player):
     player = make_player(Loads(), speed=1e-6)
     player.play()

@@ -213,7 +213,7 @@ def test_a_layer_without_a_file_cannot_be_replayed(replay, viewer, told):
 def test_a_volume_that_cannot_be_read_stops_it_with_a_sentence(replay, viewer, told, qtbot):
     class TornSource(FakeSource):
         def read(self, index):
-            if index == 2:
+            if index == 3:
                 raise OSError("the share is away")
             return list(self)[index]
 

@@ -74,10 +74,11 @@ class Player:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a volume is to come."""
+        """Whether a volume is to come, or an error to be told."""
         with self._changed:
-            is_waiting = self._wanted is not None or self._ready is not None
-            return self._is_playing or self._is_loading or is_waiting
+            waiting = (self._wanted, self._ready, self._error)
+            has_any = any(thing is not None for thing in waiting)
+            return self._is_playing or self._is_loading or has_any
 
     def play(self) -> None:
         """Play on from where it stands; from the beginning, if that is the end."""

@@ -25,7 +25,8 @@ def shown_volume(viewer: "napari.viewer.Viewer", *, period_s: float, n_volumes: 
     axis = time_axis(viewer)
     if axis is None:
         return None
-    return max(0, min(n_volumes - 1, round(viewer.dims.point[axis] / period_s)))
+    index = round(float(viewer.dims.point[axis]) / period_s)
+    return max(0, min(n_volumes - 1, index))
 
 
 class SavedView:
