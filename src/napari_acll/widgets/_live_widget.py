@@ -69,6 +69,8 @@ class LiveSessionWidget(QWidget):
         self._preferences = Preferences()
         self._apply_preferences()
         self.setup.show_preferences(self._preferences)
+        if self.engine.alignment_file:  # chosen later than what the preferences say
+            self.setup.set_alignment_file(self.engine.alignment_file)
         self._show_state(self.engine.state)
 
     def sizeHint(self) -> QSize:  # noqa: N802
@@ -245,8 +247,6 @@ class LiveSessionWidget(QWidget):
         self.engine.failed.connect(self._show_error)
         self.engine.started.connect(self._arm)
         self.engine.alignment_file_chosen.connect(self.setup.set_alignment_file)
-        if self.engine.alignment_file:
-            self.setup.set_alignment_file(self.engine.alignment_file)
         self.engine.offer_form(self.chosen)
         self.destroyed.connect(self._switch.turn_off)
 

@@ -34,7 +34,7 @@ class TimeCursor:
     ) -> None:
         self._engine = engine
         self._places = places or self._times_s
-        self._index = 0
+        self._index: int | None = None
         self._lines = [_line_in(plot) for plot in plots]
         for line in self._lines:
             line.sigDragged.connect(self._move_others)
@@ -54,23 +54,28 @@ class TimeCursor:
 
     def hide(self) -> None:
         """Take the lines away."""
+        self._index = None
         for line in self._lines:
             line.hide()
 
     def show(self, index: int) -> None:
         """Put the lines at a volume."""
-        places = self._places()
-        if index >= len(places):
-            return
         self._index = index
-        for line in self._lines:
-            line.setValue(float(places[index]))
-            line.show()
+        self.follow_axis()
 
     def follow_axis(self) -> None:
         """Stay at the volume when the axis has changed."""
-        if self.is_shown:
-            self.show(self._index)
+        places = self._known_places()
+        if self._index is None or self._index >= len(places):
+            return
+        for line in self._lines:
+            line.setValue(float(places[self._index]))
+            line.show()
+
+    def _known_places(self) -> NDArray[np.float64]:
+        """Return where volumes lie; at their times, as long as nothing is drawn."""
+        places = self._places()
+        return places if len(places) else self._times_s()
 
     def _times_s(self) -> NDArray[np.float64]:
         run = self._engine.run
@@ -87,7 +92,7 @@ class TimeCursor:
                 line.setValue(moved.value())
 
     def _go_to(self, moved: pg.InfiniteLine) -> None:
-        places = self._places()
+        places = self._known_places()
         if len(places):
             self._engine.show_volume(int(np.abs(places - moved.value()).argmin()))
 

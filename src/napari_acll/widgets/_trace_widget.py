@@ -88,6 +88,7 @@ class TracePlotWidget(QWidget):
             return
         self._update_table(store, store.n_timepoints)
         self._picture.update(store, run.session.marks, self._events)
+        self._cursor.follow_axis()
 
     def step(self, by: int) -> None:
         """Go to the trace below the current one (1) or above it (-1), round the ends."""
