@@ -227,7 +227,7 @@ class SetupPanel(QScrollArea):
         self.recording_row.chosen.connect(self._choose_recording)
         self.profile.chosen.connect(self.load_profile)
         self.profile.save_asked.connect(self.save_profile)
-        editors = [self.recording, self.out, *self._front.values(), self._animal]
+        editors: list[Any] = [self.recording, self.out, *self._front.values(), self._animal]
         for editor in (*editors, *self._advanced.values()):
             editor.valueChanged.connect(self.valueChanged)
 

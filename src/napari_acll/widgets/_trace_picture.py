@@ -28,6 +28,9 @@ class TracePicture:
         self._plots = plots
         self._view = TraceView()
         self._period_s = 1.0
+        self._marks: list[object] = []
+        self._redraws_from = 0
+        self._has_new_rows = True
         self.clear()
 
     def clear(self) -> None:
@@ -110,7 +113,7 @@ class TracePicture:
         """Work everything out anew, at the next update."""
         self._scaling = TraceScaling(self._view.values)
         self._baseline = RunningBaseline(self._period_s)
-        self._marks: list[object] = []
+        self._marks = []
         self._redraws_from = 0
         self._has_new_rows = True
         self._plots.heat_map.clear()
