@@ -21,6 +21,7 @@ class CorrectionList(QListWidget):
         self.setSelectionMode(QListWidget.SelectionMode.NoSelection)
         self.setUniformItemSizes(True)
         self._shown: object = None
+        self.hide()
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a height of some lines."""
@@ -32,6 +33,7 @@ class CorrectionList(QListWidget):
         if history is self._shown:
             return
         self._shown = history
+        self.setVisible(bool(history))  # an empty list would take the table's room
         self.clear()
         holding = () if corrections is None else corrections.holding
         for made in reversed(history):
