@@ -43,9 +43,11 @@ def take_neurons(path: Path, out: Path) -> None:
     viewer = napari.Viewer(show=True)
     viewer.window.set_geometry(0, 0, 1366, 768)
     _, live = viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Live")
-    _, neurons = viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Neurons")
+    dock, neurons = viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Neurons")
     QTest.qWait(1000)
     _start(live, out)
+    dock.setFloating(True)
+    dock.resize(460, 480)
     for n_traced, (kind, name) in (
         (20, ("swap", "AVAL")),
         (25, ("mute", "AVL")),
@@ -56,8 +58,8 @@ def take_neurons(path: Path, out: Path) -> None:
     neurons.correct([Correction(kind=CorrectionKind.PIN, name="RIMR")])
     neurons.commands.undo.trigger()
     _wait_for(live, N_VOLUMES - 2)
-    neurons.table.table.sortByColumn(1, Qt.SortOrder.DescendingOrder)
     neurons.refresh(is_forced=True)
+    neurons.table.table.sortByColumn(1, Qt.SortOrder.DescendingOrder)
     QTest.qWait(500)
     _save(neurons, path)
     live.stop()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QInputDialog, QToolButton
+from qtpy.QtWidgets import QInputDialog
 
 from napari_acll.core import (
     AcllSettings,
@@ -19,7 +19,7 @@ from napari_acll.session import Session
 from napari_acll.testing import FakePreprocessor, FakeSource, GatedLabeler, expected_ratio
 from napari_acll.trace import RatioTraceEstimator
 from napari_acll.widgets import NeuronsWidget
-from napari_acll.widgets._correction_actions import swaps, toggles
+from napari_acll.widgets._correction_actions import ActionButton, swaps, toggles
 from napari_acll.widgets._run import RunRequest
 
 AVAL, AVAR, RIBL, OLLR = range(4)
@@ -289,10 +289,9 @@ def test_only_what_can_be_done_is_enabled(bench):
 
 
 def test_each_command_is_a_button_with_its_key_in_the_tooltip_and_in_the_menu(bench):
-    buttons = bench.widget.findChildren(QToolButton)
-    shown = {button.defaultAction() for button in buttons if button.defaultAction()}
+    buttons = bench.widget.findChildren(ActionButton)
     commands = bench.widget.commands
-    assert set(commands.for_buttons()) <= shown
+    assert [button.action for button in buttons] == list(commands.for_buttons())
     assert [action.toolTip().rpartition("(")[2] for action in commands.for_buttons()] == [
         "P)",
         "M)",
@@ -304,6 +303,16 @@ def test_each_command_is_a_button_with_its_key_in_the_tooltip_and_in_the_menu(be
     view = bench.widget.table.table
     assert view.contextMenuPolicy() == Qt.ContextMenuPolicy.ActionsContextMenu
     assert set(commands.for_buttons()) <= set(view.actions())
+
+
+def test_a_button_does_what_its_command_does_when_that_is_possible(bench):
+    pin = bench.widget.findChildren(ActionButton)[0]
+    pin.click()
+    assert bench.corrections() == []
+    bench.click(AVAL)
+    assert pin.isEnabled()
+    pin.click()
+    assert bench.corrections() == [("pin", "AVAL", "")]
 
 
 def test_after_the_end_nothing_can_be_corrected_and_the_values_stay(bench):

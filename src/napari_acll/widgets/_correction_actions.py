@@ -4,9 +4,11 @@ from collections.abc import Collection, Iterable, Sequence
 
 from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtGui import QAction, QKeySequence
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_acll.core import Correction, CorrectionKind, NeuronTable
+
+_MARGIN_PX = 12
 
 
 class CorrectionActions(QObject):
@@ -82,6 +84,28 @@ class CorrectionActions(QObject):
         action.setToolTip(f"{tip} ({shown})")
         self._table.addAction(action)
         return action
+
+
+class ActionButton(QPushButton):
+    """A button of an action, as narrow as its text: napari draws tool buttons without a frame.
+
+    Parameters
+    ----------
+    action : QAction
+        What it triggers; it is enabled when that is.
+    """
+
+    def __init__(self, action: QAction) -> None:
+        super().__init__(action.text())
+        self.action = action
+        self.setMinimumWidth(self.fontMetrics().horizontalAdvance(action.text()) + _MARGIN_PX)
+        self.setToolTip(action.toolTip())
+        self.clicked.connect(action.trigger)
+        action.changed.connect(self._follow)
+        self._follow()
+
+    def _follow(self) -> None:
+        self.setEnabled(self.action.isEnabled())
 
 
 def toggles(

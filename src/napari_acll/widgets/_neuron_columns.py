@@ -52,7 +52,8 @@ NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, FORECAST, PINNED, MUTED = (
         "jump_um",
         "Jump",
         "Stability: how far it moves between two volumes beyond the motion of all neurons, in um,"
-        " over the last 2 minutes. A name that changes cells jumps by micrometers",
+        " over the last 2 minutes. Compare it with the others: a name that changes"
+        " cells jumps more",
         46,
         "{:.1f}",
     ),

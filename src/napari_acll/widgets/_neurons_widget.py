@@ -15,13 +15,12 @@ from qtpy.QtWidgets import (
     QInputDialog,
     QLabel,
     QSlider,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_acll.core import AcllError, Correction, CorrectionKind, NeuronTable
-from napari_acll.widgets._correction_actions import CorrectionActions, swaps, toggles
+from napari_acll.widgets._correction_actions import ActionButton, CorrectionActions, swaps, toggles
 from napari_acll.widgets._correction_list import CorrectionList
 from napari_acll.widgets._dock_size import dock_width_px
 from napari_acll.widgets._engine import engine_of
@@ -104,12 +103,7 @@ class NeuronsWidget(QWidget):
         buttons = QHBoxLayout()
         buttons.setSpacing(2)
         for action in self.commands.for_buttons():
-            button = QToolButton()
-            button.setDefaultAction(action)
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
-            button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-            buttons.addWidget(button)
-        buttons.addStretch(1)
+            buttons.addWidget(ActionButton(action))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setSpacing(3)
