@@ -17,6 +17,8 @@ from napari_acll.widgets._trace_view import TimeAxis
 _MIN_AXIS_PX = 44
 _NAME_PX = ((12, 11), (18, 9), (1000, 8))
 """Most traces that get names of a size, in px: they share the height of a small screen."""
+_HEADROOM = 0.6
+"""Room for the names of marks, in rows."""
 _BACKGROUND = "#15171c"
 _STEPS = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
 _LABELS = {TimeAxis.SECONDS: ("time", "s"), TimeAxis.VOLUMES: ("volume", "")}
@@ -106,7 +108,7 @@ class TracePlots(pg.GraphicsLayoutWidget):
         longest = max((QFontMetrics(font).horizontalAdvance(name) for name in names), default=0)
         for plot in (self.heat_plot, self.line_plot):
             plot.getAxis("left").setWidth(max(_MIN_AXIS_PX, longest + 10))
-        self.line_plot.setYRange(-0.1, max(1, len(names)) + 0.05, padding=0)
+        self.line_plot.setYRange(-0.1, max(1, len(names)) + _HEADROOM, padding=0)
 
     def draw_all(
         self,
