@@ -28,6 +28,9 @@ class TracePicture:
         self._plots = plots
         self._view = TraceView()
         self._period_s = 1.0
+        self._marks: list[object] = []
+        self._redraws_from = 0
+        self._has_new_rows = True
         self.clear()
 
     def clear(self) -> None:
@@ -106,9 +109,8 @@ class TracePicture:
         """Work everything out anew, at the next update."""
         self._scaling = TraceScaling(self._view.values)
         self._baseline = RunningBaseline(self._period_s)
-        self._marks: list[object] = []
-        self._redraws_from = 0
-        self._has_new_rows = True
+        self._marks = []
+        self._redraws_from, self._has_new_rows = 0, True
         self._plots.heat_map.clear()
 
     def _draw(self, store: TraceStore, n_timepoints: int, first: int) -> None:
