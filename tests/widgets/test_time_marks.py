@@ -88,3 +88,12 @@ def test_zooming_in_brings_names_back(plots):
     lines.update(many, np.arange(100.0))
     plots[1].setXRange(19.5, 21.5, padding=0)
     assert lines.shown_names() == ["light 21", "light 20"]
+
+
+def test_a_name_at_the_right_edge_can_be_read(plots):
+    lines = TimeMarkLines(plots)
+    lines.update([_mark(99.5, "light 470 nm")], np.arange(100.0))
+    (name,) = lines._names
+    right = plots[1].getViewBox().sceneBoundingRect().right()
+    assert name.isVisible()
+    assert name.mapRectToScene(name.boundingRect()).right() <= right

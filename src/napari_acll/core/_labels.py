@@ -153,4 +153,8 @@ class LabeledVolume:
         dtype = np.dtype(np.uint8 if n_neurons <= np.iinfo(np.uint8).max else np.uint16)
         class_of_instance = np.full(len(self.detections) + 1, BACKGROUND, dtype)
         class_of_instance[1:] = self.detections.neuron
-        return np.take(class_of_instance, self.instances)
+        labels = np.empty(self.instances.shape, dtype)
+        # by planes, which stay in the cache; "clip" alone writes into `out` without a copy
+        for plane, out in zip(self.instances, labels, strict=True):
+            np.take(class_of_instance, plane, out=out, mode="clip")
+        return labels

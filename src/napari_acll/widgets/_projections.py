@@ -19,6 +19,8 @@ _DARKEST, _BRIGHTEST = 50.0, 99.8
 """Percentiles of a projection: half of it shows no nucleus."""
 _GAP_UM = 3.0
 _DOT_PX, _CURRENT_PX = 6, 12
+_LOWEST_PX = 170
+"""Else the layer list takes all the room of a small screen."""
 
 
 def projections(image: VolumeArray) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -97,6 +99,7 @@ class ProjectionsPanel(QWidget):
         self._was_docked = False
         self._graphics = pg.GraphicsLayoutWidget()
         self._graphics.setBackground("k")
+        self._graphics.setMinimumHeight(_LOWEST_PX)
         self._graphics.ci.layout.setContentsMargins(0, 0, 0, 0)
         self._box = self._graphics.addViewBox(lockAspect=True, invertY=True, enableMenu=False)
         self._images = {

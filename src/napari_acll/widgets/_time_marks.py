@@ -155,18 +155,22 @@ class TimeMarkLines:
 
     def _write_names(self) -> None:
         (left, right), (_, top) = self._box.viewRange()
-        px_per_unit = self._box.width() / max(right - left, 1e-9)
+        width_px = self._box.width()
+        px_per_unit = width_px / max(right - left, 1e-9)
         free_px, n_written = np.inf, 0
         for place, mark in reversed(self._placed):
             if n_written == _MOST_NAMES or not left <= place <= right:
                 continue
             name = self._name(n_written, mark)
-            place_px = (place - left) * px_per_unit
-            if place_px + name.boundingRect().width() > free_px:
+            place_px, name_px = (place - left) * px_per_unit, name.boundingRect().width()
+            is_at_the_end = place_px + name_px > width_px
+            start_px = place_px - name_px if is_at_the_end else place_px
+            if start_px + name_px > free_px:
                 continue  # the next one takes this item
+            name.setAnchor((1, 0) if is_at_the_end else (0, 0))
             name.setPos(place, top)
             name.show()
-            free_px, n_written = place_px, n_written + 1
+            free_px, n_written = start_px, n_written + 1
         for name in self._names[n_written:]:
             name.hide()
 
@@ -181,6 +185,6 @@ class TimeMarkLines:
             self._written.append(None)
         name = self._names[number]
         if self._written[number] != (mark.text, mark.kind):
-            name.setText(mark.text, color=_COLORS[mark.kind])
+            name.setText(mark.text, color=_COLORS[mark.kind][:3])
             self._written[number] = mark.text, mark.kind
         return name

@@ -114,8 +114,7 @@ class TracePicture:
         self._scaling = TraceScaling(self._view.values)
         self._baseline = RunningBaseline(self._period_s)
         self._marks = []
-        self._redraws_from = 0
-        self._has_new_rows = True
+        self._redraws_from, self._has_new_rows = 0, True
         self._plots.heat_map.clear()
 
     def _draw(self, store: TraceStore, n_timepoints: int, first: int) -> None:

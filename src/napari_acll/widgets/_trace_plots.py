@@ -6,7 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QKeyEvent
+from qtpy.QtGui import QFontMetrics, QKeyEvent
 
 from napari_acll.widgets._heat_map import HeatMap
 from napari_acll.widgets._time_marks import TimeMark, TimeMarkLines
@@ -15,6 +15,10 @@ from napari_acll.widgets._trace_scaling import TraceScaling
 from napari_acll.widgets._trace_view import TimeAxis
 
 _MIN_AXIS_PX = 44
+_NAME_PX = ((12, 11), (18, 9), (1000, 8))
+"""Most traces that get names of a size, in px: they share the height of a small screen."""
+_HEADROOM = 0.6
+"""Room for the names of marks, in rows."""
 _BACKGROUND = "#15171c"
 _STEPS = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
 _LABELS = {TimeAxis.SECONDS: ("time", "s"), TimeAxis.VOLUMES: ("volume", "")}
@@ -103,10 +107,13 @@ class TracePlots(pg.GraphicsLayoutWidget):
     def set_names(self, names: Sequence[str]) -> None:
         """Make room for traces with these names, from the top."""
         self.lines.set_names(names)
-        longest = max((self.fontMetrics().horizontalAdvance(name) for name in names), default=0)
+        font = self.font()
+        font.setPixelSize(next(size for most, size in _NAME_PX if len(names) <= most))
+        self.line_plot.getAxis("left").setStyle(tickFont=font)
+        longest = max((QFontMetrics(font).horizontalAdvance(name) for name in names), default=0)
         for plot in (self.heat_plot, self.line_plot):
             plot.getAxis("left").setWidth(max(_MIN_AXIS_PX, longest + 10))
-        self.line_plot.setYRange(-0.1, max(1, len(names)) + 0.05, padding=0)
+        self.line_plot.setYRange(-0.1, max(1, len(names)) + _HEADROOM, padding=0)
 
     def draw_all(
         self,
