@@ -44,8 +44,8 @@ def test_three_axes_are_one_volume():
 
 def test_lazy_layers_are_read_when_they_are_asked_for():
     lazy = dask.array.from_array(numbers(), chunks=(1, *SHAPE[1:]))
-    source = LayerPairSource(layer(lazy, "a"), layer(lazy + 1, "b"))
     with dask.config.set(scheduler="synchronous"):  # dask would keep its threads
+        source = LayerPairSource(layer(lazy, "a"), layer(lazy + 1, "b"))
         assert np.array_equal(source.read(1).marker, numbers()[1])
 
 
