@@ -223,9 +223,10 @@ class SetupPanel(QScrollArea):
         self.recording_row.chosen.connect(self._choose_recording)
         self.profile.chosen.connect(self.load_profile)
         self.profile.save_asked.connect(self.save_profile)
-        editors = [self.recording, self.out, *self._front.values(), self._animal]
-        for editor in (*editors, *self._advanced.values()):
+        for editor in (self.recording, self.out, *self._front.values()):
             editor.valueChanged.connect(self.valueChanged)
+        for form in (self._animal, *self._advanced.values()):
+            form.valueChanged.connect(self.valueChanged)
 
     def _choose_recording(self, recording: str, is_live: bool) -> None:
         self.set_recording(recording, is_live=is_live)
