@@ -6,6 +6,7 @@ Run after a change of the docks or the bundled model, on a screen of at least 14
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import napari
 from PIL import Image
@@ -20,11 +21,7 @@ STEP_MS = 100
 
 def take(width_px: int, height_px: int, path: Path, out: Path, *, zoom: float) -> None:
     """Run a session on the simulated worm in a window of this size and save its picture."""
-    viewer = napari.Viewer(show=True)
-    viewer.window.set_geometry(0, 0, width_px, height_px)
-    _, live = viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Live")
-    QTest.qWait(1000)
-    live.setup.set_recording(f"simulated:volumes={N_VOLUMES}")
+    viewer, live = _open(width_px, height_px)
     live.setup.out.setValue(str(out))
     live.start_button.click()
     for _ in range(PATIENCE_MS // STEP_MS):
@@ -32,9 +29,33 @@ def take(width_px: int, height_px: int, path: Path, out: Path, *, zoom: float) -
         if live.engine.state.is_over or _n_traced(live) >= N_VOLUMES - 2:
             break
     viewer.scene.camera.zoom *= zoom
+    _save_and_close(viewer, live, path)
+
+
+def take_look(width_px: int, height_px: int, path: Path) -> None:
+    """Look at the simulated worm in a window of this size and save its picture."""
+    viewer, live = _open(width_px, height_px)
+    live.look_button.click()
+    for _ in range(PATIENCE_MS // STEP_MS):
+        QTest.qWait(STEP_MS)
+        if live.look_list.value():
+            break
+    live.look_list.fold_button.setChecked(True)
+    _save_and_close(viewer, live, path)
+
+
+def _open(width_px: int, height_px: int) -> tuple[Any, Any]:
+    viewer = napari.Viewer(show=True)
+    viewer.window.set_geometry(0, 0, width_px, height_px)
+    _, live = viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Live")
+    QTest.qWait(1000)
+    live.setup.set_recording(f"simulated:volumes={N_VOLUMES}")
+    return viewer, live
+
+
+def _save_and_close(viewer: Any, live: Any, path: Path) -> None:
     QTest.qWait(1500)
-    window = live.window()
-    window.grab().save(str(path))
+    live.window().grab().save(str(path))
     picture = Image.open(path).convert("RGB")
     picture.quantize(N_COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
     live.stop()
@@ -49,10 +70,11 @@ def _n_traced(live: object) -> int:
 
 
 def main() -> None:
-    """Take both pictures."""
+    """Take all pictures."""
     with tempfile.TemporaryDirectory() as folder:
         take(1440, 900, IMAGES / "napari-live.png", Path(folder) / "large.acll", zoom=1.2)
         take(1366, 768, IMAGES / "napari-small-screen.png", Path(folder) / "small.acll", zoom=1.0)
+    take_look(1366, 768, IMAGES / "napari-look.png")
 
 
 if __name__ == "__main__":
