@@ -33,7 +33,7 @@ from napari_acll.widgets._field_editors import FieldEditor, make_editor
 from napari_acll.widgets._path_editor import ChoiceEditor, PathEditor
 from napari_acll.widgets._preferences import Preferences
 from napari_acll.widgets._profile_row import ProfileRow
-from napari_acll.widgets._recent import Recent
+from napari_acll.widgets._recent_choices import RecentChoices
 from napari_acll.widgets._recording_row import RecordingRow
 from napari_acll.widgets._run import RunRequest
 from napari_acll.widgets._session_paths import fresh_session_path, is_address, is_simulated
@@ -67,7 +67,7 @@ class SetupPanel(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMinimumHeight(_MIN_HEIGHT_PX)
         self._preferences = Preferences()
-        self.recent = Recent()
+        self.recent = RecentChoices()
         self._proposed_out = ""
         self._front: dict[tuple[str, ...], FieldEditor] = {}
         self._advanced: dict[str, SettingsForm] = {}
