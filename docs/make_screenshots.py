@@ -5,7 +5,10 @@ Run after a change of the docks or the bundled model, on a screen of at least 14
 """
 
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import napari
 from PIL import Image
@@ -23,68 +26,47 @@ STEP_MS = 100
 
 def take(width_px: int, height_px: int, path: Path, out: Path, *, zoom: float) -> None:
     """Run a session on the simulated worm in a window of this size and save its picture."""
-    viewer = napari.Viewer(show=True)
-    viewer.window.set_geometry(0, 0, width_px, height_px)
-    _, live = viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Live")
-    QTest.qWait(1000)
+    viewer, live = _open(width_px, height_px)
     _start(live, out)
-    _wait_for(live, N_VOLUMES - 2)
+    _wait_until(lambda: _has_traced(live, N_VOLUMES - 2))
     viewer.scene.camera.zoom *= zoom
     QTest.qWait(1500)
     _save(live.window(), path)
-    live.stop()
-    live.engine.run.wait()
-    QTest.qWait(500)
-    viewer.close()
+    _close(viewer, live)
+
+
+def take_look(width_px: int, height_px: int, path: Path) -> None:
+    """Look at the simulated worm in a window of this size and save its picture."""
+    viewer, live = _open(width_px, height_px)
+    live.look_button.click()
+    _wait_until(lambda: bool(live.look_list.value()))
+    live.look_list.fold_button.setChecked(True)
+    QTest.qWait(1500)
+    _save(live.window(), path)
+    _close(viewer, live)
 
 
 def take_neurons(path: Path, out: Path) -> None:
     """Correct some names in a session on the simulated worm and save the dock that shows them."""
-    viewer = napari.Viewer(show=True)
-    viewer.window.set_geometry(0, 0, 1366, 768)
-    _, live = viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Live")
-    dock, neurons = viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Neurons")
+    viewer, live = _open(1366, 768)
+    _, neurons = viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Neurons")
     QTest.qWait(1000)
     _start(live, out)
-    dock.setFloating(True)
-    dock.resize(460, 480)
     for n_traced, (kind, name) in (
         (20, ("swap", "AVAL")),
         (25, ("mute", "AVL")),
         (30, ("pin", "RIML")),
     ):
-        _wait_for(live, n_traced)
+        _wait_until(partial(_has_traced, live, n_traced))
         neurons.correct([Correction(kind=CorrectionKind(kind), name=name)])
     neurons.correct([Correction(kind=CorrectionKind.PIN, name="RIMR")])
     neurons.commands.undo.trigger()
-    _wait_for(live, N_VOLUMES - 2)
-    neurons.refresh(is_forced=True)
+    _wait_until(lambda: _has_traced(live, N_VOLUMES - 2))
     neurons.table.table.sortByColumn(1, Qt.SortOrder.DescendingOrder)
+    neurons.refresh(is_forced=True)
     QTest.qWait(500)
     _save(neurons, path)
-    live.stop()
-    live.engine.run.wait()
-    QTest.qWait(500)
-    viewer.close()
-
-
-def _start(live: object, out: Path) -> None:
-    live.setup.set_recording(f"simulated:volumes={N_VOLUMES}")  # type: ignore[attr-defined]
-    live.setup.out.setValue(str(out))  # type: ignore[attr-defined]
-    live.start_button.click()  # type: ignore[attr-defined]
-
-
-def _wait_for(live: object, n_traced: int) -> None:
-    for _ in range(PATIENCE_MS // STEP_MS):
-        QTest.qWait(STEP_MS)
-        if live.engine.state.is_over or _n_traced(live) >= n_traced:  # type: ignore[attr-defined]
-            return
-
-
-def _save(widget: object, path: Path) -> None:
-    widget.grab().save(str(path))  # type: ignore[attr-defined]
-    picture = Image.open(path).convert("RGB")
-    picture.quantize(N_COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+    _close(viewer, live)
 
 
 def take_alignment(width_px: int, height_px: int, path: Path) -> None:
@@ -95,20 +77,52 @@ def take_alignment(width_px: int, height_px: int, path: Path) -> None:
     QTest.qWait(1000)
     dock.calibration.setup.set_recording("simulated:volumes=5")
     dock.calibration.calibrate_button.click()
-    for _ in range(PATIENCE_MS // STEP_MS):
-        QTest.qWait(STEP_MS)
-        if dock.report is not None:
-            break
+    _wait_until(lambda: dock.report is not None)
     QTest.qWait(1500)
-    dock.window().grab().save(str(path))
-    picture = Image.open(path).convert("RGB")
-    picture.quantize(N_COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+    _save(dock.window(), path)
     viewer.close()
 
 
-def _n_traced(live: object) -> int:
-    session = live.engine.run.session  # type: ignore[attr-defined]
-    return 0 if session is None else session.counters.n_traced
+def _open(width_px: int, height_px: int) -> tuple[Any, Any]:
+    viewer = napari.Viewer(show=True)
+    viewer.window.set_geometry(0, 0, width_px, height_px)
+    _, live = viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Live")
+    QTest.qWait(1000)
+    live.setup.set_recording(f"simulated:volumes={N_VOLUMES}")
+    return viewer, live
+
+
+def _start(live: Any, out: Path) -> None:
+    live.setup.out.setValue(str(out))
+    _wait_until(live.start_button.isEnabled)
+    live.start_button.click()
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
+    for _ in range(PATIENCE_MS // STEP_MS):
+        QTest.qWait(STEP_MS)
+        if is_so():
+            return
+    raise SystemExit("It takes too long.")
+
+
+def _has_traced(live: Any, n_volumes: int) -> bool:
+    session = live.engine.run.session
+    n_traced = 0 if session is None else session.counters.n_traced
+    return bool(live.engine.state.is_over or n_traced >= n_volumes)
+
+
+def _save(widget: Any, path: Path) -> None:
+    widget.grab().save(str(path))
+    picture = Image.open(path).convert("RGB")
+    picture.quantize(N_COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def _close(viewer: Any, live: Any) -> None:
+    live.stop()
+    live.engine.run.wait()
+    QTest.qWait(500)
+    viewer.close()
 
 
 def main() -> None:
@@ -117,6 +131,7 @@ def main() -> None:
         take(1440, 900, IMAGES / "napari-live.png", Path(folder) / "large.acll", zoom=1.2)
         take(1366, 768, IMAGES / "napari-small-screen.png", Path(folder) / "small.acll", zoom=1.0)
         take_neurons(IMAGES / "neurons.png", Path(folder) / "neurons.acll")
+    take_look(1366, 768, IMAGES / "napari-look.png")
     take_alignment(1366, 768, IMAGES / "napari-alignment.png")
 
 

@@ -29,11 +29,11 @@ def report(p50_s, *, n_missed=0, is_late=False, deadline_s=PERIOD_S):
 @pytest.mark.parametrize(
     ("found", "color", "words"),
     [
-        (report(0.2), GOOD, "200 ms from the last slice (p99 400 ms) of 600 ms"),
+        (report(0.2), GOOD, "200 ms (p99 400 ms) of 600 ms"),
         (report(0.5), FLAGGED, "500 ms"),
         (report(0.2, n_missed=2), FLAGGED, "2 of 9 late"),
         (report(0.7, n_missed=5, is_late=True), BAD, "5 of 9 late"),
-        (report(0.2, deadline_s=None), QUIET, "no deadline, the period is 600 ms"),
+        (report(0.2, deadline_s=None), QUIET, "200 ms (p99 400 ms), no deadline; period 600 ms"),
     ],
 )
 def test_the_light_says_whether_samples_come_in_time(found, color, words):

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QFileDialog, QInputDialog, QPushButton, QWidget
 from napari_acll.core import AcllSettings
 from napari_acll.session import load_settings, profile_names
 from napari_acll.widgets._preferences import Preferences
-from napari_acll.widgets._recent import Recent
+from napari_acll.widgets._recent_choices import RecentChoices
 from napari_acll.widgets._session_paths import fresh_session_path, is_address
 from napari_acll.widgets._setup_panel import SetupPanel
 
@@ -73,7 +73,7 @@ def test_a_recording_to_come_is_chosen_and_arms(
     _choose_live(setup, beginning)
     assert setup.recording.value() == path
     assert _is_live(setup)
-    assert Recent().folder("recording") == str(tmp_path)
+    assert RecentChoices().folder("recording") == str(tmp_path)
 
 
 def test_a_file_that_is_chosen_for_replay_is_not_followed(setup, monkeypatch, tmp_path):
@@ -154,8 +154,8 @@ def test_a_recording_that_was_used_is_offered_again(setup, make_setup):
 
 def test_the_memory_of_recordings_is_short_and_has_each_once():
     for number in [*range(12), 11]:
-        Recent().remember_recording(f"worm {number}")
-    kept = Recent().recordings
+        RecentChoices().remember_recording(f"worm {number}")
+    kept = RecentChoices().recordings
     assert kept[:2] == ("worm 11", "worm 10")
     assert len(kept) == len(set(kept)) == 10
 
@@ -163,18 +163,18 @@ def test_the_memory_of_recordings_is_short_and_has_each_once():
 def test_a_memory_that_is_damaged_is_an_empty_one(monkeypatch, tmp_path):
     monkeypatch.setenv("ACLL_DATA_DIR", str(tmp_path))
     (tmp_path / "recent.json").write_text("[1, 2")
-    assert Recent().recordings == ()
+    assert RecentChoices().recordings == ()
     (tmp_path / "recent.json").write_text("[1, 2]")
-    assert Recent().folder("recording") == ""
+    assert RecentChoices().folder("recording") == ""
 
 
 def test_a_folder_that_is_gone_is_not_offered(tmp_path):
     folder = tmp_path / "rig"
     folder.mkdir()
-    Recent().remember_folder("session", str(folder))
-    assert Recent().folder("session") == str(folder)
+    RecentChoices().remember_folder("session", str(folder))
+    assert RecentChoices().folder("session") == str(folder)
     folder.rmdir()
-    assert Recent().folder("session") == ""
+    assert RecentChoices().folder("session") == ""
 
 
 def test_sessions_lie_where_the_user_wants_them(setup, tmp_path):

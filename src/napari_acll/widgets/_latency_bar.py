@@ -20,6 +20,7 @@ STAGE_COLORS = {
 }
 """Told apart without colour vision: the palette of Okabe and Ito."""
 _BAR_PX = 12
+_NUMBERS_PX = 11
 _LATE_SHARE = 0.8
 _MS_PER_S = 1000.0
 _ROOM = 1.1
@@ -50,9 +51,9 @@ def latency_sentence(report: DeadlineReport, period_s: float) -> tuple[str, str]
     whole = report.stages.get("end_to_end", Durations())
     if not whole.n:
         return "no sample yet", QUIET
-    text = f"{_ms(whole.p50_s)} from the last slice (p99 {_ms(whole.p99_s)})"
+    text = f"{_ms(whole.p50_s)} (p99 {_ms(whole.p99_s)})"
     if report.deadline_s is None:
-        return f"{text}; a replay has no deadline, the period is {_ms(period_s)}", QUIET
+        return f"{text}, no deadline; period {_ms(period_s)}", QUIET
     text += f" of {_ms(report.deadline_s)}"
     if report.n_missed:
         text += f"; {report.n_missed} of {report.n_judged} late"
@@ -80,6 +81,7 @@ class LatencyBar(QWidget):
         self.numbers = QLabel()
         self.numbers.setTextFormat(Qt.TextFormat.RichText)
         self.numbers.setWordWrap(True)
+        self.numbers.setStyleSheet(f"font-size: {_NUMBERS_PX}px")
         for part in (self.sentence, self.bar, self.numbers):
             layout.addWidget(part)
         self.setToolTip(

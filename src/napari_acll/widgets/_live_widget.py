@@ -31,7 +31,7 @@ from napari_acll.widgets._speed_meter import SpeedMeter
 from napari_acll.widgets._status_panel import StatusPanel, state_words
 
 _PLUGIN = "napari-acll"
-_FOLDED_PX, _UNFOLDED_PX = 340, 560
+_FOLDED_PX, _UNFOLDED_PX = 390, 560
 _SETTLE_MS = 50  # after which Qt knows the new smallest sizes
 _TRACES_NAME = "AutoCellLabel Traces"
 _HANDED_OVER = "The look has ended: the recording is opened anew, the model stays loaded."
@@ -75,9 +75,11 @@ class LiveSessionWidget(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a size that fits beside the canvas on a small screen."""
-        return QSize(
-            dock_width_px(self), _UNFOLDED_PX if self.setup.isVisibleTo(self) else _FOLDED_PX
-        )
+        width_px = dock_width_px(self)
+        if self.setup.isVisibleTo(self):
+            return QSize(width_px, _UNFOLDED_PX)
+        needed_px = self.heightForWidth(self.width())  # lines of the status may be wrapped
+        return QSize(width_px, min(max(needed_px, _FOLDED_PX), _UNFOLDED_PX))
 
     def start(self) -> None:
         """Start a session on what the form shows; after a look, once that has ended.

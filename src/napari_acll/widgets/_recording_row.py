@@ -7,7 +7,7 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QWidget
 
-from napari_acll.widgets._recent import Recent
+from napari_acll.widgets._recent_choices import RecentChoices
 from napari_acll.widgets._session_paths import SIMULATED
 
 LIVE_SOURCES = (
@@ -24,14 +24,14 @@ class RecordingRow(QWidget):
 
     Parameters
     ----------
-    recent : Recent
+    recent : RecentChoices
         Where dialogs open, and the last recordings.
     """
 
     chosen = Signal(str, bool)
     """The recording, and whether it is to be followed while it is written."""
 
-    def __init__(self, recent: Recent) -> None:
+    def __init__(self, recent: RecentChoices) -> None:
         super().__init__()
         self._recent = recent
         row = QHBoxLayout(self)

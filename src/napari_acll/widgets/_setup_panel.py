@@ -33,7 +33,7 @@ from napari_acll.widgets._field_editors import FieldEditor, make_editor
 from napari_acll.widgets._path_editor import ChoiceEditor, PathEditor
 from napari_acll.widgets._preferences import Preferences
 from napari_acll.widgets._profile_row import ProfileRow
-from napari_acll.widgets._recent import Recent
+from napari_acll.widgets._recent_choices import RecentChoices
 from napari_acll.widgets._recording_row import RecordingRow
 from napari_acll.widgets._run import RunRequest
 from napari_acll.widgets._session_paths import fresh_session_path, is_address, is_simulated
@@ -67,7 +67,7 @@ class SetupPanel(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMinimumHeight(_MIN_HEIGHT_PX)
         self._preferences = Preferences()
-        self.recent = Recent()
+        self.recent = RecentChoices()
         self._proposed_out = ""
         self._front: dict[tuple[str, ...], FieldEditor] = {}
         self._advanced: dict[str, SettingsForm] = {}
@@ -227,9 +227,10 @@ class SetupPanel(QScrollArea):
         self.recording_row.chosen.connect(self._choose_recording)
         self.profile.chosen.connect(self.load_profile)
         self.profile.save_asked.connect(self.save_profile)
-        editors: list[Any] = [self.recording, self.out, *self._front.values(), self._animal]
-        for editor in (*editors, *self._advanced.values()):
+        for editor in (self.recording, self.out, *self._front.values()):
             editor.valueChanged.connect(self.valueChanged)
+        for form in (self._animal, *self._advanced.values()):
+            form.valueChanged.connect(self.valueChanged)
 
     def _choose_recording(self, recording: str, is_live: bool) -> None:
         self.set_recording(recording, is_live=is_live)

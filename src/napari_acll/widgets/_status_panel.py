@@ -157,6 +157,7 @@ class StatusPanel(QWidget):
         self.tabs = QTabWidget()
         self.tabs.setMaximumHeight(_TABS_HEIGHT_PX)
         self.tabs.setDocumentMode(True)
+        self.tabs.tabBar().setDrawBase(False)  # a bright line in napari's dark theme
         self.tabs.addTab(self.notes, "Events")
         self.tabs.addTab(self.marks, "Marks")
         self.tabs.setTabToolTip(0, "What was worth telling")

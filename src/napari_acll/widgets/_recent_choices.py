@@ -10,7 +10,7 @@ _DATA_DIR_VARIABLE = "ACLL_DATA_DIR"
 _MOST_RECORDINGS = 10
 
 
-class Recent:
+class RecentChoices:
     """Folders and recordings of earlier sessions, kept in a file of the user.
 
     A file that cannot be read or written costs the memory, nothing else; that is logged.
