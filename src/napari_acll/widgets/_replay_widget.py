@@ -45,6 +45,7 @@ class ReplayWidget(QWidget):
         self.setAcceptDrops(True)
         self._viewer = viewer
         self._was_docked = False
+        self._is_moving = False  # the player may be ahead of what is just being shown
         self._engine: LiveEngine = engine_of(viewer)
         self._opening: Opening | None = None
         self._playable: Playable | None = None
@@ -274,16 +275,20 @@ class ReplayWidget(QWidget):
         if playable is None:
             return
         axis = time_axis(self._viewer)
-        if axis is not None and self._is_shown():
-            self._viewer.dims.set_point(axis, index * playable.period_s)
-        if getattr(self._engine.run, "playable", None) is playable:
-            self._engine.show_volume(index)
+        self._is_moving = True
+        try:
+            if axis is not None and self._is_shown():
+                self._viewer.dims.set_point(axis, index * playable.period_s)
+            if getattr(self._engine.run, "playable", None) is playable:
+                self._engine.show_volume(index)
+        finally:
+            self._is_moving = False
         self.controls.setValue(index)
 
     def _follow_viewer(self, event: Any = None) -> None:  # noqa: ARG002
         """Go on from the volume to which the user moved napari's own slider."""
         playable, player = self._playable, self._player
-        if playable is None or player is None or not self._is_shown():
+        if playable is None or player is None or self._is_moving or not self._is_shown():
             return
         n_volumes = playable.n_volumes
         index = shown_volume(self._viewer, period_s=playable.period_s, n_volumes=n_volumes)
