@@ -103,6 +103,17 @@ def test_a_jump_replaces_the_one_before_it(make_player):
     assert player.position == 4
 
 
+def test_a_jump_outlives_a_change_of_speed_and_a_pause(make_player):
+    loads = Loads(is_gated=True)
+    player = make_player(loads)
+    player.seek(3)
+    assert loads.began.acquire(timeout=PATIENCE_S)
+    player.set_speed(2.0)
+    player.pause()
+    loads.gate.release(10)
+    assert _next(player) == 3
+
+
 def test_steps_go_from_what_was_wanted_last_and_stop_at_the_ends(make_player):
     player = make_player(Loads())
     player.step(2)

@@ -45,11 +45,11 @@ class ReplayWidget(QWidget):
         self.setAcceptDrops(True)
         self._viewer = viewer
         self._was_docked = False
+        self._is_moving = False  # the player may be ahead of what is just being shown
         self._engine: LiveEngine = engine_of(viewer)
         self._opening: Opening | None = None
         self._playable: Playable | None = None
         self._player: Player | None = None
-        self._is_moving = False
         self._switch = _Switch()
         self.controls = ReplayControls()
         layout = QVBoxLayout(self)
@@ -276,11 +276,13 @@ class ReplayWidget(QWidget):
             return
         axis = time_axis(self._viewer)
         self._is_moving = True
-        if axis is not None and self._is_shown():
-            self._viewer.dims.set_point(axis, index * playable.period_s)
-        if getattr(self._engine.run, "playable", None) is playable:
-            self._engine.show_volume(index)
-        self._is_moving = False
+        try:
+            if axis is not None and self._is_shown():
+                self._viewer.dims.set_point(axis, index * playable.period_s)
+            if getattr(self._engine.run, "playable", None) is playable:
+                self._engine.show_volume(index)
+        finally:
+            self._is_moving = False
         self.controls.setValue(index)
 
     def _follow_viewer(self, event: Any = None) -> None:  # noqa: ARG002
