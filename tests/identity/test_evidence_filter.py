@@ -16,6 +16,7 @@ from napari_acll.core import (
     VoxelGrid,
 )
 from napari_acll.identity import EvidenceFilter
+from napari_acll.testing import IdentityFilterContract
 
 N = 60
 NEURONS = NeuronTable(tuple(f"N{number:02d}" for number in range(N)))
@@ -84,6 +85,16 @@ def run(worm, n, identity=None, first=0, **kwargs):
         filtered.append(np.mean(after.detections.neuron == worm.last_true))
         volumes.append(after)
     return np.array(alone), np.array(filtered), volumes
+
+
+class TestEvidenceFilter(IdentityFilterContract):
+    """The contract of identity filters."""
+
+    def make_filter(self):
+        return EvidenceFilter(neurons=NEURONS)
+
+    def make_labeled(self, index):
+        return Worm(seed=index).volume(index)
 
 
 def test_it_is_an_identity_filter_made_from_settings():
