@@ -8,21 +8,19 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from napari_acll.core import IdentitySettings, LabeledVolume, NeuronTable
-from napari_acll.identity._evidence import log_evidence
+from napari_acll.identity._evidence import evidence_of
 from napari_acll.identity._matching import match
 from napari_acll.identity._tracks import Tracks
 from napari_acll.naming import assign_names, name_probabilities, top_candidates
 
 Floats = NDArray[np.float64]
 
-_UNSEEN_VOLUMES = 30.0
-"""After so many volumes a nucleus that is not found has lost 63 % of its claim to a name."""
-_STICKINESS = 0.5
+_STICKINESS = 0.1
 """Advantage of the name that a nucleus has, as a logarithm of probability."""
 _ESTABLISHED = 10.0
 """Volumes after which a name that changes is a revision that is told of."""
 _LOST_VOLUMES = 20
-_GAIN, _OFFSET = 1.0, 0.0
+_GAIN, _OFFSET = 0.83, 0.30
 """From the logit of a pooled probability to the shown one; fitted by
 `recipes/measure_identity.py` on virtual animals."""
 _FAR = 1e3
@@ -90,7 +88,7 @@ class EvidenceFilter:
         """Return the nuclei after this volume, and which of them it shows; None if unknown."""
         found = labeled.detections
         found_um = found.centroid_px * np.asarray(labeled.spec.voxel_size_um, np.float64)
-        evidence = log_evidence(found, len(self.neurons))
+        evidence = evidence_of(found, len(self.neurons))
         tracks = self._tracks
         new = np.full(len(found), -1, np.int64)
         if not len(tracks):
@@ -146,8 +144,7 @@ class EvidenceFilter:
 
 def _names_of(tracks: Tracks) -> tuple[Floats, NDArray[np.int32]]:
     """Return probabilities of names, `(n, k + 1)`, and the name of each nucleus, each once."""
-    claim = np.exp(-tracks.n_unseen / _UNSEEN_VOLUMES)
-    chance = name_probabilities(tracks.pooled() * claim[:, None], temperature=1.0, none_bias=0.0)
+    chance = name_probabilities(tracks.pooled(), temperature=1.0, none_bias=0.0)
     held = chance.copy()
     rows = np.flatnonzero(tracks.neuron > 0)
     held[rows, tracks.neuron[rows]] *= np.exp(_STICKINESS)

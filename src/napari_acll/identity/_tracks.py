@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -11,12 +12,14 @@ Integers = NDArray[np.int64]
 MEMORY = 0.99
 """Of the evidence, per volume: a nucleus that was mistaken for another is forgiven after a
 minute."""
-AGREEMENT = 0.35
+AGREEMENT = 0.6
 """Part of what one volume says that the next one only repeats: the animal's shape and the light
 of its nuclei are the same in all of them. Fitted by `recipes/measure_identity.py`."""
-_FORGET_AFTER = 100
-_FORGET_NEW_AFTER = 6
-_NEW = 3
+_FORGET_AFTER = 50
+_FORGET_NEW_AFTER = 4
+_TAKEN_UM = 1.5
+_UNSEEN_VOLUMES = 0.5
+"""For each so many volumes that it is not found, a nucleus has e times less of a claim to a name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,7 +31,7 @@ class Tracks:
     place_um : ndarray of float64, shape (n, 3)
         `(z, y, x)` in the newest volume; where a nucleus would be that was not found in it.
     evidence : ndarray of float64, shape (n, k + 1)
-        Sum of the logarithms of the probabilities of names, older ones counting less.
+        Sum of what volumes said (see `evidence_of`), older ones counting less.
     weight : ndarray of float64, shape (n,)
         Number of volumes in that sum, older ones counting less.
     n_unseen : ndarray of int64, shape (n,)
@@ -106,17 +109,23 @@ class Tracks:
         )
 
     def pooled(self) -> Floats:
-        """Return the logarithms of what all volumes together say of names, up to a constant.
+        """Return logits of names by all volumes together, column 0 for "none of these".
 
-        The mean over volumes, times the number of volumes that would say as much if they were
-        independent: `w / (1 + AGREEMENT * (w - 1))`.
+        The mean of the evidence over volumes, times the number of volumes that would say as much
+        if they were independent: `w / (1 + AGREEMENT * (w - 1))`. That a nucleus has no name is
+        said by the same reasons in each volume; there a mean is all that can be had. What was not
+        found for a while loses its claim to a name.
 
         References
         ----------
         Kish, Survey Sampling (1965), section 5.4: the effective size of correlated samples.
         """
-        n_effective = 1 / (1 + AGREEMENT * np.maximum(self.weight - 1, 0))
-        pooled: Floats = self.evidence * n_effective[:, None]
+        weight = np.maximum(self.weight, 1e-9)
+        n_effective = weight / (1 + AGREEMENT * np.maximum(weight - 1, 0))
+        mean = self.evidence / weight[:, None]
+        pooled: Floats = mean * n_effective[:, None]
+        pooled[:, 1:] -= logsumexp(pooled[:, 1:], axis=1, keepdims=True)
+        pooled[:, 0] = mean[:, 0] + self.n_unseen / _UNSEEN_VOLUMES
         return pooled
 
     def is_worth_keeping(self, gap_um: Floats) -> NDArray[np.bool_]:
@@ -130,7 +139,7 @@ class Tracks:
         gap_um : ndarray of float64, shape (n,)
             Distance to the nearest nucleus that was found as another one.
         """
-        limit = np.where(self.weight < _NEW, _FORGET_NEW_AFTER, _FORGET_AFTER)
-        is_replaced = (self.n_unseen > _FORGET_NEW_AFTER) & (gap_um < 1.5)
+        limit = np.clip(self.weight, _FORGET_NEW_AFTER, _FORGET_AFTER)
+        is_replaced = (self.n_unseen > _FORGET_NEW_AFTER) & (gap_um < _TAKEN_UM)
         worth: NDArray[np.bool_] = (self.n_unseen <= limit) & ~is_replaced
         return worth
