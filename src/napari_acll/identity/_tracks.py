@@ -19,7 +19,7 @@ _FORGET_AFTER = 50
 _FORGET_NEW_AFTER = 4
 _TAKEN_UM = 1.5
 _UNSEEN_VOLUMES = 0.5
-"""For each so many volumes that it is not found, a nucleus has e times less of a claim to a name."""
+"""For each so many volumes without being found a nucleus has e times less of a claim to a name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
