@@ -274,6 +274,16 @@ class LabelSettings(_Settings):
     )
 
 
+class IdentitySettings(_Settings):
+    """Whether names are made consistent over time."""
+
+    filter: str = Field(
+        "none",
+        description="Name of an installed identity filter: evidence follows nuclei and sums up"
+        " what all volumes so far say of their names; none names each volume by itself.",
+    )
+
+
 class TraceSettings(_Settings):
     """How values are taken from labeled voxels."""
 
@@ -397,6 +407,7 @@ class AcllSettings(_Settings):
     preprocess: PreprocessSettings = PreprocessSettings()
     alignment: AlignmentSettings = AlignmentSettings()
     label: LabelSettings = LabelSettings()
+    identity: IdentitySettings = IdentitySettings()
     trace: TraceSettings = TraceSettings()
     run: RunSettings = RunSettings()
     publish: PublishSettings = PublishSettings()

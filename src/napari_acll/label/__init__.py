@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from napari_acll.label._devices import choose_device
     from napari_acll.label._fingerprint import fingerprint_difference, take_fingerprint
     from napari_acll.label._fitness import LEAST_SHARPNESS, saturated_share, sharpness
-    from napari_acll.label._point_assignment import name_probabilities
     from napari_acll.label._point_detector import DetectorNetwork
     from napari_acll.label._point_finder import FoundNuclei, NucleusFinder
     from napari_acll.label._point_frame import (
@@ -69,7 +68,6 @@ _MODULE_OF_LAZY_NAME = {
     "label_voxels": "_voxel_labels",
     "load_unet3d": "_checkpoint",
     "read_unet3d_config": "_unet3d_config",
-    "name_probabilities": "_point_assignment",
     "nucleus_table": "_point_labeler",
     "prepare": "_point_image",
     "saturated_share": "_fitness",

@@ -23,12 +23,12 @@ from napari_acll.label._calibration import Calibration
 from napari_acll.label._devices import choose_device
 from napari_acll.label._fitness import sharpness, unfit_image
 from napari_acll.label._novelty import agreement_of, volume_statistics
-from napari_acll.label._point_assignment import assign_names, top_candidates
 from napari_acll.label._point_finder import FoundNuclei, NucleusFinder
 from napari_acll.label._point_image import PreparedVolume, check_geometry, prepare
 from napari_acll.label._point_model import PointModel, read_card
 from napari_acll.label._point_namer import Look, NucleusNamer, NucleusTable
 from napari_acll.label._registry import ModelInfo
+from napari_acll.naming import assign_names, top_candidates
 
 logger = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_acll.label._point_assignment import assign_names, name_probabilities
 from napari_acll.label._point_features import nucleus_features
 from napari_acll.label._point_frame import Atlas, Pose, affine_fit, likeliest_poses
 from napari_acll.label._point_identifier import IdentifierNetwork
 from napari_acll.label._point_model import Calibration
+from napari_acll.naming import assign_names, name_probabilities
 
 Floats = NDArray[np.float64]
 

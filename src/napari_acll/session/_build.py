@@ -8,6 +8,7 @@ from napari_acll.core import (
     AcllSettings,
     ChannelAlignment,
     DropPolicy,
+    IdentityFilter,
     Labeler,
     LabelSettings,
     MarkChannel,
@@ -29,6 +30,8 @@ from napari_acll.session._warm_up import warm_up_while_armed
 
 if TYPE_CHECKING:
     from napari_acll.export import SessionHeader, ZarrSessionWriter
+
+_EACH_BY_ITSELF = "none"
 
 Writers: TypeAlias = tuple[list[SessionWriter], Fallback | None]
 """The writers of a session, and what makes the one of another folder."""
@@ -196,6 +199,7 @@ def assemble(
         trace_estimator=estimator,
         writers=writers,
         settings=settings,
+        identity_filter=_identity_filter(labeler, settings),
         alignment=alignment,
         alignment_rule=_rule(rig),
         publishers=publishers,
@@ -258,6 +262,20 @@ def _trace_estimator(labeler: Labeler, settings: AcllSettings) -> TraceEstimator
     if not isinstance(estimator, TraceEstimator):
         raise PluginError(f"{factory!r} does not make trace estimators; it lacks `estimate`.")
     return estimator
+
+
+def _identity_filter(labeler: Labeler, settings: AcllSettings) -> IdentityFilter | None:
+    name = settings.identity.filter
+    if name == _EACH_BY_ITSELF:
+        return None
+    factory = load_stage("identity_filters", name)
+    make = getattr(factory, "from_settings", factory)
+    if not callable(make):
+        raise PluginError(f"The identity filter {name!r} must be a class, got {factory!r}.")
+    made = make(settings.identity, labeler.neurons)
+    if not isinstance(made, IdentityFilter):
+        raise PluginError(f"{factory!r} does not make identity filters; it lacks `update`.")
+    return made
 
 
 def _mark_channels(settings: AcllSettings) -> list[MarkChannel]:

@@ -11,6 +11,7 @@ import numpy as np
 from napari_acll.core import (
     ChannelAlignment,
     Correction,
+    IdentityFilter,
     LabeledVolume,
     Labeler,
     Mark,
@@ -217,14 +218,20 @@ class SourceNotes:
         Gets them as events.
     labeler : Labeler, optional
         May have notes, too.
+    identity_filter : IdentityFilter, optional
+        As well.
     """
 
     def __init__(
-        self, source: VolumeSource, outbox: Outbox, labeler: Labeler | None = None
+        self,
+        source: VolumeSource,
+        outbox: Outbox,
+        labeler: Labeler | None = None,
+        identity_filter: IdentityFilter | None = None,
     ) -> None:
-        self._speakers = {"source": source, "model": labeler}
+        self._speakers = {"source": source, "model": labeler, "identity": identity_filter}
         self._outbox = outbox
-        self._n_told = {"source": 0, "model": 0}
+        self._n_told = dict.fromkeys(self._speakers, 0)
         self._remarks: deque[Event] = deque()
 
     def add(self, event: Event) -> None:

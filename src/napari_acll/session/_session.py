@@ -157,7 +157,7 @@ class Session(SessionSides):
             publishers=publishers,
             mark_channels=mark_channels,
         )
-        self._notes = SourceNotes(source, self._outbox, labeler)
+        self._notes = SourceNotes(source, self._outbox, labeler, identity_filter)
         self._notes.add(backlog_event(settings))
         self._ladder = DegradeLadder(settings)
         self._most_failures = most_failures(settings.run.max_failures, is_live=source.is_live)

@@ -1,5 +1,6 @@
 """Contract test suites and fakes for people who write a stage; never imported at run time."""
 
+from napari_acll.testing._identity_filters import IdentityFilterContract
 from napari_acll.testing._labelers import LabelerContract
 from napari_acll.testing._live_sources import LiveSourceContract
 from napari_acll.testing._publishers import PublisherContract, fake_published
@@ -33,6 +34,7 @@ __all__ = [
     "FakePreprocessor",
     "FakeSource",
     "GatedLabeler",
+    "IdentityFilterContract",
     "LabelerContract",
     "LiveSourceContract",
     "MemoryWriter",

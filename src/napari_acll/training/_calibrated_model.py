@@ -20,7 +20,7 @@ from napari_acll.label import (
 )
 from napari_acll.label._fitness import sharpness
 from napari_acll.label._novelty import volume_statistics
-from napari_acll.label._point_assignment import assign_names
+from napari_acll.naming import assign_names
 from napari_acll.training._calibration import fit_calibration
 from napari_acll.training._matching import match_nuclei
 from napari_acll.training._point_batches import IGNORED

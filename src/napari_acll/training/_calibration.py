@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from napari_acll.label import Calibration, name_probabilities
+from napari_acll.label import Calibration
 from napari_acll.label._novelty import agreement_of
-from napari_acll.label._point_assignment import assign_names
+from napari_acll.naming import assign_names, name_probabilities
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -2,7 +2,7 @@ from itertools import permutations
 
 import numpy as np
 
-from napari_acll.label._point_assignment import (
+from napari_acll.naming import (
     NONE_ODDS,
     assign_names,
     name_probabilities,

@@ -1,0 +1,236 @@
+"""What an identity filter buys: names of whole recordings, each volume by itself and filtered.
+
+Run by hand::
+
+    python recipes/measure_identity.py --data $ACLL_TEST_DATA --kind held_out --n 8 --cache FOLDER
+    python recipes/measure_identity.py --kind virtual --n 6 --cache FOLDER --fit
+
+Recordings are drawn and labeled once, with the bundled model, and kept in `--cache`; the filter
+then takes seconds. `held_out` are real animals of lab SF that no part of the model has seen,
+completed with virtual nuclei; `virtual` are animals of the fitted anatomy, on which the filter's
+constants are set. `--rig` makes them dim or fast.
+"""
+
+import argparse
+import json
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_acll.core import Detections, LabeledVolume, LabelSettings, VolumeSpec, VoxelGrid
+from napari_acll.evaluation import equal_width_bins
+from napari_acll.identity import EvidenceFilter
+from napari_acll.label import load_labeler
+from napari_acll.simulate import (
+    Anatomy,
+    AnimalShape,
+    HeadSettings,
+    VirtualWorm,
+    WormSettings,
+    held_out_animals,
+)
+from napari_acll.training import match_nuclei, read_heads
+
+logger = logging.getLogger("measure_identity")
+
+POSITIONS = Path("positions") / "neuron_positions_84_animals.csv"
+MATCH_UM = 3.0
+CONFIDENT = 0.75
+FIELDS = tuple(Detections.__dataclass_fields__)
+RIGS = ("normal", "dim", "fast")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """The labels of a recording and what is true of it.
+
+    Parameters
+    ----------
+    animal : str
+        Whose it is.
+    labeled : list of LabeledVolume
+        Each volume by itself, without instances.
+    true : list of ndarray of int64
+        For each volume, the class number of each detection; 0 for none of the listed neurons.
+    n_listed : list of int
+        For each volume, listed neurons inside of it.
+    """
+
+    animal: str
+    labeled: list[LabeledVolume]
+    true: list[NDArray[np.int64]]
+    n_listed: list[int]
+
+
+def animals(kind: str, n: int, data: Path | None) -> Iterator[tuple[str, AnimalShape]]:
+    """Yield names and shapes of animals."""
+    anatomy = Anatomy.load()
+    if kind == "virtual":
+        for number in range(n):
+            rng = np.random.default_rng((57, number))
+            yield f"virtual {number}", anatomy.sample(rng, head=HeadSettings.sample(rng))
+        return
+    if data is None:
+        raise SystemExit("Real animals need --data.")
+    wanted = held_out_animals()["SF"]
+    heads = [head for head in read_heads(data / POSITIONS) if head.lab == "SF"]
+    for number, head in enumerate([head for head in heads if head.animal in wanted][:n]):
+        rng = np.random.default_rng((58, number))
+        yield f"SF {head.animal}", head.shape(anatomy, rng, head=HeadSettings.sample(rng))
+
+
+def rig(kind: str, n_volumes: int) -> WormSettings:
+    """Return the settings of a recording."""
+    usual = WormSettings(n_volumes=n_volumes)
+    if kind == "dim":
+        optics = usual.optics
+        return replace(usual, optics=replace(optics, marker_counts=optics.marker_counts / 3))
+    if kind == "fast":
+        return replace(usual, motion=replace(usual.motion, speed=3.0))
+    return usual
+
+
+def record(name: str, shape: AnimalShape, settings: WormSettings, cache: Path) -> Recording:
+    """Return the labeled recording of an animal, from the cache if it is there."""
+    file = cache / f"{name.replace(' ', '_')}_{settings.n_volumes}.npz"
+    if not file.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        label(shape, settings, file)
+    return load(name, file)
+
+
+def label(shape: AnimalShape, settings: WormSettings, file: Path) -> None:
+    """Draw and label a recording, and write what is needed of it."""
+    labeler = load_labeler(LabelSettings(device="cpu"))
+    worm = VirtualWorm(shape, settings, seed=7)
+    columns: dict[str, NDArray] = {}
+    for index in range(settings.n_volumes):
+        volume, truth = worm.render(index), worm.truth(index)
+        (labeled,) = labeler.label([volume])
+        voxel_um = np.asarray(volume.spec.voxel_size_um)
+        found = labeled.detections
+        matched = match_nuclei(
+            found.centroid_px * voxel_um, truth.centroid_px * voxel_um, max_distance_um=MATCH_UM
+        )
+        number = np.where(truth.is_listed, truth.class_numbers(labeler.neurons), 0)
+        true = np.where(matched >= 0, number[np.maximum(matched, 0)], 0)
+        inside = truth.is_inside(volume.spec.shape)
+        columns |= {f"{index}_{name}": getattr(found, name) for name in FIELDS}
+        columns[f"{index}_true"] = true.astype(np.int64)
+        columns[f"{index}_meta"] = np.array([(number[inside] > 0).sum(), labeled.is_labelable])
+    columns["names"] = np.array(labeler.neurons.names)
+    columns["voxel_um"] = np.asarray(worm.settings.grid.voxel_size_um)
+    np.savez_compressed(file, **columns)
+    logger.info("%s", file)
+
+
+def load(name: str, file: Path) -> Recording:
+    """Return a recording of the cache."""
+    with np.load(file) as saved:
+        columns = {key: saved[key] for key in saved.files}
+    grid = VoxelGrid.as_stored((1, 1, 1), tuple(float(size) for size in columns["voxel_um"]))
+    spec = VolumeSpec(grid=grid, period_s=0.6)
+    n = sum(key.endswith("_true") for key in columns)
+    labeled = [
+        LabeledVolume(
+            index=index,
+            spec=spec,
+            instances=np.zeros((1, 1, 1), np.uint16),
+            detections=Detections(**{name: columns[f"{index}_{name}"] for name in FIELDS}),
+            is_labelable=bool(columns[f"{index}_meta"][1]),
+        )
+        for index in range(n)
+    ]
+    return Recording(
+        name,
+        labeled,
+        [columns[f"{index}_true"] for index in range(n)],
+        [int(columns[f"{index}_meta"][0]) for index in range(n)],
+    )
+
+
+def scores(recording: Recording, labeled: list[LabeledVolume], skip: int) -> dict[str, float]:
+    """Return how many names are right, in %, from a volume on; and how often they change."""
+    given, chance, true, n_listed = [], [], [], 0
+    n_switches = n_followed = 0
+    before: dict[int, int] = {}
+    for volume, truth, n in zip(labeled, recording.true, recording.n_listed, strict=True):
+        found = volume.detections
+        now = {int(t): int(g) for t, g in zip(truth, found.neuron, strict=True) if t > 0}
+        if volume.index >= skip:
+            given.append(found.neuron)
+            chance.append(found.probability)
+            true.append(truth)
+            n_listed += n
+            both = [key for key in now if now[key] > 0 and before.get(key, 0) > 0]
+            n_followed += len(both)
+            n_switches += sum(now[key] != before[key] for key in both)
+        before |= {key: value for key, value in now.items() if value > 0}
+    return _scores(
+        np.concatenate(given), np.concatenate(chance), np.concatenate(true), n_listed
+    ) | {"switches_per_1000": 1000 * n_switches / max(n_followed, 1)}
+
+
+def _scores(given: NDArray, chance: NDArray, true: NDArray, n_listed: int) -> dict[str, float]:
+    is_right = (given == true) & (true > 0)
+    is_sure = (chance >= CONFIDENT) & (true > 0) & (given > 0)
+    named = (given > 0) & (true > 0)
+    return {
+        "right": 100 * is_right.sum() / n_listed,
+        "sure_share": 100 * is_sure.sum() / n_listed,
+        "sure_right": 100 * is_right[is_sure].mean() if is_sure.any() else float("nan"),
+        "calibration_error": 100 * equal_width_bins(chance[named], is_right[named]).error,
+    }
+
+
+def filtered(recording: Recording, neurons: object) -> tuple[list[LabeledVolume], float]:
+    """Return the volumes after the filter, and what one took, in ms."""
+    identity = EvidenceFilter(neurons=neurons)  # type: ignore[arg-type]
+    began_s = time.thread_time()
+    result = [identity.update(volume) for volume in recording.labeled]
+    return result, 1e3 * (time.thread_time() - began_s) / len(result)
+
+
+def main() -> None:
+    """Draw, label, filter, score and print."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder of the real data")
+    parser.add_argument("--kind", choices=("held_out", "virtual"), default="virtual")
+    parser.add_argument("--n", type=int, default=8, help="animals")
+    parser.add_argument("--volumes", type=int, default=100, help="of each recording")
+    parser.add_argument("--rig", choices=RIGS, default="normal")
+    parser.add_argument("--skip", type=int, default=30, help="volumes that are not scored")
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    arguments = parser.parse_args()
+    neurons = load_labeler(LabelSettings(device="cpu")).neurons
+    settings = rig(arguments.rig, arguments.volumes)
+    rows = []
+    for name, shape in animals(arguments.kind, arguments.n, arguments.data):
+        recording = record(name, shape, settings, arguments.cache / arguments.rig)
+        after, took_ms = filtered(recording, neurons)
+        row = {
+            "animal": name,
+            "alone": scores(recording, recording.labeled, arguments.skip),
+            "filtered": scores(recording, after, arguments.skip),
+            "ms": took_ms,
+        }
+        rows.append(row)
+        for key in ("alone", "filtered"):
+            logger.info("%s %s %s", name, key, {k: round(v, 1) for k, v in row[key].items()})
+    for key in ("alone", "filtered"):
+        mean = {k: np.nanmean([row[key][k] for row in rows]) for k in rows[0][key]}
+        logger.info("mean %s %s", key, {k: round(float(v), 1) for k, v in mean.items()})
+    logger.info("%.1f ms per volume", np.mean([row["ms"] for row in rows]))
+    if arguments.out:
+        arguments.out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""What a labeler says of single nuclei, as evidence that can be summed."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_acll.core import Detections
+
+Floats = NDArray[np.float64]
+
+LEAST = 1e-3
+"""No volume says less of a name than this: one that is sure and wrong must not outweigh many."""
+_MOST_ODDS = 50.0
+
+
+def evidence_of(found: Detections, n_neurons: int) -> Floats:
+    """Return what a volume says of each nucleus: whether it has a name, and if so which.
+
+    Only five candidates of a nucleus are known; what they leave is shared by all other names.
+
+    Parameters
+    ----------
+    found : Detections
+        Nuclei of one volume.
+    n_neurons : int
+        Names of the model.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, n_neurons + 1)
+        Column 0: log odds of "none of these". The others: logarithm of the probability of each
+        name, given that it is one of them.
+    """
+    n = len(found)
+    is_known = found.candidate_neuron >= 0
+    known = np.where(is_known, found.candidate_probability, 0.0).astype(np.float64)
+    n_others = np.maximum(n_neurons + 1 - is_known.sum(1), 1)
+    rest = np.clip(1.0 - known.sum(1), 0.0, 1.0) / n_others
+    chance = np.repeat(rest[:, None], n_neurons + 1, axis=1).reshape(n, n_neurons + 1)
+    rows, columns = np.nonzero(is_known)
+    chance[rows, found.candidate_neuron[rows, columns]] = known[rows, columns]
+    named = np.maximum(chance[:, 1:].sum(1), 1e-9)
+    evidence = np.log(np.maximum(chance / named[:, None], LEAST))
+    odds = np.clip(chance[:, 0] / named, 1 / _MOST_ODDS, _MOST_ODDS)
+    evidence[:, 0] = np.log(odds)
+    return evidence

@@ -1,0 +1,174 @@
+"""Follows nuclei and sums up what each volume says of their names."""
+
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from napari_acll.core import IdentitySettings, LabeledVolume, NeuronTable
+from napari_acll.identity._evidence import evidence_of
+from napari_acll.identity._matching import match
+from napari_acll.identity._tracks import Tracks
+from napari_acll.naming import assign_names, name_probabilities, top_candidates
+
+Floats = NDArray[np.float64]
+
+_STICKINESS = 0.1
+"""Advantage of the name that a nucleus has, as a logarithm of probability."""
+_ESTABLISHED = 10.0
+"""Volumes after which a name that changes is a revision that is told of."""
+_LOST_VOLUMES = 20
+_GAIN, _OFFSET = 0.83, 0.30
+"""From the logit of a pooled probability to the shown one; fitted by
+`recipes/measure_identity.py` on virtual animals."""
+_FAR = 1e3
+
+
+@dataclass(kw_only=True, eq=False)
+class EvidenceFilter:
+    """Identities by all volumes so far: each nucleus is followed, and its evidence summed.
+
+    A volume alone names many neurons wrong, and others in the next one. Nuclei are therefore
+    matched from volume to volume by the motion of the whole head, and named by what all volumes
+    together say, each name once, nuclei that are hidden just now included. What a volume gives is
+    never changed afterwards; when an established name changes, `notes` says so.
+
+    A volume in which the motion cannot be told, or that comes after later ones, keeps its own
+    names and teaches nothing. After 20 such volumes in a row everything begins anew.
+
+    Parameters
+    ----------
+    neurons : NeuronTable
+        Of the model.
+    """
+
+    neurons: NeuronTable
+    notes: list[str] = field(default_factory=list, init=False)
+    _tracks: Tracks = field(init=False)
+    _last_index: int = field(default=-1, init=False)
+    _n_lost: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self._tracks = Tracks.none(len(self.neurons))
+
+    @classmethod
+    def from_settings(cls, settings: IdentitySettings, neurons: NeuronTable) -> Self:  # noqa: ARG003
+        """Return the filter of a session; it has nothing to set."""
+        return cls(neurons=neurons)
+
+    def update(self, labeled: LabeledVolume) -> LabeledVolume:
+        """Return the volume with the names that all evidence so far supports.
+
+        Parameters
+        ----------
+        labeled : LabeledVolume
+            As the model labeled it.
+
+        Returns
+        -------
+        LabeledVolume
+            The same instances with other names and probabilities.
+        """
+        if not labeled.is_labelable or not len(labeled.detections):
+            return labeled
+        if labeled.index <= self._last_index:
+            return labeled
+        self._last_index = labeled.index
+        tracks, rows = self._followed(labeled)
+        if rows is None:
+            return labeled
+        chance, neuron = _names_of(tracks)
+        self._note_revisions(tracks, neuron, labeled.index)
+        self._tracks = tracks.named(neuron)
+        return self._renamed(labeled, chance[rows], neuron[rows])
+
+    def _followed(self, labeled: LabeledVolume) -> tuple[Tracks, NDArray[np.int64] | None]:
+        """Return the nuclei after this volume, and which of them it shows; None if unknown."""
+        found = labeled.detections
+        found_um = found.centroid_px * np.asarray(labeled.spec.voxel_size_um, np.float64)
+        evidence = evidence_of(found, len(self.neurons))
+        tracks = self._tracks
+        new = np.full(len(found), -1, np.int64)
+        if not len(tracks):
+            return tracks.seen(new, found_um, evidence), np.arange(len(found))
+        matched = match(tracks, found_um, found.neuron)
+        if matched is None:
+            self._lose()
+            return tracks, None
+        self._n_lost = 0
+        after = tracks.moved(matched.place_um).seen(matched.rows, found_um, evidence)
+        rows = matched.rows.copy()
+        rows[rows < 0] = len(tracks) + np.arange((rows < 0).sum())
+        is_kept = after.is_worth_keeping(_gaps_um(after))
+        renumbered = np.cumsum(is_kept) - 1
+        return after.kept(is_kept), renumbered[rows]
+
+    def _lose(self) -> None:
+        self._n_lost += 1
+        if self._n_lost >= _LOST_VOLUMES:
+            self._tracks = Tracks.none(len(self.neurons))
+            self._n_lost = 0
+            self.notes.append(
+                f"For {_LOST_VOLUMES} volumes no nucleus could be followed; identities begin anew."
+            )
+
+    def _note_revisions(self, tracks: Tracks, neuron: NDArray[np.integer], index: int) -> None:
+        """Say which established names change; two that change places are told as a swap."""
+        is_changed = (tracks.neuron != neuron) & (tracks.neuron > 0) & (neuron > 0)
+        rows = np.flatnonzero(is_changed & (tracks.weight >= _ESTABLISHED))
+        if not len(rows):
+            return
+        names = self.neurons.names
+        changes = ", ".join(
+            f"{names[tracks.neuron[row] - 1]} is now {names[neuron[row] - 1]}" for row in rows
+        )
+        self.notes.append(f"From volume {index} on, by all evidence so far: {changes}.")
+
+    def _renamed(
+        self, labeled: LabeledVolume, chance: Floats, neuron: NDArray[np.integer]
+    ) -> LabeledVolume:
+        shown = _with_shown(chance, neuron)
+        candidate_neuron, candidate_probability = top_candidates(shown)
+        given = np.where(neuron > 0, shown[np.arange(len(neuron)), neuron], 0.0)
+        detections = replace(
+            labeled.detections,
+            neuron=neuron.astype(np.int32),
+            probability=given.astype(np.float32),
+            candidate_neuron=candidate_neuron,
+            candidate_probability=candidate_probability,
+        )
+        return replace(labeled, detections=detections)
+
+
+def _names_of(tracks: Tracks) -> tuple[Floats, NDArray[np.int32]]:
+    """Return probabilities of names, `(n, k + 1)`, and the name of each nucleus, each once."""
+    chance = name_probabilities(tracks.pooled(), temperature=1.0, none_bias=0.0)
+    held = chance.copy()
+    rows = np.flatnonzero(tracks.neuron > 0)
+    held[rows, tracks.neuron[rows]] *= np.exp(_STICKINESS)
+    neuron, _ = assign_names(held)
+    return chance, neuron
+
+
+def _gaps_um(tracks: Tracks) -> Floats:
+    """Return the distance of each nucleus to the nearest other one that was just found."""
+    is_found = tracks.n_unseen == 0
+    if not is_found.any():
+        return np.full(len(tracks), _FAR)
+    gap_um, _ = cKDTree(tracks.place_um[is_found]).query(tracks.place_um)
+    return np.where(is_found, _FAR, gap_um)
+
+
+def _with_shown(chance: Floats, neuron: NDArray[np.integer]) -> Floats:
+    """Return probabilities of which those of given names are as calibrated for pooled evidence."""
+    named = np.flatnonzero(neuron > 0)
+    given = neuron[named]
+    before = np.clip(chance[named, given], 1e-6, 1 - 1e-6)
+    logit = _GAIN * (np.log(before) - np.log1p(-before)) + _OFFSET
+    after = 1 / (1 + np.exp(-logit))
+    shown = chance.copy()
+    shown[named] *= ((1 - after) / (1 - before))[:, None]
+    shown[named, given] = after
+    return shown

@@ -1,0 +1,179 @@
+"""Identities over time, on made-up labels of a worm that is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_acll.core import (
+    N_CANDIDATES,
+    Detections,
+    IdentityFilter,
+    IdentitySettings,
+    LabeledVolume,
+    NeuronTable,
+    VolumeSpec,
+    VoxelGrid,
+)
+from napari_acll.identity import EvidenceFilter
+from napari_acll.testing import IdentityFilterContract
+
+N = 60
+NEURONS = NeuronTable(tuple(f"N{number:02d}" for number in range(N)))
+SPEC = VolumeSpec(grid=VoxelGrid.as_stored((1, 1, 1), (1.0, 1.0, 1.0)), period_s=0.6)
+INSTANCES = np.zeros((1, 1, 1), np.uint16)
+
+
+class Worm:
+    """A worm whose nuclei are named right with a probability, else as a neighbor.
+
+    Row `i` of its places is neuron `i + 1`.
+    """
+
+    def __init__(self, *, right=0.7, seed=0, seen=1.0):
+        self.rng = np.random.default_rng(seed)
+        side = np.arange(N)
+        grid = np.stack([side // 20, side // 4 % 5, side % 4], axis=1) * (5.0, 5.0, 6.0)
+        self.place = grid + self.rng.normal(0, 0.5, (N, 3))
+        self.right = right
+        self.seen = seen
+        self.last_true = np.arange(1, N + 1)
+
+    def volume(self, index, *, shift=None, wrong=()):
+        shift = self.rng.normal(0, 6, 3) if shift is None else np.asarray(shift)
+        rows = np.flatnonzero(self.rng.random(N) < self.seen)
+        self.last_true = rows + 1
+        neuron = rows + 1
+        is_wrong = self.rng.random(len(rows)) > self.right
+        is_wrong |= np.isin(neuron, wrong)
+        other = np.where(neuron % 2 == 1, np.minimum(neuron + 1, N), neuron - 1)
+        first = np.where(is_wrong, other, neuron)
+        second = np.where(is_wrong, neuron, other)
+        candidates = np.full((len(rows), N_CANDIDATES), -1, np.int32)
+        chances = np.full((len(rows), N_CANDIDATES), np.nan, np.float32)
+        candidates[:, :3] = np.c_[first, second, np.zeros(len(rows))]
+        chances[:, :3] = (0.55, 0.35, 0.1)
+        given = unique(first)
+        found = Detections(
+            centroid_px=(
+                self.place[rows] + shift + self.rng.normal(0, 0.2, (len(rows), 3))
+            ).astype(np.float32),
+            n_voxels=np.full(len(rows), 30, np.int32),
+            neuron=given,
+            probability=np.where(given > 0, 0.55, 0).astype(np.float32),
+            candidate_neuron=candidates,
+            candidate_probability=chances,
+        )
+        return LabeledVolume(index=index, spec=SPEC, instances=INSTANCES, detections=found)
+
+
+def unique(neuron):
+    given = np.zeros(len(neuron), np.int32)
+    _, first = np.unique(neuron, return_index=True)
+    given[first] = neuron[first]
+    return given
+
+
+def run(worm, n, identity=None, first=0, **kwargs):
+    """Share right, for each volume, alone and filtered."""
+    identity = identity or EvidenceFilter(neurons=NEURONS)
+    alone, filtered, volumes = [], [], []
+    for index in range(first, first + n):
+        volume = worm.volume(index, **kwargs)
+        after = identity.update(volume)
+        alone.append(np.mean(volume.detections.neuron == worm.last_true))
+        filtered.append(np.mean(after.detections.neuron == worm.last_true))
+        volumes.append(after)
+    return np.array(alone), np.array(filtered), volumes
+
+
+class TestEvidenceFilter(IdentityFilterContract):
+    """The contract of identity filters."""
+
+    def make_filter(self):
+        return EvidenceFilter(neurons=NEURONS)
+
+    def make_labeled(self, index):
+        return Worm(seed=index).volume(index)
+
+
+def test_it_is_an_identity_filter_made_from_settings():
+    made = EvidenceFilter.from_settings(IdentitySettings(), NEURONS)
+    assert isinstance(made, IdentityFilter)
+
+
+def test_names_of_many_volumes_are_right_more_often_than_of_one():
+    alone, filtered, _ = run(Worm(), 40)
+    assert alone[20:].mean() < 0.75
+    assert filtered[20:].mean() > 0.97
+
+
+def test_no_name_is_given_twice_and_probabilities_are_probabilities():
+    for volume in run(Worm(seen=0.8), 30)[2]:
+        found = volume.detections
+        given = found.neuron[found.neuron > 0]
+        assert len(given) == len(np.unique(given))
+        assert ((found.probability >= 0) & (found.probability <= 1)).all()
+        assert (found.probability[found.neuron == 0] == 0).all()
+        assert (found.candidate_probability[:, 0] >= found.candidate_probability[:, 1]).all()
+
+
+def test_one_bad_volume_changes_hardly_a_name():
+    worm, identity = Worm(right=0.9), EvidenceFilter(neurons=NEURONS)
+    before = run(worm, 20, identity)[1][-1]
+    bad = worm.volume(20, wrong=range(1, N + 1))
+    after = identity.update(bad)
+    assert np.mean(bad.detections.neuron == worm.last_true) < 0.1
+    assert np.mean(after.detections.neuron == worm.last_true) > before - 0.1
+
+
+def test_a_nucleus_that_was_hidden_has_its_name_when_it_comes_back():
+    worm, identity = Worm(right=0.9), EvidenceFilter(neurons=NEURONS)
+    run(worm, 20, identity)
+    volume = worm.volume(20)
+    keep = np.arange(N) != 7
+    columns = {
+        name: getattr(volume.detections, name)[keep] for name in Detections.__dataclass_fields__
+    }
+    hidden = identity.update(replace(volume, detections=Detections(**columns)))
+    assert 8 not in hidden.detections.neuron
+    back = identity.update(worm.volume(21))
+    assert back.detections.neuron[7] == 8
+
+
+def test_a_late_volume_and_one_without_nuclei_teach_nothing():
+    worm, identity = Worm(), EvidenceFilter(neurons=NEURONS)
+    run(worm, 10, identity)
+    late = worm.volume(3)
+    assert identity.update(late) is late
+    empty = replace(late, index=11, detections=Detections.none())
+    assert identity.update(empty) is empty
+    unfit = replace(late, index=12, is_labelable=False)
+    assert identity.update(unfit) is unfit
+
+
+def test_it_recovers_after_a_stretch_in_which_nothing_could_be_followed():
+    identity = EvidenceFilter(neurons=NEURONS)
+    run(Worm(), 20, identity)
+    other = Worm(seed=5)  # as if the animal had been exchanged: nothing fits
+    other.place = other.rng.permutation(other.place) * 3.0
+    _, filtered, _ = run(other, 60, identity, first=20)
+    assert filtered[-10:].mean() > 0.95
+    assert any("anew" in note for note in identity.notes)
+
+
+def test_an_established_name_that_changes_is_told():
+    worm, identity = Worm(right=1.0), EvidenceFilter(neurons=NEURONS)
+    run(worm, 15, identity, wrong=(1, 2))
+    assert identity.notes == []
+    _, filtered, _ = run(worm, 60, identity, first=15)
+    assert filtered[-1] == 1.0
+    assert any("N01 is now N00" in n and "N00 is now N01" in n for n in identity.notes)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_volumes_give_the_same_names(seed):
+    one, two = (run(Worm(seed=seed), 12)[2] for _ in range(2))
+    for first, second in zip(one, two, strict=True):
+        np.testing.assert_array_equal(first.detections.neuron, second.detections.neuron)
+        np.testing.assert_array_equal(first.detections.probability, second.detections.probability)

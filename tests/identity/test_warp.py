@@ -1,0 +1,39 @@
+"""The motion of a head, from nuclei that correspond."""
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from napari_acll.identity._warp import MIN_PAIRS, fit_warp
+
+
+def head(n=120, seed=0):
+    return np.random.default_rng(seed).normal(0, 1, (n, 3)) * (8, 10, 30)
+
+
+def moved(place_um):
+    """A turn, a shift, and a bend of 5 um at the ends."""
+    turned = place_um @ Rotation.from_euler("z", 12, degrees=True).as_matrix() + (4, -20, 9)
+    return turned + np.c_[0 * place_um[:, 0], 5 * (place_um[:, 2] / 60) ** 2, 0 * place_um[:, 0]]
+
+
+def test_places_between_the_pairs_follow_the_motion():
+    place = head()
+    warp = fit_warp(place[::2], moved(place[::2]))
+    error = np.linalg.norm(warp.apply(place[1::2]) - moved(place[1::2]), axis=1)
+    still = np.linalg.norm(place[1::2] - moved(place[1::2]), axis=1)
+    assert np.median(error) < 0.4
+    assert np.median(error) < 0.05 * np.median(still)
+
+
+def test_wrong_pairs_hardly_disturb():
+    place = head()
+    target = moved(place)
+    wrong = np.arange(0, 120, 6)
+    target[wrong] = target[np.roll(wrong, 1)]
+    error = np.linalg.norm(fit_warp(place, target).apply(place) - moved(place), axis=1)
+    assert np.median(error) < 0.6
+
+
+def test_too_few_pairs_tell_nothing():
+    place = head(MIN_PAIRS - 1)
+    assert fit_warp(place, place) is None
