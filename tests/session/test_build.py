@@ -18,9 +18,11 @@ from napari_acll.core import (
     ChannelAlignment,
     Detections,
     DropPolicy,
+    IdentitySettings,
     LabeledVolume,
     ModelError,
     NeuronTable,
+    PluginError,
     RecordingError,
     RunSettings,
     SessionError,
@@ -28,7 +30,7 @@ from napari_acll.core import (
 )
 from napari_acll.export import SavedSession, _columns, export_csv
 from napari_acll.preprocess import load_alignment, remember_alignment, rig_name, save_alignment
-from napari_acll.session import build_session
+from napari_acll.session import _build, build_session
 from napari_acll.testing import FakeLabeler, FakeSource
 
 RECORDING = "simulated:geometry=small,volumes=6,seed=3"
@@ -196,6 +198,34 @@ def test_a_paced_replay_takes_as_long_as_the_recording():
     assert session.join(PATIENCE_S)
     assert session.counters.n_traced == 3
     assert time.monotonic() - began_s >= 1.0  # two periods of half a second lie in between
+
+
+def test_an_identity_filter_is_found_by_its_name(monkeypatch):
+    seen = []
+
+    class Counter:
+        @classmethod
+        def from_settings(cls, settings, neurons):
+            seen.append((settings.filter, len(neurons)))
+            return cls()
+
+        def update(self, labeled):
+            seen.append(labeled.index)
+            return labeled
+
+    offered = {("identity_filters", "counter"): Counter}
+    own = _build.load_stage
+    monkeypatch.setattr(
+        _build, "load_stage", lambda group, name: offered.get((group, name)) or own(group, name)
+    )
+    run(RECORDING, None, identity=IdentitySettings(filter="counter"))
+    assert seen == [("counter", 20), 0, 1, 2, 3, 4, 5]
+
+
+def test_an_identity_filter_that_is_not_installed_is_told(tmp_path):
+    with pytest.raises(PluginError, match="nobody"):
+        run(RECORDING, tmp_path / "s.acll", identity=IdentitySettings(filter="nobody"))
+    assert not (tmp_path / "s.acll").exists()
 
 
 def test_nothing_is_written_without_a_folder(tmp_path):

@@ -39,7 +39,7 @@ def evidence_of(found: Detections, n_neurons: int) -> Floats:
     rows, columns = np.nonzero(is_known)
     chance[rows, found.candidate_neuron[rows, columns]] = known[rows, columns]
     named = np.maximum(chance[:, 1:].sum(1), 1e-9)
-    evidence = np.log(np.maximum(chance / named[:, None], LEAST))
+    evidence: Floats = np.log(np.maximum(chance / named[:, None], LEAST))
     odds = np.clip(chance[:, 0] / named, 1 / _MOST_ODDS, _MOST_ODDS)
     evidence[:, 0] = np.log(odds)
     return evidence

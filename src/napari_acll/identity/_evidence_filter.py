@@ -87,7 +87,8 @@ class EvidenceFilter:
     def _followed(self, labeled: LabeledVolume) -> tuple[Tracks, NDArray[np.int64] | None]:
         """Return the nuclei after this volume, and which of them it shows; None if unknown."""
         found = labeled.detections
-        found_um = found.centroid_px * np.asarray(labeled.spec.voxel_size_um, np.float64)
+        voxel_um = np.asarray(labeled.spec.voxel_size_um)
+        found_um = found.centroid_px.astype(np.float64) * voxel_um
         evidence = evidence_of(found, len(self.neurons))
         tracks = self._tracks
         new = np.full(len(found), -1, np.int64)

@@ -178,22 +178,7 @@ class Session(SessionSides):
         )
         if resumption is not None:
             self._computation.resume(resumption)
-        self._acquisition = Acquisition(
-            source=source,
-            preprocessor=preprocessor,
-            queue=self._queue,
-            tally=self._tally,
-            clock=self._beside.recording_clock,
-            pace=settings.run.pace,
-            ready=self._ready_event,
-            stop=self._stop_event,
-            ladder=self._ladder,
-            pausing=self._beside.pausing,
-            tolerance=Tolerance(self._most_failures),
-            tell=self._notes.add,
-            first_index=first_volume(settings.run, resumption),
-            done=self._computed_event if self._computation.backfilling.is_possible else None,
-        )
+        self._acquisition = self._make_acquisition(preprocessor, resumption)
         self._writing = Writing(
             writers,
             outbox=self._outbox,
@@ -207,6 +192,26 @@ class Session(SessionSides):
             threading.Thread(target=target, name=f"acll-{name}", daemon=True)
             for name, target in work.items()
         ]
+
+    def _make_acquisition(
+        self, preprocessor: Preprocessing, resumption: Resumption | None
+    ) -> Acquisition:
+        return Acquisition(
+            source=self.source,
+            preprocessor=preprocessor,
+            queue=self._queue,
+            tally=self._tally,
+            clock=self._beside.recording_clock,
+            pace=self.settings.run.pace,
+            ready=self._ready_event,
+            stop=self._stop_event,
+            ladder=self._ladder,
+            pausing=self._beside.pausing,
+            tolerance=Tolerance(self._most_failures),
+            tell=self._notes.add,
+            first_index=first_volume(self.settings.run, resumption),
+            done=self._computed_event if self._computation.backfilling.is_possible else None,
+        )
 
     def _make_computation(
         self,

@@ -13,14 +13,13 @@ from napari_acll.label import (
     NucleusTable,
     PointLabeler,
     PointModel,
-    name_probabilities,
     nucleus_table,
     prepare,
     take_fingerprint,
 )
 from napari_acll.label._fitness import sharpness
 from napari_acll.label._novelty import volume_statistics
-from napari_acll.naming import assign_names
+from napari_acll.naming import assign_names, name_probabilities
 from napari_acll.training._calibration import fit_calibration
 from napari_acll.training._matching import match_nuclei
 from napari_acll.training._point_batches import IGNORED

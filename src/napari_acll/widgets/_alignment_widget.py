@@ -35,6 +35,7 @@ from napari_acll.widgets._alignment_plots import AlignmentPlots
 from napari_acll.widgets._alignment_preview import AlignmentPreview
 from napari_acll.widgets._calibration_panel import CalibrationPanel
 from napari_acll.widgets._dock_size import dock_width_px
+from napari_acll.widgets._drop import dropped_path
 from napari_acll.widgets._engine import LiveEngine, engine_of
 from napari_acll.widgets._nudge_pad import Nudge, NudgePad
 from napari_acll.widgets._preview_controls import PreviewChoice, PreviewControls
@@ -352,12 +353,12 @@ class AlignmentWidget(QWidget):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
         """Take files and folders."""
-        if _dropped_path(event) and self.calibration.setup.isEnabled():
+        if dropped_path(event) and self.calibration.setup.isEnabled():
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
         """Choose the dropped file or folder as the recording."""
-        self.calibration.setup.set_recording(_dropped_path(event))
+        self.calibration.setup.set_recording(dropped_path(event))
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
 
@@ -384,8 +385,3 @@ def _line() -> QFrame:
     line = QFrame()
     line.setFrameShape(QFrame.Shape.HLine)
     return line
-
-
-def _dropped_path(event: QDropEvent) -> str:
-    paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
-    return str(paths[0]) if paths else ""

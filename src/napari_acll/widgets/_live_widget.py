@@ -20,11 +20,13 @@ from napari_acll.widgets._calibrate_names import ask_and_calibrate
 from napari_acll.widgets._check_list import CheckList
 from napari_acll.widgets._crop_tool import CropTool
 from napari_acll.widgets._dock_size import dock_width_px, fit_dock_height, loosen_dock
+from napari_acll.widgets._drop import dropped_path
 from napari_acll.widgets._engine import LiveEngine, engine_of
 from napari_acll.widgets._preferences import Preferences
 from napari_acll.widgets._preflight_panel import PreflightPanel
 from napari_acll.widgets._projections_switch import ProjectionsSwitch
-from napari_acll.widgets._run import Run, RunRequest
+from napari_acll.widgets._run import RunRequest
+from napari_acll.widgets._run_switch import RunSwitch
 from napari_acll.widgets._setup_panel import SetupPanel
 from napari_acll.widgets._shortcuts import Shortcut, install_shortcuts, show_shortcuts
 from napari_acll.widgets._speed_meter import SpeedMeter
@@ -55,7 +57,7 @@ class LiveSessionWidget(QWidget):
         self._viewer = viewer
         self._was_docked = False
         self._follow_up: RunRequest | None = None
-        self._switch = _Switch()
+        self._switch = RunSwitch()
         self.engine: LiveEngine = engine_of(viewer)
         self.setup = SetupPanel()
         self.preflight = PreflightPanel(self.setup)
@@ -393,12 +395,12 @@ class LiveSessionWidget(QWidget):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
         """Take files and folders."""
-        if _dropped_path(event) and self.setup.isEnabled():
+        if dropped_path(event) and self.setup.isEnabled():
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
         """Choose the dropped file or folder as the recording."""
-        self.setup.set_recording(_dropped_path(event))
+        self.setup.set_recording(dropped_path(event))
         self._setup_toggle.setChecked(True)
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
@@ -408,20 +410,3 @@ def _button(text: str, tip: str) -> QPushButton:
     button = QPushButton(text)
     button.setToolTip(tip)
     return button
-
-
-class _Switch:
-    """Ends a run when its dock is destroyed; holds nothing of Qt, which is gone by then."""
-
-    def __init__(self) -> None:
-        self.run: Run | None = None
-
-    def turn_off(self) -> None:
-        """End the run that this dock saw, if any."""
-        if self.run is not None:
-            self.run.abandon()
-
-
-def _dropped_path(event: QDropEvent) -> str:
-    paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
-    return str(paths[0]) if paths else ""

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_acll.core import AcllError, AcllSettings
 from napari_acll.widgets._dock_size import dock_width_px, fit_dock_height, loosen_dock
+from napari_acll.widgets._drop import dropped_path
 from napari_acll.widgets._engine import LiveEngine, engine_of
 from napari_acll.widgets._opening import Opened, Opening
 from napari_acll.widgets._playable import PLAYABLE, Playable, playable_of
@@ -336,14 +337,14 @@ class ReplayWidget(QWidget):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
         """Take files and folders."""
-        if _dropped_path(event):
+        if dropped_path(event):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
         """Open the dropped recording or session."""
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
-        self.open(_dropped_path(event))
+        self.open(dropped_path(event))
 
 
 class _Switch:
@@ -373,8 +374,3 @@ def _sentence_of(error: Exception) -> str:
     if isinstance(error, AcllError):
         return str(error)
     return f"A volume cannot be read ({type(error).__name__}: {error}); open the recording again."
-
-
-def _dropped_path(event: QDropEvent) -> str:
-    paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
-    return str(Path(paths[0])) if paths else ""
