@@ -181,6 +181,7 @@ def assemble(
     # First: the spec of a live source has to be waited for.
     labeler = sparing_memory(labeler or load_labeler(settings.label), settings.label)
     estimator = _trace_estimator(labeler, settings)
+    identity_filter = _identity_filter(labeler, settings)
     told = ""
     if source.is_live and resumption is None:  # one that is gone on with runs already
         told = _ready_before(source, labeler, estimator, settings, tell)
@@ -199,7 +200,7 @@ def assemble(
         trace_estimator=estimator,
         writers=writers,
         settings=settings,
-        identity_filter=_identity_filter(labeler, settings),
+        identity_filter=identity_filter,
         alignment=alignment,
         alignment_rule=_rule(rig),
         publishers=publishers,
