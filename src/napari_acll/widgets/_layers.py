@@ -146,6 +146,15 @@ class LiveLayers:
             self._names.show(newest.sample)
         self._color(newest.sample.confidence, neurons)
 
+    def hide(self) -> None:
+        """Hide what is left of the last session: something else is being shown."""
+        layers = [self._present(kind) for kind in self._layers]
+        if self._names is not None:
+            layers.append(self._names.layer)
+        for layer in layers:
+            if layer is not None:
+                layer.visible = False
+
     def align(self, alignment: ChannelAlignment) -> bool:
         """Lay the activity over the marker; return whether that was news."""
         if alignment is self._alignment:
