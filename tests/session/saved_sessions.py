@@ -18,7 +18,9 @@ from napari_acll.testing import FakeLabeler, FakeSource
 N_VOLUMES = 8
 
 
-def make_saved(folder: Path, n_volumes: int = N_VOLUMES) -> Path:
+def make_saved(
+    folder: Path, n_volumes: int = N_VOLUMES, *, labeler: FakeLabeler | None = None
+) -> Path:
     """Write `worm.zarr` and run the session `worm.acll` on it."""
     recording = write_array(FakeSource(range(n_volumes)), folder / "worm.zarr", n_volumes)
     source = open_source(str(recording), SourceSettings())
@@ -31,7 +33,7 @@ def make_saved(folder: Path, n_volumes: int = N_VOLUMES) -> Path:
         header = header_of(source, spec, labeler, settings, rig=rig, recording=str(recording))
         return [ZarrSessionWriter.create(out, header)], None
 
-    session = assemble(source, settings, writers, labeler=FakeLabeler())
+    session = assemble(source, settings, writers, labeler=labeler or FakeLabeler())
     session.start()
     assert session.join(60)
     assert SavedSession.open(out).n_timepoints == n_volumes

@@ -9,7 +9,7 @@ from tests.session.saved_sessions import N_VOLUMES, make_saved
 
 from napari_acll.core import SessionError, SessionState
 from napari_acll.export import SavedSession, ZarrSessionWriter
-from napari_acll.testing import expected_ratio, fake_volume
+from napari_acll.testing import FakeLabeler, expected_ratio, fake_volume
 from napari_acll.widgets import TracePlotWidget, get_session_reader
 from napari_acll.widgets._colors import confidence_rgb
 from napari_acll.widgets._engine import engine_of
@@ -94,7 +94,8 @@ def test_without_its_recording_a_session_still_opens(folder, tmp_path, told, vie
     assert engine_of(viewer).run.session.latest() is None
 
 
-def test_colors_and_names_are_those_of_the_volume_that_is_shown(folder, viewer, qtbot):
+def test_colors_and_names_are_those_of_the_volume_that_is_shown(tmp_path, viewer, qtbot):
+    folder = make_saved(tmp_path, labeler=FakeLabeler(unfit=[5]))
     layers = _drop(viewer, folder, qtbot)
     labels, names = layers["worm labels"], layers["worm names"]
     saved = SavedSession.open(folder)
@@ -104,6 +105,8 @@ def test_colors_and_names_are_those_of_the_volume_that_is_shown(folder, viewer, 
         drawn = np.array([labels.get_color(number) for number in (1, 2, 3)])
         assert np.allclose(drawn[:, :3] * 255, confidence_rgb(confidence[:3]), atol=1)
         assert engine_of(viewer).run.session.index == index
+    assert not names.shown.any()  # nothing has a name in volume 5
+    viewer.dims.set_point(0, 0.0)
     viewer.dims.set_point(1, 1.0)
     assert list(names.features["neuron"]) == list(saved.neurons.names)
     assert names.shown.any()
@@ -223,3 +226,18 @@ def test_a_new_session_takes_the_docks_over(live, folder, tmp_path, qtbot):
     assert live.engine.run.session.store.n_timepoints == 3
     assert "worm names" not in [layer.name for layer in live._viewer.layers]
     assert "worm labels" in [layer.name for layer in live._viewer.layers]
+
+
+def test_what_is_left_of_a_live_session_does_not_lie_over_the_saved_one(
+    live, folder, tmp_path, qtbot
+):
+    live.setup.set_recording("simulated")
+    live.setup.out.setValue(str(tmp_path / "new.acll"))
+    live.start_button.click()
+    qtbot.waitUntil(lambda: live.engine.state.is_over, timeout=5000)
+    mine = live._viewer.add_points(np.zeros((1, 3)), name="mine")
+    live.engine.show_saved(folder)
+    visible = {layer.name: layer.visible for layer in live._viewer.layers}
+    assert not any(is_seen for name, is_seen in visible.items() if name.startswith("live"))
+    assert visible["worm labels"]
+    assert mine.visible

@@ -275,6 +275,7 @@ class LiveEngine(QObject):
         if self.is_running or viewer is None:
             return False
         self._leave_saved()
+        self.layers.hide()
         self.run = run
         self._saved_view = SavedView(viewer, run, on_move=self._tell_volume)
         self.started.emit()

@@ -188,6 +188,15 @@ class LiveLayers:
             layer.selected_label = class_number
         return True
 
+    def hide(self) -> None:
+        """Hide what is left of the last session: something else is being shown."""
+        layers = [self._present(kind) for kind in self._layers]
+        if self._names is not None:
+            layers.append(self._names.layer)
+        for layer in layers:
+            if layer is not None:
+                layer.visible = False
+
     def align(self, alignment: ChannelAlignment) -> bool:
         """Lay the activity over the marker; return whether that was news."""
         if alignment is self._alignment:

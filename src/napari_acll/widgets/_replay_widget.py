@@ -206,6 +206,8 @@ class ReplayWidget(QWidget):
     def _add(self, opened: Opened) -> None:
         from napari.layers import Layer
 
+        if not self._engine.is_running:
+            self._engine.layers.hide()
         for data in opened.layers:
             self._viewer.add_layer(Layer.create(*data))
         self._use(opened.playable)
