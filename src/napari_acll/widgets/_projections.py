@@ -19,7 +19,7 @@ _DARKEST, _BRIGHTEST = 50.0, 99.8
 """Percentiles of a projection: half of it shows no nucleus."""
 _GAP_UM = 3.0
 _DOT_PX, _CURRENT_PX = 6, 12
-_LOWEST_PX = 170
+_LOWEST_PX = 120
 """Else the layer list takes all the room of a small screen."""
 
 
