@@ -113,7 +113,6 @@ __all__ = [
     "model_facts",
     "model_stamp_ns",
     "models_dir",
-    "name_probabilities",
     "nucleus_table",
     "prepare",
     "read_card",
