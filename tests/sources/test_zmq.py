@@ -338,6 +338,48 @@ def test_an_address_is_enough_to_open_it(sender):
         assert isinstance(source, ZmqSource)
 
 
+def test_a_reader_that_was_killed_is_sent_what_it_missed(sender):
+    with ZmqSource(sender.address, live_settings()) as killed:
+        assert sender.wait_for_reader(PATIENCE_S)
+        send(sender, 0)
+        assert next(iter(killed)).index == 0
+    send(sender, 1)
+    send(sender, 2)
+    with ZmqSource(sender.address, live_settings(takes_existing=True)) as back:
+        assert sender.wait_for_reader(PATIENCE_S)
+        send(sender, 3)
+        sender.finish()
+        volumes = list(back)
+    assert [volume.index for volume in volumes] == [0, 1, 2, 3]
+    for volume in volumes:
+        require_same(volume, volume.index)
+    assert back.n_dropped == 0
+
+
+def test_two_readers_are_sent_nothing_twice(sender):
+    settings = live_settings(takes_existing=True)
+    with ZmqSource(sender.address, settings) as one:
+        assert sender.wait_for_reader(PATIENCE_S)
+        send(sender, 0)
+        volumes = iter(one)
+        assert next(volumes).index == 0
+        with ZmqSource(sender.address, settings) as two:
+            assert sender.wait_for_reader(PATIENCE_S)
+            send(sender, 1)
+            sender.finish()
+            assert [volume.index for volume in two] == [0, 1]
+            assert [volume.index for volume in volumes] == [1]
+
+
+def test_a_reader_that_asks_for_nothing_gets_what_comes_from_now_on(sender):
+    send(sender, 0)
+    with ZmqSource(sender.address, live_settings()) as source:
+        assert sender.wait_for_reader(PATIENCE_S)
+        send(sender, 1)
+        sender.finish()
+        assert [volume.index for volume in source] == [1]
+
+
 def test_an_address_that_is_taken_cannot_be_offered_again(sender):
     with pytest.raises(RecordingError, match="choose another port"):
         make_sender(sender.address)

@@ -2,7 +2,8 @@
 
 A message has the frames
 
-1. `ACLL`, which is what readers subscribe to,
+1. `ACLL`, which is what readers subscribe to, or `AGAIN` before a volume that is sent once more
+   to those who subscribed to that,
 2. a `MessageHeader` as JSON,
 3. of a volume: one frame per channel, its counts `(Z, Y, X)` in C order, little-endian.
 """
@@ -19,6 +20,8 @@ from napari_acll.core import RecordingError
 from napari_acll.sources._stream_header import StreamHeader
 
 TOPIC = b"ACLL"
+AGAIN = b"AGAIN"
+"""Whoever subscribes to this, too, is sent the last volumes once more."""
 VERSION = 1
 
 _Count = Annotated[int, Field(ge=0)]
@@ -91,7 +94,7 @@ def unpack(frames: Sequence[bytes], *, address: str) -> MessageHeader:
     RecordingError
         If it is one of another version.
     """
-    if len(frames) < 2 or bytes(frames[0]) != TOPIC:
+    if len(frames) < 2 or bytes(frames[0]) not in (TOPIC, AGAIN):
         raise MalformedMessageError("no message of ours")
     try:
         header = MessageHeader.model_validate_json(bytes(frames[1]))

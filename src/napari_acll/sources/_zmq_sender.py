@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from napari_acll.core import RecordingError
 from napari_acll.sources._errors import reason_of
 from napari_acll.sources._stream_header import StreamHeader
-from napari_acll.sources._zmq_message import TOPIC, VERSION, MessageHeader, load_zmq, pack
+from napari_acll.sources._zmq_message import AGAIN, TOPIC, VERSION, MessageHeader, load_zmq, pack
 
 _WAITING_BYTES = 1 << 28
 _WAITING = (4, 64)
@@ -22,7 +23,8 @@ class VolumeSender:
     """Offers the volumes of one recording to everybody who connects; waits for nobody.
 
     For a reader that is late, 256 MB of volumes are kept, from 4 to 64; one that is later, or not
-    there, misses volumes, and sees by their numbers which.
+    there, misses volumes, and sees by their numbers which. The last volumes, as many, are kept for
+    a reader that was killed and comes back: it asks for them, and gets them with the next one.
 
     Parameters
     ----------
@@ -94,7 +96,12 @@ class VolumeSender:
         self._context = self._zmq.Context()
         self._socket = self._context.socket(self._zmq.XPUB)
         self._socket.set(self._zmq.LINGER, _LINGER_MS)
-        self._socket.set(self._zmq.SNDHWM, _most_waiting(self._about))
+        n_kept = _most_waiting(self._about)
+        self._kept: deque[list[bytes]] = deque(maxlen=n_kept)
+        self._socket.set(self._zmq.SNDHWM, 2 * n_kept)
+        self._socket.set(
+            self._zmq.XPUB_VERBOSE, 1
+        )  # tells of every reader, not of the first alone
         self._is_finished = False
         try:
             self._socket.bind(address)
@@ -120,7 +127,7 @@ class VolumeSender:
         """
         until_s = time.monotonic() + timeout_s
         while (left_s := until_s - time.monotonic()) > 0:
-            if self._socket.poll(int(1000 * left_s) + 1) and self._subscription() == b"\1" + TOPIC:
+            if self._socket.poll(int(1000 * left_s) + 1) and self._heard() == b"\1" + TOPIC:
                 return True
         return False
 
@@ -171,7 +178,10 @@ class VolumeSender:
             missing_z=tuple(missing_z),
             about=self._about,
         )
-        self._socket.send_multipart(pack(header, list(channels)))
+        self._answer()
+        frames = pack(header, list(channels))
+        self._socket.send_multipart(frames)
+        self._kept.append([AGAIN, *frames[1:]])
         self._n_sent, self._next_index = self._n_sent + 1, index + 1
 
     def skip(self, n_volumes: int = 1) -> None:
@@ -183,6 +193,7 @@ class VolumeSender:
         if self._is_finished:
             return
         self._is_finished = True
+        self._answer()
         header = MessageHeader(
             version=VERSION, kind="end", recording=self._recording, number=self._n_sent
         )
@@ -202,8 +213,18 @@ class VolumeSender:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def _subscription(self) -> bytes:
-        return bytes(self._socket.recv())
+    def _answer(self) -> None:
+        """Send the last volumes once more if somebody has asked for them."""
+        while self._socket.poll(0):
+            self._heard()
+
+    def _heard(self) -> bytes:
+        """Return what a reader says; one that was away is sent what it may have missed."""
+        said = bytes(self._socket.recv())
+        if said == b"\1" + AGAIN:
+            for frames in self._kept:
+                self._socket.send_multipart(frames)
+        return said
 
     def _check(
         self, channels: Sequence[NDArray[np.unsignedinteger]] | NDArray[np.unsignedinteger]

@@ -14,6 +14,7 @@ from napari_acll.sources._errors import reason_of
 from napari_acll.sources._stream_header import StreamHeader, complete_slice_times
 from napari_acll.sources._stream_source import StreamSource
 from napari_acll.sources._zmq_message import (
+    AGAIN,
     TOPIC,
     MalformedMessageError,
     MessageHeader,
@@ -34,8 +35,9 @@ class ZmqSource(StreamSource):
     """The volumes that a `VolumeSender` offers, on this or another computer.
 
     The sender may come before or after the source, go and come back: what was sent meanwhile is
-    missing, nothing else. A few volumes wait if they come faster than they are read; then some
-    are dropped, and counted.
+    missing, nothing else. With `live.takes_existing`, as `acll resume` has it, the last volumes
+    that were sent before come, too, as far as the sender keeps them. A few volumes wait if they
+    come faster than they are read; then some are dropped, and counted.
 
     Parameters
     ----------
@@ -60,6 +62,8 @@ class ZmqSource(StreamSource):
         self._socket.set(self._zmq.RCVHWM, _MOST_WAITING)
         self._socket.set(self._zmq.MAXMSGSIZE, _MOST_BYTES)
         self._socket.set(self._zmq.RECONNECT_IVL, _RECONNECT_MS)
+        if settings.live.takes_existing:
+            self._socket.subscribe(AGAIN)  # first: what is sent between the two is missing
         self._socket.subscribe(TOPIC)
         self._first: _Message | None = None
         self._about: StreamHeader | None = None
@@ -142,7 +146,8 @@ class ZmqSource(StreamSource):
             return None
         if header.recording != self._recording:
             self._begin(header)
-        if self._has_ended:
+        is_known = self._expected_number is not None and header.number < self._expected_number
+        if self._has_ended or is_known:
             return None
         self._require_same_geometry(header.about)
         self._count_dropped(header.number)
