@@ -20,6 +20,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -103,7 +104,13 @@ def _feed_stream(route: str, target: str, paced: Paced, n_volumes: int) -> None:
         stack = np.stack((volume.activity, volume.marker), axis=axis)
         send(stack, index=volume.index, slice_times_s=volume.slice_times_s.tolist())
     sender.finish()
-    sys.stdin.readline()
+    if route == "network":
+        told = threading.Thread(target=sys.stdin.readline, daemon=True)
+        told.start()
+        while told.is_alive():
+            sender.stay(0.2)
+    else:
+        sys.stdin.readline()
     sender.close()
 
 

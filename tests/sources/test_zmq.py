@@ -371,6 +371,19 @@ def test_two_readers_are_sent_nothing_twice(sender):
             assert [volume.index for volume in volumes] == [1]
 
 
+def test_a_reader_that_comes_back_after_the_end_is_sent_it_all(sender):
+    for index in range(3):
+        send(sender, index)
+    sender.finish()
+    found = []
+    with ZmqSource(sender.address, live_settings(takes_existing=True)) as source:
+        thread = threading.Thread(target=lambda: found.extend(source))
+        thread.start()
+        while thread.is_alive():
+            sender.stay(0.05)
+    assert [volume.index for volume in found] == [0, 1, 2]
+
+
 def test_a_reader_that_asks_for_nothing_gets_what_comes_from_now_on(sender):
     send(sender, 0)
     with ZmqSource(sender.address, live_settings()) as source:

@@ -103,6 +103,7 @@ class VolumeSender:
             self._zmq.XPUB_VERBOSE, 1
         )  # tells of every reader, not of the first alone
         self._is_finished = False
+        self._end_frames: list[list[bytes]] = []
         try:
             self._socket.bind(address)
         except self._zmq.ZMQError as error:
@@ -197,7 +198,22 @@ class VolumeSender:
         header = MessageHeader(
             version=VERSION, kind="end", recording=self._recording, number=self._n_sent
         )
-        self._socket.send_multipart(pack(header, ()))
+        frames = pack(header, ())
+        self._socket.send_multipart(frames)
+        self._end_frames = [[AGAIN, *frames[1:]]]
+
+    def stay(self, timeout_s: float) -> None:
+        """Answer readers that come back, for so many s; after `finish` nothing else does.
+
+        Parameters
+        ----------
+        timeout_s : float
+            How long.
+        """
+        until_s = time.monotonic() + timeout_s
+        while (left_s := until_s - time.monotonic()) > 0:
+            if self._socket.poll(int(1000 * left_s) + 1):
+                self._heard()
 
     def close(self) -> None:
         """Finish, wait shortly for what is on its way, and release the address."""
@@ -222,7 +238,7 @@ class VolumeSender:
         """Return what a reader says; one that was away is sent what it may have missed."""
         said = bytes(self._socket.recv())
         if said == b"\1" + AGAIN:
-            for frames in self._kept:
+            for frames in (*self._kept, *self._end_frames):
                 self._socket.send_multipart(frames)
         return said
 
