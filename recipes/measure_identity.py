@@ -15,12 +15,13 @@ import argparse
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from napari_acll.core import Detections, LabeledVolume, LabelSettings, VolumeSpec, VoxelGrid
 from napari_acll.evaluation import equal_width_bins
@@ -196,6 +197,29 @@ def filtered(recording: Recording, neurons: object) -> tuple[list[LabeledVolume]
     return result, 1e3 * (time.thread_time() - began_s) / len(result)
 
 
+def fit(recordings: Sequence[tuple[Recording, list[LabeledVolume]]]) -> tuple[float, float]:
+    """Return gain and offset that would make the logits of the shown probabilities right.
+
+    Multiply the gain of the filter by the first; add the second to the first times its offset.
+    """
+    shown, is_right = [], []
+    for recording, after in recordings:
+        for volume, true in zip(after, recording.true, strict=True):
+            found = volume.detections
+            rows = (found.neuron > 0) & (true > 0)
+            shown.append(found.probability[rows].astype(np.float64))
+            is_right.append(found.neuron[rows] == true[rows])
+    chance = np.clip(np.concatenate(shown), 1e-6, 1 - 1e-6)
+    sign = np.where(np.concatenate(is_right), 1.0, -1.0)
+    logit = np.log(chance) - np.log1p(-chance)
+
+    def loss(parameters: NDArray) -> float:
+        return float(np.logaddexp(0, -sign * (parameters[0] * logit + parameters[1])).mean())
+
+    gain, offset = minimize(loss, np.array([1.0, 0.0])).x
+    return float(gain), float(offset)
+
+
 def main() -> None:
     """Draw, label, filter, score and print."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -207,11 +231,12 @@ def main() -> None:
     parser.add_argument("--rig", choices=RIGS, default="normal")
     parser.add_argument("--skip", type=int, default=30, help="volumes that are not scored")
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--fit", action="store_true", help="fit the shown probabilities, too")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     neurons = load_labeler(LabelSettings(device="cpu")).neurons
     settings = rig(arguments.rig, arguments.volumes)
-    rows = []
+    rows, done = [], []
     for name, shape in animals(arguments.kind, arguments.n, arguments.data):
         recording = record(name, shape, settings, arguments.cache / arguments.rig)
         after, took_ms = filtered(recording, neurons)
@@ -222,12 +247,15 @@ def main() -> None:
             "ms": took_ms,
         }
         rows.append(row)
+        done.append((recording, after))
         for key in ("alone", "filtered"):
             logger.info("%s %s %s", name, key, {k: round(v, 1) for k, v in row[key].items()})
     for key in ("alone", "filtered"):
         mean = {k: np.nanmean([row[key][k] for row in rows]) for k in rows[0][key]}
         logger.info("mean %s %s", key, {k: round(float(v), 1) for k, v in mean.items()})
     logger.info("%.1f ms per volume", np.mean([row["ms"] for row in rows]))
+    if arguments.fit:
+        logger.info("gain %.3f, offset %.3f on top of those of the filter", *fit(done))
     if arguments.out:
         arguments.out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 

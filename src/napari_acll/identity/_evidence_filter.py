@@ -22,7 +22,7 @@ _ESTABLISHED = 10.0
 _LOST_VOLUMES = 20
 _GAIN, _OFFSET = 0.83, 0.30
 """From the logit of a pooled probability to the shown one; fitted by
-`recipes/measure_identity.py` on virtual animals."""
+`recipes/measure_identity.py --fit` on six virtual animals."""
 _FAR = 1e3
 
 
