@@ -19,6 +19,7 @@ from napari_acll.core import Correction, CorrectionKind
 
 IMAGES = Path(__file__).parent / "images"
 N_VOLUMES = 60
+NEURONS_PX = (560, 460)
 N_COLORS = 200
 PATIENCE_MS = 600_000
 STEP_MS = 100
@@ -49,7 +50,9 @@ def take_look(width_px: int, height_px: int, path: Path) -> None:
 def take_neurons(path: Path, out: Path) -> None:
     """Correct some names in a session on the simulated worm and save the dock that shows them."""
     viewer, live = _open(1366, 768)
-    _, neurons = viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Neurons")
+    dock, neurons = viewer.window.add_plugin_dock_widget("napari-acll", "AutoCellLabel Neurons")
+    dock.setFloating(True)
+    dock.resize(*NEURONS_PX)
     QTest.qWait(1000)
     _start(live, out)
     for n_traced, (kind, name) in (
@@ -62,8 +65,9 @@ def take_neurons(path: Path, out: Path) -> None:
     neurons.correct([Correction(kind=CorrectionKind.PIN, name="RIMR")])
     neurons.commands.undo.trigger()
     _wait_until(lambda: _has_traced(live, N_VOLUMES - 2))
-    neurons.table.table.sortByColumn(1, Qt.SortOrder.DescendingOrder)
     neurons.refresh(is_forced=True)
+    neurons.table.table.sortByColumn(1, Qt.SortOrder.DescendingOrder)
+    neurons.table.table.scrollToTop()
     QTest.qWait(500)
     _save(neurons, path)
     _close(viewer, live)

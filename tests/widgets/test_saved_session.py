@@ -193,6 +193,17 @@ def test_a_damaged_session_is_told_in_one_sentence(folder, told, victim):
     assert "copy" in told[0]
 
 
+@pytest.mark.parametrize("content", [None, "{"])
+def test_a_session_whose_header_is_gone_is_told_and_not_declined(tmp_path, told, content):
+    folder = tmp_path / "worm.acll"
+    folder.mkdir()
+    if content is not None:
+        (folder / "session.json").write_text(content)
+    assert get_session_reader(str(folder))(str(folder)) == [(None,)]
+    assert len(told) == 1
+    assert str(folder) in told[0]
+
+
 def test_a_session_without_volumes_says_so(tmp_path):
     from tests.export.conftest import make_header
 

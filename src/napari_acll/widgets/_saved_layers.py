@@ -19,6 +19,7 @@ from napari_acll.widgets._lazy_volumes import (
 )
 from napari_acll.widgets._playable import PLAYABLE, Playable
 from napari_acll.widgets._saved_run import SavedRun, SavedTraces
+from napari_acll.widgets._session_paths import SESSION_SUFFIX
 
 _SESSION_FILE = "session.json"
 _FORMAT = b"napari-acll session"
@@ -26,7 +27,12 @@ _HEAD_BYTES = 4096
 
 
 def is_session_folder(path: str | Path) -> bool:
-    """Return whether a folder looks like a session of ours; reads no more than a few kB."""
+    """Return whether a folder looks like a session of ours, a damaged one included.
+
+    No more than a few kB are read.
+    """
+    if Path(path).suffix == SESSION_SUFFIX and Path(path).is_dir():
+        return True
     try:
         with (Path(path) / _SESSION_FILE).open("rb") as file:
             return _FORMAT in file.read(_HEAD_BYTES)
