@@ -24,7 +24,9 @@ from qtpy.QtTest import QTest
 from napari_acll.core import (
     AcllSettings,
     ChannelAlignment,
+    DeadlineReport,
     Detections,
+    Durations,
     LabeledVolume,
     Mark,
     NeuronTable,
@@ -63,6 +65,8 @@ class MadeUpSession:
         self.calibrated_on, self.novelty = "simulation only", float("nan")
         self.marks = (Mark(channel="key", name="light", time_s=600.0),)
         self.counters = SessionCounters()
+        self.given_up: tuple[str, ...] = ()
+        self.is_paused = False
         self.store = TraceStore(NeuronTable.numbered(n_neurons))
         grid = VoxelGrid.as_stored(SHAPE, VOXEL_UM)
         self.spec = VolumeSpec(grid=grid, period_s=PERIOD_S)
@@ -72,6 +76,16 @@ class MadeUpSession:
         self._latest: Latest | None = None
         for index in range(n_volumes):
             self.store.append(self._sample(index, self._center_px))
+
+    @property
+    def deadlines(self) -> DeadlineReport:
+        """How long the stages took; another report for each volume, so that it is drawn."""
+        n = self.store.n_timepoints
+        took_s = {"read": 0.01, "label": 0.3 + 1e-3 * (n % 7), "trace": 0.003, "end_to_end": 0.35}
+        stages = {
+            name: Durations(n=n, p50_s=s, p99_s=2 * s, max_s=2 * s) for name, s in took_s.items()
+        }
+        return DeadlineReport(deadline_s=PERIOD_S, n_judged=n, stages=stages)
 
     def latest(self) -> Latest | None:
         """Return the newest volume."""
