@@ -149,7 +149,7 @@ class Computation:
 
     def __post_init__(self) -> None:
         tolerance = Tolerance(self.max_failures)
-        self._labeling = Labeling(self.labeler, self.identity_filter, tolerance)
+        self._labeling = Labeling(self.labeler, self.identity_filter, self.corrections, tolerance)
         self._tracing = Tolerance(self.max_failures)
         self._calibrating = Tolerance(self.max_failures)
         self.backfilling = Backfilling(

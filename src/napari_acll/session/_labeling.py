@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from napari_acll.core import (
+    CorrectableFilter,
+    Corrections,
     Detections,
     IdentityFilter,
     LabeledVolume,
@@ -27,15 +29,22 @@ class Labeling:
         The model.
     identity_filter : IdentityFilter, optional
         Makes identities consistent over time.
+    corrections : Corrections
+        Say which names a person vouches for.
     tolerance : Tolerance
         Says when failures are too many.
     """
 
     def __init__(
-        self, labeler: Labeler, identity_filter: IdentityFilter | None, tolerance: Tolerance
+        self,
+        labeler: Labeler,
+        identity_filter: IdentityFilter | None,
+        corrections: Corrections,
+        tolerance: Tolerance,
     ) -> None:
         self._labeler = labeler
         self._identity_filter = identity_filter
+        self._corrections = corrections
         self._tolerance = tolerance
 
     def label(self, volumes: Sequence[Volume]) -> list[LabeledVolume]:
@@ -73,12 +82,19 @@ class Labeling:
         if self._identity_filter is None:
             return labeled
         try:
+            if isinstance(self._identity_filter, CorrectableFilter):
+                self._identity_filter.hold(self._vouched_at(labeled.index))
             identified = self._identity_filter.update(labeled)
         except Exception as error:  # noqa: BLE001  as above
             return self._failed(volume, error)
         if identified.is_labelable:
             self._tolerance.succeeded()
         return identified
+
+    def _vouched_at(self, index: int) -> frozenset[int]:
+        corrections = self._corrections
+        names = corrections.state_at(index).vouched
+        return frozenset(corrections.neurons.class_number(name) for name in names)
 
     def _failed(self, volume: Volume, error: Exception) -> LabeledVolume:
         what = self._tolerance.forgive(error, f"Labeling volume {volume.index}")
