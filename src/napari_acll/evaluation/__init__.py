@@ -1,6 +1,7 @@
 """How good the names of a session are, given what is true; without torch."""
 
 from napari_acll.evaluation._bins import (
+    RECORD_EDGES,
     Bin,
     Reliability,
     binned,
@@ -28,6 +29,7 @@ __all__ = [
     "ABOUT",
     "CONFIDENT",
     "MATCH_UM",
+    "RECORD_EDGES",
     "AnimalScore",
     "Bin",
     "Confusion",

@@ -85,9 +85,10 @@ def given_by_model(
         return _labeled_again(str(session), AcllSettings(), file, model, volumes)
     saved = SavedSession.open(session)
     told = saved.header.get("model")
-    if isinstance(told, Mapping) and told.get("sha256") == model.sha256:
+    is_model = isinstance(told, Mapping) and told.get("sha256") == model.sha256
+    if is_model and not saved.settings.identity.is_used:
         return names_of_session(saved)
-    logger.info("the session ran with another model, its recording is labeled again")
+    logger.info("what this model says of single volumes is not kept; they are labeled again")
     return _labeled_again(_recording_of(saved), saved.settings, file, model, volumes)
 
 
