@@ -172,6 +172,8 @@ class Computation:
         """Go on where an interrupted session stood."""
         resumption.fill(self.store, self.tally, self.quality)
         self.corrections.restore(resumption.corrections, next_index=resumption.first_index)
+        self._labeling.relive(resumption.labeled())
+        self.source_notes.pass_over("identity")
         self.backfilling.note(resumption.gaps)
         self._resumed = resumption.how
 

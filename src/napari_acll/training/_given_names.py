@@ -16,7 +16,7 @@ from napari_acll.core import (
     RecordingError,
     VolumeSource,
 )
-from napari_acll.evaluation import GivenNames, names_of_session
+from napari_acll.evaluation import GivenNames, names_by_model
 from napari_acll.export import SavedSession
 from napari_acll.label import PointLabeler, PointModel, find_model_file
 
@@ -85,10 +85,9 @@ def given_by_model(
         return _labeled_again(str(session), AcllSettings(), file, model, volumes)
     saved = SavedSession.open(session)
     told = saved.header.get("model")
-    is_model = isinstance(told, Mapping) and told.get("sha256") == model.sha256
-    if is_model and not saved.settings.identity.is_used:
-        return names_of_session(saved)
-    logger.info("what this model says of single volumes is not kept; they are labeled again")
+    if isinstance(told, Mapping) and told.get("sha256") == model.sha256:
+        return names_by_model(saved)
+    logger.info("the session ran with another model, its recording is labeled again")
     return _labeled_again(_recording_of(saved), saved.settings, file, model, volumes)
 
 
