@@ -4,14 +4,16 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from napari_acll.core import (
     N_CANDIDATES,
     NOVELTY_LIMIT,
+    Backend,
     Detections,
     LabeledVolume,
     LabelSettings,
@@ -29,6 +31,9 @@ from napari_acll.label._point_model import PointModel, read_card
 from napari_acll.label._point_namer import Look, NucleusNamer, NucleusTable
 from napari_acll.label._registry import ModelInfo
 from napari_acll.naming import assign_names, top_candidates
+
+if TYPE_CHECKING:
+    from napari_acll.label._point_backend import BackendChoice
 
 logger = logging.getLogger(__name__)
 
@@ -54,12 +59,20 @@ class PointLabeler:
         Where it runs.
     path : Path, optional
         File that the model came from.
+    backend : BackendChoice, optional
+        How the detector computes; None: in single precision.
     """
 
     def __init__(
-        self, model: PointModel, *, settings: LabelSettings, path: Path | None = None
+        self,
+        model: PointModel,
+        *,
+        settings: LabelSettings,
+        path: Path | None = None,
+        backend: "BackendChoice | None" = None,
     ) -> None:
         self._model = model
+        self._backend = backend
         self._path = path
         self._device = choose_device(settings.device)
         self._atlas_um = model.atlas.mean_um
@@ -71,6 +84,7 @@ class PointLabeler:
             foreground_threshold=card.foreground_threshold,
             max_radius_um=card.max_radius_um,
             device=self._device,
+            dtype=torch.float32 if backend is None else backend.dtype,
         )
         self.namer = NucleusNamer(
             model.identifier,
@@ -90,7 +104,11 @@ class PointLabeler:
         """
         is_path = settings.model.endswith(DEFAULT_MODEL_FILE.suffix)
         path = Path(settings.model).expanduser() if is_path else DEFAULT_MODEL_FILE
-        return cls(PointModel.load(path), settings=settings, path=path)
+        from napari_acll.label._point_backend import choose_backend
+
+        model = PointModel.load(path)
+        backend = choose_backend(model, choose_device(settings.device), settings.backend)
+        return cls(model, settings=settings, path=path, backend=backend)
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
@@ -132,6 +150,8 @@ class PointLabeler:
             "path": str(self._path or ""),
             "sha256": self._model.sha256,
             "device": str(self._device),
+            "backend": str(Backend.TORCH if self._backend is None else self._backend.backend),
+            "why_backend": "" if self._backend is None else self._backend.why,
             "n_neurons": len(card.names),
             "voxel_size_um": list(card.voxel_size_um),
             "calibration": card.calibration.model_dump(mode="json"),
@@ -322,9 +342,7 @@ def _labeled(
     chance: NDArray[np.float64],
     calibration: Calibration,
 ) -> LabeledVolume:
-    instances, n_voxels, is_kept = _without_empty(
-        prepared.to_stored_labels(found.instances), found
-    )
+    instances, n_voxels, is_kept = _as_stored(prepared, found)
     neuron, _ = assign_names(chance[is_kept])
     shown = calibration.applied(chance[is_kept], neuron)
     candidate_neuron, candidate_probability = top_candidates(shown)
@@ -344,14 +362,18 @@ def _labeled(
     )
 
 
-def _without_empty(
-    instances: NDArray[np.uint16], found: FoundNuclei
+def _as_stored(
+    prepared: PreparedVolume, found: FoundNuclei
 ) -> tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.bool_]]:
-    """Return instances, their sizes and which nuclei they are, leaving out those without voxels.
+    """Return instances on the stored grid, their sizes and which nuclei they are.
 
-    On voxels larger than those of the model a small nucleus may fall between them.
+    On voxels larger than those of the model a small nucleus may fall between them; it is left
+    out.
     """
-    n_voxels = np.bincount(instances.ravel(), minlength=len(found) + 1)[1:].astype(np.int32)
+    instances = prepared.to_stored_labels(found.instances)
+    n_voxels = found.n_voxels
+    if instances is not found.instances:
+        n_voxels = np.bincount(instances.ravel(), minlength=len(found) + 1)[1:].astype(np.int32)
     is_kept = n_voxels > 0
     if is_kept.all():
         return instances, n_voxels, is_kept
