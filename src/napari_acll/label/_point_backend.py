@@ -78,7 +78,8 @@ def _key(model: PointModel) -> str:
     """Return what a choice holds for: machine, number of threads, torch and model."""
     cpu = torch.backends.cpu.get_cpu_capability()
     machine = f"{platform.node()} {platform.processor() or platform.machine()} {cpu}"
-    return f"{machine}, {torch.get_num_threads()} threads, torch {torch.__version__}, model {model.sha256}"
+    software = f"{torch.get_num_threads()} threads, torch {torch.__version__}"
+    return f"{machine}, {software}, model {model.sha256}"
 
 
 def _tried(model: PointModel, key: str) -> BackendChoice:

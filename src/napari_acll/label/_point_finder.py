@@ -10,6 +10,7 @@ from torch import Tensor
 from napari_acll.label._point_detector import STRIDE, DetectorNetwork, folded_for_inference
 from napari_acll.label._point_image import PreparedVolume
 from napari_acll.label._point_peaks import find_peaks, grow_instances, mean_around, unfolded
+from napari_acll.label._step_clock import StepClock
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,10 +91,20 @@ class NucleusFinder:
         self._max_radius_um = max_radius_um
         self._device = device
 
-    def find(self, prepared: PreparedVolume) -> FoundNuclei:
-        """Return the nuclei of one volume."""
+    def find(self, prepared: PreparedVolume, clock: StepClock | None = None) -> FoundNuclei:
+        """Return the nuclei of one volume.
+
+        Parameters
+        ----------
+        prepared : PreparedVolume
+            The volume.
+        clock : StepClock, optional
+            Is told when the network is done.
+        """
         box = prepared.bright
         center, foreground = self.logits(prepared.image[box])
+        if clock is not None:
+            clock.done("network")
         position, height = find_peaks(center, self._peak_threshold)
         z, y, x = (self._max_radius_um / size for size in prepared.voxel_size_um)
         inside, n_voxels = grow_instances(
@@ -125,9 +136,7 @@ class NucleusFinder:
     def _as_input(self, image: NDArray[np.float32]) -> Tensor:
         padded = np.pad(image, [(0, -n % STRIDE) for n in image.shape])
         tensor = torch.from_numpy(np.ascontiguousarray(padded.transpose(2, 1, 0)))[None, None]
-        return tensor.to(
-            self._device, self._dtype, memory_format=torch.channels_last_3d
-        )
+        return tensor.to(self._device, self._dtype, memory_format=torch.channels_last_3d)
 
 
 def _logit(probability: float) -> float:

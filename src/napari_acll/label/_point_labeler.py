@@ -30,6 +30,7 @@ from napari_acll.label._point_image import PreparedVolume, check_geometry, prepa
 from napari_acll.label._point_model import PointModel, read_card
 from napari_acll.label._point_namer import Look, NucleusNamer, NucleusTable
 from napari_acll.label._registry import ModelInfo
+from napari_acll.label._step_clock import StepClock
 from napari_acll.naming import assign_names, top_candidates
 
 if TYPE_CHECKING:
@@ -61,6 +62,11 @@ class PointLabeler:
         File that the model came from.
     backend : BackendChoice, optional
         How the detector computes; None: in single precision.
+
+    Attributes
+    ----------
+    clock : StepClock
+        How long the steps of the last volume took.
     """
 
     def __init__(
@@ -73,6 +79,7 @@ class PointLabeler:
     ) -> None:
         self._model = model
         self._backend = backend
+        self.clock = StepClock()
         self._path = path
         self._device = choose_device(settings.device)
         self._atlas_um = model.atlas.mean_um
@@ -237,12 +244,15 @@ class PointLabeler:
         return Evidence(table=table, look=look, chance=chance, statistics=statistics)
 
     def _label_one(self, volume: Volume) -> LabeledVolume:
+        self.clock.restart()
         prepared = self._prepared(volume)
         sharp = sharpness(prepared)
         why_not = unfit_image(prepared, sharp)
         if why_not:
             return _unlabeled(volume, why_not)
-        found = self.finder.find(prepared)
+        self.clock.done("prepare")
+        found = self.finder.find(prepared, self.clock)
+        self.clock.done("peaks and instances")
         if len(found) < MIN_NUCLEI:
             return _unlabeled(
                 volume,
@@ -254,7 +264,9 @@ class PointLabeler:
         if volume.index % MIRROR_EVERY == 0:
             handedness = self.namer.handedness(evidence.table, evidence.look)
             labeled = replace(labeled, handedness=handedness)
-        return self._judged(labeled, evidence)
+        judged = self._judged(labeled, evidence)
+        self.clock.done("names")
+        return judged
 
     def _judged(self, labeled: LabeledVolume, evidence: "Evidence") -> LabeledVolume:
         """Return the volume with what is odd about it, without names if they would be guesses."""
