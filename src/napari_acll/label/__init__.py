@@ -10,6 +10,7 @@ from napari_acll.label._memory_fallback import MemoryFallback, sparing_memory
 from napari_acll.label._model_facts import ModelFacts, model_facts, model_stamp_ns
 from napari_acll.label._names import find_names_file, read_names
 from napari_acll.label._novelty import NoveltyReference
+from napari_acll.label._openmp import wait_passively
 from napari_acll.label._point_card import PointModelCard, read_card
 from napari_acll.label._registry import (
     ModelInfo,
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from napari_acll.label._unet3d_config import UNet3DConfig, read_unet3d_config
     from napari_acll.label._unet3d_labeler import UNet3DLabeler
     from napari_acll.label._voxel_labels import VoxelLabels, label_voxels
+
+wait_passively()  # before torch is imported, which reads it once
 
 # Importing torch takes seconds; whoever only lists models or reads names does not pay for it.
 _MODULE_OF_LAZY_NAME = {

@@ -24,9 +24,10 @@ the one before."""
 _N_AT_ONCE = 3
 _CLEAR_AGREEMENT = 0.63
 _CLEAR_RATIO = 1.2
-"""A posture is the right one, and no other need be looked at, if its surest 60 names are so sure,
-and so much surer than in every other one looked at. Of 42 virtual volumes no wrong posture
-reached more than 0.61, and the right one stayed below this in CLEAR_MISSED."""
+"""A posture is the right one, and no other need be looked at, if its surest 60 names are so sure
+on average, and so much surer than in every other one looked at. In 46 volumes of 20 virtual
+animals no wrong posture reached 0.58, and the right one was below 0.63 in seven, for which all
+are looked at as ever."""
 _N_AGREEING = 60
 _MIN_TRUST = 0.3
 _ACROSS = np.array([-1.0, 1.0, 1.0])
