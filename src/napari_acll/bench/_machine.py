@@ -35,7 +35,6 @@ def _cpu_name() -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions of what decides the speed."""
-    import llvmlite
     import numba
     import torch
 
@@ -44,7 +43,6 @@ def versions() -> dict[str, str]:
         "torch": torch.__version__,
         "torch_threads": str(torch.get_num_threads()),
         "numba": numba.__version__,
-        "llvmlite": llvmlite.__version__,
     }
 
 

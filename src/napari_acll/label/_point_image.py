@@ -134,9 +134,9 @@ def prepare(
     shape = _model_shape(marker.shape, voxel_um, model_um)
     counts = _resampled(marker, shape)
     some = np.ascontiguousarray(counts[::2, ::2, ::2])
-    background = np.float32(background or np.median(some))
-    counts -= background
-    some -= background
+    dark = np.float32(background or np.median(some))
+    counts -= dark
+    some -= dark
     actual_um = np.asarray(voxel_um) * np.asarray(marker.shape) / np.asarray(shape)
     scale = _brightness_scale(some, float(actual_um.prod()))
     noise = float(np.median(np.abs(np.diff(some, axis=2)))) / 0.954 if some.shape[2] > 1 else 0.0

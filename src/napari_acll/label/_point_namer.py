@@ -1,6 +1,6 @@
 """Names for the nuclei of one volume: postures, network, one-to-one assignment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -191,7 +191,7 @@ class NucleusNamer:
             return [0]
         return [int(number) for number in np.argsort(self._agreements(logits))[::-1]]
 
-    def _agreements(self, logits: Sequence[NDArray[np.float64]]) -> Floats:
+    def _agreements(self, logits: Iterable[NDArray[np.float64]]) -> Floats:
         """Return how sure the names are in each posture."""
         return np.array([_agreement(self.calibrated(part)) for part in logits])
 
