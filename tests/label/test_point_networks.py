@@ -5,6 +5,7 @@ from torch import nn
 from napari_acll.label import DetectorNetwork, IdentifierNetwork
 from napari_acll.label._point_detector import folded_for_inference
 from napari_acll.label._point_identifier import N_FEATURES
+from napari_acll.label._point_peaks import unfolded
 
 
 def detector():
@@ -22,6 +23,25 @@ def test_folding_the_normalization_changes_no_answer():
     assert not any(isinstance(part, nn.BatchNorm3d) for part in folded.modules())
     with torch.no_grad():
         torch.testing.assert_close(folded(volume), network(volume), rtol=1e-4, atol=1e-5)
+
+
+def test_maps_unfolded_at_once_are_those_of_the_network():
+    network = detector()
+    volume = torch.randn(1, 1, 40, 24, 16)
+    with torch.no_grad():
+        expected = network(volume)[0].permute(0, 3, 2, 1).numpy()
+        heads = network.folded_maps(volume)[0].movedim(0, -1).contiguous().numpy()
+    np.testing.assert_array_equal(unfolded(heads), expected)
+
+
+def test_half_the_digits_change_logits_by_no_more_than_rounding():
+    network, volume = detector(), torch.randn(1, 1, 24, 16, 32)
+    rounded = folded_for_inference(network, torch.bfloat16)
+    with torch.no_grad():
+        exact = network(volume)
+        error = rounded(volume.bfloat16()) - exact
+    assert error.dtype == torch.float32
+    assert 0 < error.abs().max() < 0.1 * exact.std()
 
 
 def test_the_eight_voxels_below_one_stay_where_they_are():

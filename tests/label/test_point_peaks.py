@@ -95,3 +95,19 @@ def test_the_mean_around_a_corner_uses_what_is_there():
     volume[:2, :2, :2] = np.arange(8).reshape(2, 2, 2)
     mean = mean_around(volume, np.zeros((1, 3), np.float32), (1, 1, 1))
     np.testing.assert_allclose(mean, [3.5])
+
+
+def test_sizes_are_the_voxels_that_nuclei_have_in_the_end():
+    rng = np.random.default_rng(5)
+    position = rng.uniform(4, 20, (40, 3)).astype(np.float32)  # many overlap
+    foreground = rng.normal(1, 1, (24, 25, 26)).astype(np.float32)
+    instances, n_voxels = grow_instances(
+        foreground, position, radius_px=(3.0, 4.0, 4.0), threshold=0.0
+    )
+    np.testing.assert_array_equal(n_voxels, np.bincount(instances.ravel(), minlength=41)[1:])
+    inside = np.argwhere((instances > 0) & (foreground >= 0))
+    square = (((inside[:, None] - position[None]) / np.array([3.0, 4.0, 4.0])) ** 2).sum(2)
+    centers = {tuple(row) for row in np.rint(position).astype(int)}
+    for voxel, owner, far in zip(inside, instances[tuple(inside.T)], square, strict=True):
+        if tuple(voxel) not in centers:  # the central voxel always belongs to its nucleus
+            assert far[owner - 1] <= far.min() + 1e-5

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from napari_acll import __version__
+from napari_acll.cli._bench import bench
 from napari_acll.cli._calibrate_names import calibrate_names
 from napari_acll.cli._check import check
 from napari_acll.cli._demo import demo
@@ -63,6 +64,7 @@ _COMMANDS = (
     calibrate_names,
     info,
     probe,
+    bench,
     export,
     evaluate,
     simulate,

@@ -25,6 +25,17 @@ class Pace(StrEnum):
     """At the recorded times."""
 
 
+class Backend(StrEnum):
+    """In which numbers the network of the bundled kind of model computes."""
+
+    AUTO = "auto"
+    """The fastest on this machine that finds the same nuclei."""
+    TORCH = "torch"
+    """Single precision."""
+    TORCH_BF16 = "torch-bf16"
+    """bfloat16 in all but the last step."""
+
+
 class DropPolicy(StrEnum):
     """What happens when a volume arrives and the queue is full."""
 
@@ -261,6 +272,11 @@ class LabelSettings(_Settings):
     )
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, or cuda:N."
+    )
+    backend: Backend = Field(
+        Backend.AUTO,
+        description="How the bundled kind of model computes: torch (single precision), torch-bf16"
+        " (bfloat16), or auto, what a trial on this machine finds fastest and as good.",
     )
     min_probability: float = Field(
         0.75,

@@ -10,6 +10,7 @@ from napari_acll.label._memory_fallback import MemoryFallback, sparing_memory
 from napari_acll.label._model_facts import ModelFacts, model_facts, model_stamp_ns
 from napari_acll.label._names import find_names_file, read_names
 from napari_acll.label._novelty import NoveltyReference
+from napari_acll.label._openmp import wait_passively
 from napari_acll.label._point_card import PointModelCard, read_card
 from napari_acll.label._registry import (
     ModelInfo,
@@ -18,6 +19,7 @@ from napari_acll.label._registry import (
     load_labeler,
     models_dir,
 )
+from napari_acll.label._step_clock import StepClock, Took
 
 if TYPE_CHECKING:
     from napari_acll.label._checkpoint import load_unet3d
@@ -38,10 +40,19 @@ if TYPE_CHECKING:
     from napari_acll.label._point_labeler import PointLabeler, nucleus_table
     from napari_acll.label._point_model import PointModel
     from napari_acll.label._point_namer import NucleusNamer, NucleusTable
+    from napari_acll.label._reference_path import (
+        Part,
+        alignment_part,
+        labels_part,
+        network_part,
+        traces_part,
+    )
     from napari_acll.label._unet3d import UNet3D
     from napari_acll.label._unet3d_config import UNet3DConfig, read_unet3d_config
     from napari_acll.label._unet3d_labeler import UNet3DLabeler
     from napari_acll.label._voxel_labels import VoxelLabels, label_voxels
+
+wait_passively()  # before torch is imported, which reads it once
 
 # Importing torch takes seconds; whoever only lists models or reads names does not pay for it.
 _MODULE_OF_LAZY_NAME = {
@@ -50,7 +61,9 @@ _MODULE_OF_LAZY_NAME = {
     "FoundNuclei": "_point_finder",
     "IdentifierNetwork": "_point_identifier",
     "LEAST_SHARPNESS": "_fitness",
+    "Part": "_reference_path",
     "Pose": "_point_frame",
+    "alignment_part": "_reference_path",
     "choose_device": "_devices",
     "fingerprint_difference": "_fingerprint",
     "fit_pose": "_point_frame",
@@ -66,13 +79,16 @@ _MODULE_OF_LAZY_NAME = {
     "UNet3DLabeler": "_unet3d_labeler",
     "VoxelLabels": "_voxel_labels",
     "label_voxels": "_voxel_labels",
+    "labels_part": "_reference_path",
     "load_unet3d": "_checkpoint",
     "read_unet3d_config": "_unet3d_config",
+    "network_part": "_reference_path",
     "nucleus_table": "_point_labeler",
     "prepare": "_point_image",
     "saturated_share": "_fitness",
     "sharpness": "_fitness",
     "take_fingerprint": "_fingerprint",
+    "traces_part": "_reference_path",
 }
 
 __all__ = [
@@ -90,14 +106,18 @@ __all__ = [
     "NucleusFinder",
     "NucleusNamer",
     "NucleusTable",
+    "Part",
     "PointLabeler",
     "PointModel",
     "PointModelCard",
     "Pose",
+    "StepClock",
+    "Took",
     "UNet3D",
     "UNet3DConfig",
     "UNet3DLabeler",
     "VoxelLabels",
+    "alignment_part",
     "available_models",
     "check_device",
     "choose_device",
@@ -107,12 +127,14 @@ __all__ = [
     "fit_pose",
     "has_nvidia_gpu",
     "label_voxels",
+    "labels_part",
     "likeliest_poses",
     "load_labeler",
     "load_unet3d",
     "model_facts",
     "model_stamp_ns",
     "models_dir",
+    "network_part",
     "nucleus_table",
     "prepare",
     "read_card",
@@ -123,6 +145,7 @@ __all__ = [
     "sharpness",
     "sparing_memory",
     "take_fingerprint",
+    "traces_part",
 ]
 
 

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_acll.label._point_image import PreparedVolume
-from napari_acll.label._point_region import bright_region
 
 LEAST_SHARPNESS = 0.08
 """Volumes of the usual rig have 0.29, of random ones 0.12 and more; blurred by 1.6 um in each
@@ -26,7 +25,7 @@ def sharpness(prepared: PreparedVolume) -> float:
     prepared : PreparedVolume
         The volume on the grid of the model.
     """
-    z, y, x = bright_region(prepared.image)
+    z, y, x = prepared.bright
     image = prepared.counts[z.start : z.stop : 2, y, x]
     if min(image.shape[1:]) <= _FAR_PX:
         return float("nan")

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, linear
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 STRIDE = 8
@@ -41,6 +41,22 @@ class _Block(nn.Sequential):
         if not isinstance(convolution, nn.Conv3d) or not isinstance(normalization, nn.BatchNorm3d):
             raise TypeError(f"Expected a convolution and its normalization, got {self}.")
         return nn.Sequential(fuse_conv_bn_eval(convolution, normalization), rectifier)
+
+
+class _Pointwise(nn.Module):
+    """A convolution of one voxel as a product of matrices, which is what it is.
+
+    torch copies the whole input of such a convolution on the CPU, to and fro.
+    """
+
+    def __init__(self, convolution: nn.Conv3d) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(convolution.weight.data.flatten(1))
+        self.bias = convolution.bias
+
+    def forward(self, maps: Tensor) -> Tensor:
+        mixed = linear(maps.movedim(1, -1).to(self.weight.dtype), self.weight, self.bias)
+        return mixed.movedim(-1, 1)
 
 
 class DetectorNetwork(nn.Module):
@@ -85,12 +101,28 @@ class DetectorNetwork(nn.Module):
         -------
         Tensor of float, shape (B, 2, X, Y, Z)
         """
+        return _unfold(self.folded_maps(volume))
+
+    def folded_maps(self, volume: Tensor) -> Tensor:
+        """Return the logits as they come out of the heads, at half the resolution.
+
+        Parameters
+        ----------
+        volume : Tensor of float, shape (B, 1, X, Y, Z)
+            As for `forward`.
+
+        Returns
+        -------
+        Tensor of float, shape (B, 16, X / 2, Y / 2, Z / 2)
+            Channel `8 c + 4 i + 2 j + k` is map `c` at voxel `(2 x + i, 2 y + j, 2 z + k)`.
+        """
         fine = self.stem(volume)
         middle = self.middle(self.down_1(fine))
         deep = self.deep(self.down_2(middle))
         middle = self.merge_2(middle + interpolate(self.up_2(deep), scale_factor=2.0))
         fine = self.merge_1(fine + interpolate(self.up_1(middle), scale_factor=2.0))
-        return _unfold(self.heads(fine))
+        heads: Tensor = self.heads(fine)
+        return heads
 
 
 def _start_rare(heads: nn.Conv3d) -> None:
@@ -112,12 +144,24 @@ def _unfold(heads: Tensor) -> Tensor:
     return split.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(n, 2, 2 * x, 2 * y, 2 * z)
 
 
-def folded_for_inference(network: DetectorNetwork) -> DetectorNetwork:
-    """Return a copy in eval mode that gives the same answer, faster."""
+def folded_for_inference(
+    network: DetectorNetwork, dtype: torch.dtype = torch.float32
+) -> DetectorNetwork:
+    """Return a copy in eval mode that gives the same answer, faster.
+
+    Parameters
+    ----------
+    network : DetectorNetwork
+        Trained detector.
+    dtype : torch.dtype
+        Of all but the heads, whose logits are always of single precision.
+    """
     folded = copy.deepcopy(network).eval()
     _fold_children(folded)
     for parameter in folded.parameters():
         parameter.requires_grad_(False)
+    folded.to(dtype)
+    folded.heads.float()
     _to_channels_last(folded)
     return folded
 
@@ -133,5 +177,7 @@ def _fold_children(module: nn.Module) -> None:
     for name, child in module.named_children():
         if isinstance(child, _Block):
             setattr(module, name, child.folded())
+        elif isinstance(child, nn.Conv3d):
+            setattr(module, name, _Pointwise(child))
         else:
             _fold_children(child)

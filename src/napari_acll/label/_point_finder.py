@@ -9,8 +9,8 @@ from torch import Tensor
 
 from napari_acll.label._point_detector import STRIDE, DetectorNetwork, folded_for_inference
 from napari_acll.label._point_image import PreparedVolume
-from napari_acll.label._point_peaks import find_peaks, grow_instances, mean_around
-from napari_acll.label._point_region import bright_region
+from napari_acll.label._point_peaks import find_peaks, grow_instances, mean_around, unfolded
+from napari_acll.label._step_clock import StepClock
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +70,8 @@ class NucleusFinder:
         No nucleus reaches farther.
     device : torch.device
         Where the network runs.
+    dtype : torch.dtype
+        Numbers in which it computes, all but the last step.
     """
 
     def __init__(
@@ -80,17 +82,29 @@ class NucleusFinder:
         foreground_threshold: float,
         max_radius_um: float,
         device: torch.device,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        self._network = folded_for_inference(network).to(device)
+        self._dtype = dtype
+        self._network = folded_for_inference(network, dtype).to(device)
         self._peak_threshold = peak_threshold
         self._foreground_logit = _logit(foreground_threshold)
         self._max_radius_um = max_radius_um
         self._device = device
 
-    def find(self, prepared: PreparedVolume) -> FoundNuclei:
-        """Return the nuclei of one volume."""
-        box = bright_region(prepared.image)
+    def find(self, prepared: PreparedVolume, clock: StepClock | None = None) -> FoundNuclei:
+        """Return the nuclei of one volume.
+
+        Parameters
+        ----------
+        prepared : PreparedVolume
+            The volume.
+        clock : StepClock, optional
+            Is told when the network is done.
+        """
+        box = prepared.bright
         center, foreground = self.logits(prepared.image[box])
+        if clock is not None:
+            clock.done("network")
         position, height = find_peaks(center, self._peak_threshold)
         z, y, x = (self._max_radius_um / size for size in prepared.voxel_size_um)
         inside, n_voxels = grow_instances(
@@ -114,14 +128,15 @@ class NucleusFinder:
         """Return the logits of center and foreground, each of the shape of the image."""
         n_z, n_y, n_x = image.shape
         with torch.inference_mode():
-            maps = self._network(self._as_input(image))[0].float()
-            maps = maps.permute(0, 3, 2, 1)[:, :n_z, :n_y, :n_x].contiguous().numpy(force=True)
+            heads = self._network.folded_maps(self._as_input(image))[0]
+            channels_last = heads.movedim(0, -1).contiguous().numpy(force=True)
+        maps = unfolded(channels_last)[:, :n_z, :n_y, :n_x]
         return maps[0], maps[1]
 
     def _as_input(self, image: NDArray[np.float32]) -> Tensor:
         padded = np.pad(image, [(0, -n % STRIDE) for n in image.shape])
         tensor = torch.from_numpy(np.ascontiguousarray(padded.transpose(2, 1, 0)))[None, None]
-        return tensor.to(self._device, memory_format=torch.channels_last_3d)
+        return tensor.to(self._device, self._dtype, memory_format=torch.channels_last_3d)
 
 
 def _logit(probability: float) -> float:

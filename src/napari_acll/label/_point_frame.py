@@ -149,16 +149,24 @@ def refine_affine(position_um: Floats, atlas: Atlas, start: Pose, *, n_rounds: i
 
 
 def _match(moved: Floats, atlas: Atlas, sd_um: float) -> tuple[Floats, Floats, float]:
-    """Return, for each point, how surely it is a neuron, where that would be, and the fit."""
-    place = moved.astype(np.float32)
-    home = atlas.mean_um.astype(np.float32)
-    square = (place**2).sum(1)[:, None] - 2 * place @ home.T + (home**2).sum(1)[None]
-    density = np.exp(square * np.float32(-0.5 / sd_um**2))
-    density *= np.float32(1 / ((2 * np.pi) ** 1.5 * sd_um**3))
-    total = density.sum(1) + _CLUTTER_PER_UM3 * 5
-    share = density / total[:, None]
-    weight = share.sum(1).astype(np.float64)
-    target = (share @ home).astype(np.float64) / np.maximum(weight, 1e-9)[:, None]
+    """Return, for each point, how surely it is a neuron, where that would be, and the fit.
+
+    The logarithms of all densities are one product of matrices, and so are their sums.
+    """
+    place, home = moved.astype(np.float32), atlas.mean_um.astype(np.float32)
+    n, k = len(place), len(home)
+    precision = np.float32(1 / sd_um**2)
+    log_scale = np.float32(-1.5 * np.log(2 * np.pi) - 3 * np.log(sd_um))
+    left, right = np.ones((n, 5), np.float32), np.ones((5, k), np.float32)
+    left[:, :3], left[:, 3] = place, (place**2).sum(1)
+    right[:3], right[3] = home.T * precision, -precision / 2
+    right[4] = log_scale - precision / 2 * (home**2).sum(1)
+    density = left @ right
+    np.exp(density, out=density)
+    sums = (density @ np.column_stack([home, np.ones(k, np.float32)])).astype(np.float64)
+    total = sums[:, 3] + _CLUTTER_PER_UM3 * 5
+    weight = sums[:, 3] / total
+    target = sums[:, :3] / (total * np.maximum(weight, 1e-9))[:, None]
     return weight, target, float(np.log(total).mean())
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
 from napari_acll.core import ModelError
+from napari_acll.label._point_region import Box, bright_region
 
 Triple = tuple[float, float, float]
 
@@ -36,6 +37,8 @@ class PreparedVolume:
         Shape of the volume as it came.
     voxel_size_um : tuple of float
         Of the grid of the model, `(Z, Y, X)`.
+    bright : tuple of slice
+        The box around everything bright, `(z, y, x)`.
     """
 
     image: NDArray[np.float32]
@@ -43,6 +46,7 @@ class PreparedVolume:
     signal_to_noise: float
     stored_shape: tuple[int, int, int]
     voxel_size_um: Triple
+    bright: Box
 
     @property
     def is_flat(self) -> bool:
@@ -129,12 +133,15 @@ def prepare(
     """
     shape = _model_shape(marker.shape, voxel_um, model_um)
     counts = _resampled(marker, shape)
-    some = counts[::2, ::2, ::2]
-    counts -= np.float32(background or np.median(some))
+    some = np.ascontiguousarray(counts[::2, ::2, ::2])
+    dark = np.float32(background or np.median(some))
+    counts -= dark
+    some -= dark
     actual_um = np.asarray(voxel_um) * np.asarray(marker.shape) / np.asarray(shape)
     scale = _brightness_scale(some, float(actual_um.prod()))
     noise = float(np.median(np.abs(np.diff(some, axis=2)))) / 0.954 if some.shape[2] > 1 else 0.0
-    image = np.arcsinh(counts * np.float32(_GAIN / max(scale, 1e-3)))
+    image = counts * np.float32(_GAIN / max(scale, 1e-3))
+    np.arcsinh(image, out=image)
     z, y, x = (float(size) for size in actual_um)
     return PreparedVolume(
         image=image,
@@ -142,6 +149,7 @@ def prepare(
         signal_to_noise=scale / noise if noise > 0 else (np.inf if scale > 0 else 0.0),
         stored_shape=marker.shape,
         voxel_size_um=(z, y, x),
+        bright=bright_region(image),
     )
 
 

@@ -4,14 +4,16 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from napari_acll.core import (
     N_CANDIDATES,
     NOVELTY_LIMIT,
+    Backend,
     Detections,
     LabeledVolume,
     LabelSettings,
@@ -28,7 +30,11 @@ from napari_acll.label._point_image import PreparedVolume, check_geometry, prepa
 from napari_acll.label._point_model import PointModel, read_card
 from napari_acll.label._point_namer import Look, NucleusNamer, NucleusTable
 from napari_acll.label._registry import ModelInfo
+from napari_acll.label._step_clock import StepClock
 from napari_acll.naming import assign_names, top_candidates
+
+if TYPE_CHECKING:
+    from napari_acll.label._point_backend import BackendChoice
 
 logger = logging.getLogger(__name__)
 
@@ -54,12 +60,26 @@ class PointLabeler:
         Where it runs.
     path : Path, optional
         File that the model came from.
+    backend : BackendChoice, optional
+        How the detector computes; None: in single precision.
+
+    Attributes
+    ----------
+    clock : StepClock
+        How long the steps of the last volume took.
     """
 
     def __init__(
-        self, model: PointModel, *, settings: LabelSettings, path: Path | None = None
+        self,
+        model: PointModel,
+        *,
+        settings: LabelSettings,
+        path: Path | None = None,
+        backend: "BackendChoice | None" = None,
     ) -> None:
         self._model = model
+        self._backend = backend
+        self.clock = StepClock()
         self._path = path
         self._device = choose_device(settings.device)
         self._atlas_um = model.atlas.mean_um
@@ -71,6 +91,7 @@ class PointLabeler:
             foreground_threshold=card.foreground_threshold,
             max_radius_um=card.max_radius_um,
             device=self._device,
+            dtype=torch.float32 if backend is None else backend.dtype,
         )
         self.namer = NucleusNamer(
             model.identifier,
@@ -90,7 +111,11 @@ class PointLabeler:
         """
         is_path = settings.model.endswith(DEFAULT_MODEL_FILE.suffix)
         path = Path(settings.model).expanduser() if is_path else DEFAULT_MODEL_FILE
-        return cls(PointModel.load(path), settings=settings, path=path)
+        from napari_acll.label._point_backend import choose_backend
+
+        model = PointModel.load(path)
+        backend = choose_backend(model, choose_device(settings.device), settings.backend)
+        return cls(model, settings=settings, path=path, backend=backend)
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
@@ -132,6 +157,8 @@ class PointLabeler:
             "path": str(self._path or ""),
             "sha256": self._model.sha256,
             "device": str(self._device),
+            "backend": str(Backend.TORCH if self._backend is None else self._backend.backend),
+            "why_backend": "" if self._backend is None else self._backend.why,
             "n_neurons": len(card.names),
             "voxel_size_um": list(card.voxel_size_um),
             "calibration": card.calibration.model_dump(mode="json"),
@@ -217,12 +244,15 @@ class PointLabeler:
         return Evidence(table=table, look=look, chance=chance, statistics=statistics)
 
     def _label_one(self, volume: Volume) -> LabeledVolume:
+        self.clock.restart()
         prepared = self._prepared(volume)
         sharp = sharpness(prepared)
         why_not = unfit_image(prepared, sharp)
         if why_not:
             return _unlabeled(volume, why_not)
-        found = self.finder.find(prepared)
+        self.clock.done("prepare")
+        found = self.finder.find(prepared, self.clock)
+        self.clock.done("peaks and instances")
         if len(found) < MIN_NUCLEI:
             return _unlabeled(
                 volume,
@@ -234,7 +264,9 @@ class PointLabeler:
         if volume.index % MIRROR_EVERY == 0:
             handedness = self.namer.handedness(evidence.table, evidence.look)
             labeled = replace(labeled, handedness=handedness)
-        return self._judged(labeled, evidence)
+        judged = self._judged(labeled, evidence)
+        self.clock.done("names")
+        return judged
 
     def _judged(self, labeled: LabeledVolume, evidence: "Evidence") -> LabeledVolume:
         """Return the volume with what is odd about it, without names if they would be guesses."""
@@ -322,9 +354,7 @@ def _labeled(
     chance: NDArray[np.float64],
     calibration: Calibration,
 ) -> LabeledVolume:
-    instances, n_voxels, is_kept = _without_empty(
-        prepared.to_stored_labels(found.instances), found
-    )
+    instances, n_voxels, is_kept = _as_stored(prepared, found)
     neuron, _ = assign_names(chance[is_kept])
     shown = calibration.applied(chance[is_kept], neuron)
     candidate_neuron, candidate_probability = top_candidates(shown)
@@ -344,14 +374,18 @@ def _labeled(
     )
 
 
-def _without_empty(
-    instances: NDArray[np.uint16], found: FoundNuclei
+def _as_stored(
+    prepared: PreparedVolume, found: FoundNuclei
 ) -> tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.bool_]]:
-    """Return instances, their sizes and which nuclei they are, leaving out those without voxels.
+    """Return instances on the stored grid, their sizes and which nuclei they are.
 
-    On voxels larger than those of the model a small nucleus may fall between them.
+    On voxels larger than those of the model a small nucleus may fall between them; it is left
+    out.
     """
-    n_voxels = np.bincount(instances.ravel(), minlength=len(found) + 1)[1:].astype(np.int32)
+    instances = prepared.to_stored_labels(found.instances)
+    n_voxels = found.n_voxels
+    if instances is not found.instances:
+        n_voxels = np.bincount(instances.ravel(), minlength=len(found) + 1)[1:].astype(np.int32)
     is_kept = n_voxels > 0
     if is_kept.all():
         return instances, n_voxels, is_kept

@@ -1,5 +1,6 @@
 """Names for the nuclei of one volume: postures, network, one-to-one assignment."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,14 @@ where half of the nuclei are none of the atlas's neurons."""
 _KEPT_POSES = (3, 1)
 """How many of them go on to each further pass, which lays the animal on the atlas by the names of
 the one before."""
+_N_AT_ONCE = 3
+_CLEAR_AGREEMENT = 0.63
+_CLEAR_RATIO = 1.2
+"""A posture is the right one, and no other need be looked at, if its surest 60 names are so sure
+on average, and so much surer than in every other one looked at. In 46 volumes of 20 virtual
+animals no wrong posture reached 0.58, and the right one was below 0.63 in seven, for which all
+are looked at as ever."""
+_N_AGREEING = 60
 _MIN_TRUST = 0.3
 _ACROSS = np.array([-1.0, 1.0, 1.0])
 """Turns places of the atlas's frame, `(z, y, x)`, over to the other side."""
@@ -123,13 +132,14 @@ class NucleusNamer:
     def look(self, nuclei: NucleusTable) -> "Look":
         """Return what the network says of the likeliest posture.
 
-        A first pass looks at the volume in each posture. In the few whose names agree best, the
-        neurons that it is sure of give an affine map to the atlas, in which the next pass looks
-        again; the last one looks in the best of these.
+        A first pass looks at the volume in one posture after the other until one is clearly the
+        right one. In the few whose names agree best, the neurons that it is sure of give an
+        affine map to the atlas, in which the next pass looks again; the last one looks in the
+        best of these.
         """
-        starts, logits = self._judged(nuclei)
+        starts, logits, is_clear = self._judged(nuclei)
         features = nuclei.features(is_fine=True)
-        for n_kept in _KEPT_POSES:
+        for n_kept in (1, 1) if is_clear else _KEPT_POSES:
             order = self._by_agreement(logits)[:n_kept]
             starts = [starts[number] for number in order]
             places = np.stack(
@@ -159,17 +169,31 @@ class NucleusNamer:
         there = _agreement(self.calibrated(mirrored[0]))
         return _agreement(self.calibrated(look.logits)) - there
 
-    def _judged(self, nuclei: NucleusTable) -> tuple[list[Pose], NDArray[np.float64]]:
-        """Return all postures, and the logits of names in each."""
+    def _judged(self, nuclei: NucleusTable) -> tuple[list[Pose], NDArray[np.float64], bool]:
+        """Return postures, the logits of names in each, and whether the surest is clearly right.
+
+        A clear one makes an end of it, for the others would only be dropped.
+        """
         poses = likeliest_poses(nuclei.position_um, self._atlas, n_best=N_POSES)
         features = nuclei.features(is_fine=False)
-        placed = np.stack([pose.apply(nuclei.position_um) for pose in poses])
-        return poses, self._run(placed, np.repeat(features[None], len(poses), 0))
+        logits: list[NDArray[np.float64]] = []
+        for start in range(0, len(poses), _N_AT_ONCE):
+            some = poses[start : start + _N_AT_ONCE]
+            placed = np.stack([pose.apply(nuclei.position_um) for pose in some])
+            logits += list(self._run(placed, np.repeat(features[None], len(some), 0)))
+            if _is_clear(self._agreements(logits)):
+                return poses[: len(logits)], np.stack(logits), True
+        return poses, np.stack(logits), False
 
     def _by_agreement(self, logits: NDArray[np.float64]) -> list[int]:
         """Return the numbers of postures, the one whose names are surest first."""
-        sure = [_agreement(self.calibrated(part)) for part in logits]
-        return [int(number) for number in np.argsort(sure)[::-1]]
+        if len(logits) == 1:
+            return [0]
+        return [int(number) for number in np.argsort(self._agreements(logits))[::-1]]
+
+    def _agreements(self, logits: Iterable[NDArray[np.float64]]) -> Floats:
+        """Return how sure the names are in each posture."""
+        return np.array([_agreement(self.calibrated(part)) for part in logits])
 
     def _affine(self, position_um: Floats, chance: Floats, start: Pose) -> Pose:
         neuron, trust = assign_names(chance)
@@ -199,6 +223,14 @@ class NucleusNamer:
         return result
 
 
+def _is_clear(agreements: Floats) -> bool:
+    """Return whether one of several postures is the right one beyond doubt."""
+    if len(agreements) < 2:
+        return False
+    second, best = np.sort(agreements)[-2:]
+    return bool(best >= _CLEAR_AGREEMENT * _N_AGREEING and best >= _CLEAR_RATIO * second)
+
+
 def _agreement(chance: Floats) -> float:
     """Return how sure the names are in one posture."""
-    return float(np.sort(chance[:, 1:].max(0))[-60:].sum())
+    return float(np.sort(chance[:, 1:].max(0))[-_N_AGREEING:].sum())

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_acll.label._point_numba import jit
+
 Box = tuple[slice, slice, slice]
 
 _BLOCK_PX = 4
@@ -34,15 +36,36 @@ def bright_region(image: NDArray[np.float32]) -> Box:
     return z, y, x
 
 
-def _block_means(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the means of blocks; what is left over at the ends counts as the block before it."""
-    means = image
-    for axis, size in enumerate(image.shape):
-        starts = np.arange(0, max(size - _BLOCK_PX + 1, 1), _BLOCK_PX)
-        lengths = np.diff(np.r_[starts, size]).astype(np.float32)
-        sums = np.add.reduceat(means, starts, axis=axis)
-        means = sums / lengths.reshape([-1 if a == axis else 1 for a in range(3)])
+def _block_means(image: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the means of blocks; what is left over at the ends counts to the block before it."""
+    shape = tuple(max(size // _BLOCK_PX, 1) for size in image.shape)
+    sums = np.zeros(shape)
+    _add_blocks(image, _BLOCK_PX, sums)
+    counts = np.ones(())
+    for size, n_blocks in zip(image.shape, shape, strict=True):
+        lengths = np.full(n_blocks, _BLOCK_PX)
+        lengths[-1] = size - _BLOCK_PX * (n_blocks - 1)
+        counts = counts[..., None] * lengths
+    means: NDArray[np.float64] = sums / counts
     return means
+
+
+@jit
+def _add_blocks(image: NDArray[np.float32], block_px: int, sums: NDArray[np.float64]) -> None:
+    """Add up the blocks in one pass, four lines of the image at a time in the cache."""
+    n_z, n_y, n_x = image.shape
+    last_z, last_y, last_x = sums.shape[0] - 1, sums.shape[1] - 1, sums.shape[2] - 1
+    for z in range(n_z):
+        for y in range(n_y):
+            line = image[z, y]
+            row = sums[min(z // block_px, last_z), min(y // block_px, last_y)]
+            for block in range(last_x):
+                total = np.float32(0.0)
+                for x in range(block * block_px, (block + 1) * block_px):
+                    total += line[x]
+                row[block] += total
+            for x in range(last_x * block_px, n_x):
+                row[last_x] += line[x]
 
 
 def _widen(low: NDArray[np.int64], high: NDArray[np.int64], shape: tuple[int, ...]) -> None:

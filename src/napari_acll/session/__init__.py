@@ -18,6 +18,7 @@ from napari_acll.session._settings_file import (
     save_profile,
     save_settings,
 )
+from napari_acll.session._warm_up import warm_up
 
 __all__ = [
     "CalibrationReport",
@@ -42,4 +43,5 @@ __all__ = [
     "settings_to_look",
     "spec_of",
     "traces_of",
+    "warm_up",
 ]

@@ -115,9 +115,11 @@ class Event:
 
 
 def first_events(model: Mapping[str, object]) -> list[Event]:
-    """Return what is known before the first volume: whether the model's names can be trusted."""
+    """Return what is known before the first volume: whether names can be trusted, how computed."""
+    backend = str(model.get("why_backend") or "")
     return [
         Event("calibration", calibration_notice(model)),
+        *([Event("backend", backend)] if backend else []),
         Event("ready", "The model is warm; reading begins."),
     ]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_acll.core import (
     AcllSettings,
+    Backend,
     Backfill,
     LabeledVolume,
     Labeler,
@@ -166,13 +167,20 @@ def _settings(saved: "SavedSession", backfill: Backfill | None, *, is_over: bool
     folder = Path(str(saved.header.get("folder", ".")))
     names = ("model", "config_file", "names_file")
     found = {name: _absolute(getattr(settings.label, name), folder) for name in names}
+    computed = {"backend": backend_of(saved) or settings.label.backend}
     update: dict[str, object] = {
         "source": settings.source.model_copy(update={"live": live}),
-        "label": settings.label.model_copy(update=found),
+        "label": settings.label.model_copy(update={**found, **computed}),
     }
     if backfill is not None:
         update["run"] = settings.run.model_copy(update={"backfill": backfill})
     return settings.model_copy(update=update)
+
+
+def backend_of(saved: "SavedSession") -> Backend | None:
+    """Return the backend that a session was labeled with, None if it does not say."""
+    name = content_of(saved.header.get("model")).get("backend")
+    return Backend(name) if name in set(Backend) else None
 
 
 def _absolute(file: str | None, folder: Path) -> str | None:

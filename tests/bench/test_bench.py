@@ -1,0 +1,81 @@
+"""One measurement of a small recording, and the guard against getting slower."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from napari_acll.bench import bench, report_lines
+from napari_acll.core import (
+    AcllSettings,
+    Backend,
+    LabelSettings,
+    RecordingError,
+    SourceSettings,
+)
+
+N_VOLUMES = 5
+LEAST_RATIO = 60.0
+"""The steps of the original took 310 times as much computing when this was written; a guard with
+so generous a bound goes off for a mistake, not for another machine."""
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    settings = AcllSettings(
+        source=SourceSettings(period_s=0.1), label=LabelSettings(backend=Backend.TORCH)
+    )
+    told: list[str] = []
+    recording = "simulated:geometry=binned,motion=still"
+    return bench(recording, settings, n_volumes=N_VOLUMES, tell=told.append) | {"told": told}
+
+
+def test_every_stage_was_measured_for_every_volume(report: dict[str, Any]) -> None:
+    stages = report["stages"]
+    assert {"read", "crop, bin, background", "label", "trace", "save"} <= set(stages)
+    assert {"label: network", "label: peaks and instances", "label: names"} <= set(stages)
+    for times in stages.values():
+        assert times["wall_ms"]["n"] == N_VOLUMES - 1  # the first warms up
+        assert 0 <= times["cpu_ms"]["p50"] <= times["cpu_ms"]["max"]
+
+
+def test_the_steps_of_labeling_add_up_to_it(report: dict[str, Any]) -> None:
+    stages = report["stages"]
+    parts = [
+        times["cpu_ms"]["p50"] for name, times in stages.items() if name.startswith("label: ")
+    ]
+    assert sum(parts) == pytest.approx(stages["label"]["cpu_ms"]["p50"], rel=0.25)
+
+
+def test_a_whole_session_ran_and_every_volume_was_traced(report: dict[str, Any]) -> None:
+    assert report["n_traced"] == N_VOLUMES
+    took = report["end_to_end_ms"]
+    assert 0 < took["p50"] <= took["p95"] <= took["p99"] <= took["max"]
+    assert took["p50"] > report["stages"]["label: network"]["wall_ms"]["p50"] / 5
+    assert report["deadline_ms"] == pytest.approx(100.0)
+    assert report["memory_mb"] > 50
+
+
+def test_a_fresh_process_was_ready(report: dict[str, Any]) -> None:
+    start = report["start_up_s"]
+    assert 0 < start["import_s"] < start["ready_s"]
+    assert 0 < start["warm_up_s"] < start["ready_s"]
+
+
+def test_it_says_what_it_was_made_with(report: dict[str, Any]) -> None:
+    assert report["model"]["backend"] == "torch"
+    assert report["labeled_shape"] == [80, 210, 322]
+    assert report["versions"]["torch"]
+    assert report["machine"]["n_cores_of_the_machine"] >= 1
+    assert any("process" in line for line in report["told"])
+    assert list(report_lines(report))
+
+
+def test_our_path_is_far_from_as_slow_as_the_original(report: dict[str, Any]) -> None:
+    assert report["ratios"]["label"] > LEAST_RATIO
+    assert report["ratios"]["whole volume"] > LEAST_RATIO
+
+
+def test_a_recording_that_is_not_there_is_declined(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match=r"nothing\.nd2"):
+        bench(str(tmp_path / "nothing.nd2"), AcllSettings(), n_volumes=5, tell=lambda _: None)
