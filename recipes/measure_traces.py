@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from measure_identity import MATCH_UM, POSITIONS, rig
 from numpy.typing import NDArray
+from trace_scores import OWN, lines, table
 
 from napari_acll.core import (
     AlignmentSettings,
@@ -62,29 +63,10 @@ logger = logging.getLogger("measure_traces")
 
 RIGS = ("normal", "dim", "fast")
 LIGHT = TraceSettings(corrects_light=False)
-"""Recordings of these lengths have the same light on both channels: nothing to correct."""
-FEWEST = 40
-"""A neuron with fewer values has no correlation."""
-OUTLIER_SD = 5.0
-LEAST_SD = 0.02
+"""For what is compared with the whole engine."""
 STRAY_SHARE = 0.1
 BLEACH_S = 600.0
 LASER = 15 / 13
-SAME = (
-    "oracle",
-    "naive",
-    "ratio",
-    "engine",
-    "engine, masks",
-    "engine, no unmixing",
-    "engine, no memory",
-    "naive, stray voxels",
-    "engine, stray voxels",
-    "naive, one laser changes",
-    "engine, one laser changes, not corrected",
-    "engine, one laser changes",
-)
-OWN = ("naive", "ratio", "engine", "naive, filtered", "engine, filtered")
 
 
 def animals(kind: str, n: int, data: Path | None) -> Iterator[tuple[str, AnimalShape, int]]:
@@ -167,59 +149,82 @@ def estimators(neurons: NeuronTable) -> dict[str, TraceEstimator]:
     return same | own | {"own ratio": RatioTraceEstimator(neurons, LIGHT)}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """The labels of one volume in all their kinds; `own` and `filtered` have their own names."""
+
+    true: LabeledVolume
+    same: LabeledVolume
+    stray: LabeledVolume
+    own: LabeledVolume
+    filtered: LabeledVolume
+
+    def of(self, track: str) -> LabeledVolume:
+        """Return those that a track is about."""
+        if track == "oracle":
+            return self.true
+        if track.startswith("own"):
+            return self.filtered if "filtered" in track else self.own
+        return self.stray if "stray" in track else self.same
+
+
 def record(shape: AnimalShape, seed: int, settings: WormSettings, file: Path) -> None:
     """Render, label and trace a recording, and write the traces."""
     labeler = load_labeler(LabelSettings(device="cpu"))
-    neurons = labeler.neurons
+    neurons, n_volumes = labeler.neurons, settings.n_volumes
     worm = VirtualWorm(shape, settings, seed=seed)
     preprocessor = Preprocessor(worm.spec, PreprocessSettings())
     alignment = calibrated(worm, preprocessor)
     identity = EvidenceFilter(neurons=neurons)
-    n, n_volumes = len(neurons), settings.n_volumes
-    tracks = {name: Track(made, n, n_volumes) for name, made in estimators(neurons).items()}
-    truth_ratio = np.full((n, n_volumes), np.nan, np.float32)
-    right = {
-        "own": np.zeros((n, n_volumes), np.bool_),
-        "filtered": np.zeros((n, n_volumes), np.bool_),
+    made = estimators(neurons)
+    tracks = {name: Track(one, len(neurons), n_volumes) for name, one in made.items()}
+    columns: dict[str, NDArray] = {
+        "truth": np.full((len(neurons), n_volumes), np.nan, np.float32),
+        "right own": np.zeros((len(neurons), n_volumes), np.bool_),
+        "right filtered": np.zeros((len(neurons), n_volumes), np.bool_),
     }
     for index in range(n_volumes):
         volume, truth = preprocessor.apply(worm.render(index)), worm.truth(index)
         number = np.where(truth.is_listed, truth.class_numbers(neurons), 0)
-        inside = (number > 0) & truth.is_inside(volume.spec.shape)
-        truth_ratio[number[inside] - 1, index] = truth.ratio[inside]
         (own,) = labeler.label([volume])
         same = named_by_truth(own, truth, number)
-        kept = identity.update(own)
-        for kind, labeled in (("own", own), ("filtered", kept)):
-            is_right = (labeled.detections.neuron > 0) & (
-                labeled.detections.neuron == same.detections.neuron
-            )
-            right[kind][labeled.detections.neuron[is_right] - 1, index] = True
-        stray = with_stray_voxels(same, np.random.default_rng((seed, index)))
+        labels = Labels(
+            true=true_labels(worm, truth, number, own),
+            same=same,
+            stray=with_stray_voxels(same, np.random.default_rng((seed, index))),
+            own=own,
+            filtered=identity.update(own),
+        )
+        keep_truth(columns, index, truth, number, labels)
         for name, track in tracks.items():
-            labeled = same
-            if name == "oracle":
-                true = true_labels(worm, truth, number, own)
-                track.trace(volume, true, worm.alignment)
-                continue
-            if name.startswith("own"):
-                labeled = kept if "filtered" in name else own
-            elif "stray" in name:
-                labeled = stray
-            track.trace(changed_light(volume) if "laser" in name else volume, labeled, alignment)
-    columns: dict[str, NDArray] = {
-        "truth": truth_ratio,
-        **{f"right {k}": v for k, v in right.items()},
-    }
-    for name, track in tracks.items():
-        columns |= {
-            f"ratio {name}": track.ratio,
-            f"sd {name}": track.sd,
-            f"flags {name}": track.flags,
-        }
-        columns[f"ms {name}"] = np.array(1e3 * track.took_s / max(n_volumes - 1, 1))
+            lit = changed_light(volume) if "laser" in name else volume
+            known = worm.alignment if name == "oracle" else alignment
+            track.trace(lit, labels.of(name), known)
     file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(file, **columns)
+    np.savez_compressed(file, **columns, **traces_of(tracks))
+
+
+def keep_truth(
+    columns: dict[str, NDArray], index: int, truth: Truth, number: NDArray, labels: Labels
+) -> None:
+    """Write the true ratios of the neurons inside, and which names are right."""
+    inside = (number > 0) & truth.is_inside(labels.own.spec.shape)
+    columns["truth"][number[inside] - 1, index] = truth.ratio[inside]
+    true = labels.same.detections.neuron
+    for kind in ("own", "filtered"):
+        given = getattr(labels, kind).detections.neuron
+        is_right = (given > 0) & (given == true)
+        columns[f"right {kind}"][given[is_right] - 1, index] = True
+
+
+def traces_of(tracks: dict[str, Track]) -> dict[str, NDArray]:
+    """Return what is saved of all tracks."""
+    columns: dict[str, NDArray] = {}
+    for name, track in tracks.items():
+        columns[f"ratio {name}"], columns[f"sd {name}"] = track.ratio, track.sd
+        columns[f"flags {name}"] = track.flags
+        columns[f"ms {name}"] = np.array(1e3 * track.took_s / max(track.n_volumes - 1, 1))
+    return columns
 
 
 def calibrated(worm: VirtualWorm, preprocessor: Preprocessor) -> ChannelAlignment:
@@ -298,116 +303,6 @@ def changed_light(volume: Volume) -> Volume:
     return replace(volume, activity=counts)
 
 
-def scores(
-    saved: dict[str, NDArray], track: str, reference: str, rows: NDArray
-) -> dict[str, NDArray]:
-    """Return per neuron correlation, and per sample what is an outlier.
-
-    Parameters
-    ----------
-    saved : dict
-        What `record` wrote.
-    track : str
-        Which estimator and labels.
-    reference : str
-        The track whose scatter is the yardstick of outliers.
-    rows : ndarray of bool, shape (n, n_volumes)
-        Samples that count.
-    """
-    truth = saved["truth"].astype(np.float64)
-    ratio = np.where(rows, saved[f"ratio {track}"].astype(np.float64), np.nan)
-    given = rows & ~np.isnan(ratio)
-    r = np.full(len(ratio), np.nan)
-    scatter = relative(saved[f"ratio {reference}"].astype(np.float64), truth)
-    sd = np.maximum(1.4826 * np.nanmedian(np.abs(scatter), axis=1), LEAST_SD)
-    away = relative(ratio, truth)
-    is_bad = given & ~(ratio > 0) | (given & np.isinf(ratio))
-    for row in range(len(ratio)):
-        use = given[row] & np.isfinite(ratio[row])
-        if use.sum() >= FEWEST:
-            r[row] = np.corrcoef(ratio[row, use], truth[row, use])[0, 1]
-    marked = (saved[f"flags {track}"] & 3) > 0
-    with np.errstate(invalid="ignore"):
-        outlier = given & ((np.abs(away) > OUTLIER_SD * sd[:, None]) | is_bad)
-        gross = given & ((away > 1.0) | (away < -0.5) | is_bad)
-    return {
-        "r": r,
-        "given": given,
-        "outlier": outlier,
-        "gross": gross,
-        "bad": is_bad,
-        "marked": marked & given,
-        "scatter": 1.4826 * np.nanmedian(np.abs(away), axis=1),
-        "z": away * ratio / saved[f"sd {track}"],
-    }
-
-
-def relative(ratio: NDArray, truth: NDArray) -> NDArray:
-    """Return by what part each sample is off, each neuron over its own median."""
-    with np.errstate(all="ignore"):
-        share = ratio / truth
-        return share / np.nanmedian(share, axis=1, keepdims=True) - 1.0
-
-
-def table(files: list[Path], skip: int) -> list[dict[str, object]]:
-    """Return a row of scores for each estimator and kind of labels, over all animals."""
-    rows: dict[str, list[dict[str, NDArray]]] = {}
-    took: dict[str, list[float]] = {}
-    n_true = 0
-    for file in files:
-        with np.load(file) as stored:
-            saved = {key: stored[key] for key in stored.files}
-        is_scored = np.zeros(saved["truth"].shape, np.bool_)
-        is_scored[:, skip:] = np.isfinite(saved["truth"][:, skip:])
-        n_true += int(is_scored.sum())
-        found = is_scored & np.isfinite(saved["ratio ratio"])
-        for name in SAME:
-            use = found if name == "oracle" else is_scored
-            rows.setdefault(name, []).append(scores(saved, name, "oracle", use))
-        for name in OWN:
-            use = is_scored & saved["right filtered" if "filtered" in name else "right own"]
-            rows.setdefault(f"own {name}", []).append(scores(saved, f"own {name}", "oracle", use))
-            every = scores(saved, f"own {name}", "oracle", is_scored)
-            rows.setdefault(f"own {name}, all names", []).append(every)
-        for key, value in saved.items():
-            if key.startswith("ms "):
-                took.setdefault(key[3:], []).append(float(value))
-    return [summary(name, of, n_true, took) for name, of in rows.items()]
-
-
-def summary(
-    name: str, of: list[dict[str, NDArray]], n_true: int, took: dict[str, list[float]]
-) -> dict[str, object]:
-    """Return one row of the table."""
-    r = np.concatenate([scored["r"] for scored in of])
-    r = r[np.isfinite(r)]
-    total = {
-        key: sum(int(scored[key].sum()) for scored in of)
-        for key in ("given", "outlier", "gross", "bad", "marked")
-    }
-    left = sum(int((scored["outlier"] & ~scored["marked"]).sum()) for scored in of)
-    gross_left = sum(int((scored["gross"] & ~scored["marked"]).sum()) for scored in of)
-    per_1000 = 1000 / max(total["given"], 1)
-    z = np.concatenate([scored["z"][scored["given"]] for scored in of])
-    z = z[np.isfinite(z)]
-    return {
-        "name": name,
-        "n": len(r),
-        "median_r": float(np.median(r)) if len(r) else float("nan"),
-        "p10_r": float(np.quantile(r, 0.1)) if len(r) else float("nan"),
-        "scatter": float(np.nanmedian(np.concatenate([scored["scatter"] for scored in of]))),
-        "outliers": total["outlier"] * per_1000,
-        "outliers_unmarked": left * per_1000,
-        "gross": total["gross"] * per_1000,
-        "gross_unmarked": gross_left * per_1000,
-        "impossible": total["bad"] * per_1000,
-        "marked": total["marked"] * per_1000,
-        "coverage": 100 * total["given"] / max(n_true, 1),
-        "z": float(1.4826 * np.median(np.abs(z))) if len(z) else float("nan"),
-        "ms": float(np.mean(took[name])) if name in took else float("nan"),
-    }
-
-
 def main() -> None:
     """Record what is not there yet, score all and print."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -433,9 +328,7 @@ def main() -> None:
     files = sorted(folder.glob("*.npz"))
     rows = table(files, arguments.skip)
     logger.info("%s: %d animals", arguments.rig, len(files))
-    for row in rows:
-        shown = {k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}
-        logger.info("%s", shown)
+    logger.info("%s", "\n".join(lines(rows)))
     if arguments.out:
         arguments.out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 
