@@ -6,9 +6,10 @@ Run by hand::
     python recipes/measure_identity.py --kind virtual --n 6 --cache FOLDER --fit
 
 Recordings are drawn and labeled once, with the bundled model, and kept in `--cache`; the filter
-then takes seconds. `held_out` are real animals of lab SF that no part of the model has seen,
-completed with virtual nuclei; `virtual` are animals of the fitted anatomy, on which the filter's
-constants are set. `--rig` makes them dim or fast.
+then takes seconds. Beside the filter, "labels" pools nothing but the names that the volumes were
+given, one vote each, on the same tracks: naive pooling. `held_out` are real animals of lab SF that
+no part of the model has seen, completed with virtual nuclei; `virtual` are animals of the fitted
+anatomy, on which the filter's constants are set. `--rig` makes them dim or fast.
 """
 
 import argparse
@@ -18,13 +19,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from napari_acll.core import Detections, LabeledVolume, LabelSettings, VolumeSpec, VoxelGrid
-from napari_acll.evaluation import equal_width_bins
+from napari_acll.evaluation import RECORD_EDGES, binned, equal_width_bins
 from napari_acll.identity import EvidenceFilter
 from napari_acll.label import load_labeler
 from napari_acll.simulate import (
@@ -44,6 +46,7 @@ MATCH_UM = 3.0
 CONFIDENT = 0.75
 FIELDS = tuple(Detections.__dataclass_fields__)
 RIGS = ("normal", "dim", "fast")
+WAYS = ("alone", "labels", "filtered")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,10 +186,75 @@ def _scores(given: NDArray, chance: NDArray, true: NDArray, n_listed: int) -> di
     named = (given > 0) & (true > 0)
     return {
         "right": 100 * is_right.sum() / n_listed,
+        "named": 100 * named.sum() / n_listed,
+        "named_right": 100 * is_right[named].mean(),
         "sure_share": 100 * is_sure.sum() / n_listed,
         "sure_right": 100 * is_right[is_sure].mean() if is_sure.any() else float("nan"),
         "calibration_error": 100 * equal_width_bins(chance[named], is_right[named]).error,
     }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Names:
+    """Names that were given to listed neurons; one row per name and volume.
+
+    Parameters
+    ----------
+    probability : ndarray of float64, shape (n,)
+        As shown.
+    is_right : ndarray of bool, shape (n,)
+        Whether it is right.
+    neuron : ndarray of int64, shape (n,)
+        A number of its own for each neuron of each animal.
+    """
+
+    probability: NDArray[np.float64]
+    is_right: NDArray[np.bool_]
+    neuron: NDArray[np.int64]
+
+
+def names_of(recordings: Sequence[tuple[Recording, list[LabeledVolume]]], skip: int) -> Names:
+    """Return the names of some recordings from a volume on."""
+    parts = []
+    for number, (recording, after) in enumerate(recordings):
+        for volume, true in zip(after[skip:], recording.true[skip:], strict=True):
+            found = volume.detections
+            rows = (found.neuron > 0) & (true > 0)
+            key = 1000 * number + true[rows]
+            is_right = found.neuron[rows] == true[rows]
+            parts.append((found.probability[rows].astype(np.float64), is_right, key))
+    return Names(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def error_if_perfect(names: Names, *, n_draws: int = 200) -> float:
+    """Return the calibration error, in %, that perfect probabilities would show here.
+
+    A filtered name is right or wrong for a whole recording, so there are only as many trials as
+    neurons, however many volumes.
+    """
+    rng = np.random.default_rng(0)
+    _, neuron = np.unique(names.neuron, return_inverse=True)
+    errors = [
+        equal_width_bins(
+            names.probability, rng.random(neuron.max() + 1)[neuron] < names.probability
+        ).error
+        for _ in range(n_draws)
+    ]
+    return 100 * float(np.mean(errors))
+
+
+def by_votes(recording: Recording) -> Recording:
+    """Return a recording of which nothing is known but the names that were given."""
+    return replace(recording, labeled=[_without_doubt(volume) for volume in recording.labeled])
+
+
+def _without_doubt(volume: LabeledVolume) -> LabeledVolume:
+    found = volume.detections
+    candidate = np.full_like(found.candidate_neuron, -1)
+    chance = np.full_like(found.candidate_probability, np.nan)
+    candidate[:, 0], chance[:, 0] = found.neuron, 1.0
+    detections = replace(found, candidate_neuron=candidate, candidate_probability=chance)
+    return replace(volume, detections=detections)
 
 
 def filtered(recording: Recording, neurons: object) -> tuple[list[LabeledVolume], float]:
@@ -202,15 +270,9 @@ def fit(recordings: Sequence[tuple[Recording, list[LabeledVolume]]]) -> tuple[fl
 
     Multiply the gain of the filter by the first; add the second to the first times its offset.
     """
-    shown, is_right = [], []
-    for recording, after in recordings:
-        for volume, true in zip(after, recording.true, strict=True):
-            found = volume.detections
-            rows = (found.neuron > 0) & (true > 0)
-            shown.append(found.probability[rows].astype(np.float64))
-            is_right.append(found.neuron[rows] == true[rows])
-    chance = np.clip(np.concatenate(shown), 1e-6, 1 - 1e-6)
-    sign = np.where(np.concatenate(is_right), 1.0, -1.0)
+    names = names_of(recordings, 0)
+    chance = np.clip(names.probability, 1e-6, 1 - 1e-6)
+    sign = np.where(names.is_right, 1.0, -1.0)
     logit = np.log(chance) - np.log1p(-chance)
 
     def loss(parameters: NDArray) -> float:
@@ -218,6 +280,19 @@ def fit(recordings: Sequence[tuple[Recording, list[LabeledVolume]]]) -> tuple[fl
 
     gain, offset = minimize(loss, np.array([1.0, 0.0])).x
     return float(gain), float(offset)
+
+
+def tell_bins(key: str, names: Names) -> None:
+    """Say how far the probabilities of all animals together are right, bin by bin."""
+    bins = equal_width_bins(names.probability, names.is_right)
+    record = binned(names.probability, names.is_right, RECORD_EDGES).bins
+    logger.info(
+        "%s, all animals: calibration error %.1f, %.1f if they were perfect; right by bin: %s",
+        key,
+        100 * bins.error,
+        error_if_perfect(names),
+        [(part.low, part.n, round(100 * part.share_right, 1)) for part in record],
+    )
 
 
 def main() -> None:
@@ -236,26 +311,25 @@ def main() -> None:
     arguments = parser.parse_args()
     neurons = load_labeler(LabelSettings(device="cpu")).neurons
     settings = rig(arguments.rig, arguments.volumes)
-    rows, done = [], []
+    rows: list[dict[str, Any]] = []
+    done: dict[str, list[tuple[Recording, list[LabeledVolume]]]] = {key: [] for key in WAYS}
     for name, shape in animals(arguments.kind, arguments.n, arguments.data):
         recording = record(name, shape, settings, arguments.cache / arguments.rig)
         after, took_ms = filtered(recording, neurons)
-        row = {
-            "animal": name,
-            "alone": scores(recording, recording.labeled, arguments.skip),
-            "filtered": scores(recording, after, arguments.skip),
-            "ms": took_ms,
-        }
-        rows.append(row)
-        done.append((recording, after))
-        for key in ("alone", "filtered"):
+        votes, _ = filtered(by_votes(recording), neurons)
+        row: dict[str, Any] = {"animal": name, "ms": took_ms}
+        for key, labeled in zip(WAYS, (recording.labeled, votes, after), strict=True):
+            row[key] = scores(recording, labeled, arguments.skip)
+            done[key].append((recording, labeled))
             logger.info("%s %s %s", name, key, {k: round(v, 1) for k, v in row[key].items()})
-    for key in ("alone", "filtered"):
+        rows.append(row)
+    for key in WAYS:
         mean = {k: np.nanmean([row[key][k] for row in rows]) for k in rows[0][key]}
         logger.info("mean %s %s", key, {k: round(float(v), 1) for k, v in mean.items()})
+        tell_bins(key, names_of(done[key], arguments.skip))
     logger.info("%.1f ms per volume", np.mean([row["ms"] for row in rows]))
     if arguments.fit:
-        logger.info("gain %.3f, offset %.3f on top of those of the filter", *fit(done))
+        logger.info("gain %.3f, offset %.3f on top of those of the filter", *fit(done["filtered"]))
     if arguments.out:
         arguments.out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 

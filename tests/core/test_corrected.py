@@ -163,3 +163,15 @@ def test_what_was_found_is_not_changed():
 
 def test_a_volume_without_detections_stays_without():
     assert len(after(Detections.none(), ("rename", "AVAL", "AVAR"), ("mute", "RIBL"))) == 0
+
+
+def test_a_person_vouches_for_names_that_are_pinned_renamed_or_swapped():
+    state = CorrectionState.of(
+        [
+            Correction(kind=CorrectionKind.SWAP, name="AVAL", new_name="AVAR"),
+            Correction(kind=CorrectionKind.PIN, name="RIBL"),
+            Correction(kind=CorrectionKind.MUTE, name="OLLR"),
+        ]
+    )
+    assert state.vouched == {"AVAL", "AVAR", "RIBL"}
+    assert CorrectionState.of([]).vouched == frozenset()

@@ -130,12 +130,7 @@ def test_one_bad_volume_changes_hardly_a_name():
 def test_a_nucleus_that_was_hidden_has_its_name_when_it_comes_back():
     worm, identity = Worm(right=0.9), EvidenceFilter(neurons=NEURONS)
     run(worm, 20, identity)
-    volume = worm.volume(20)
-    keep = np.arange(N) != 7
-    columns = {
-        name: getattr(volume.detections, name)[keep] for name in Detections.__dataclass_fields__
-    }
-    hidden = identity.update(replace(volume, detections=Detections(**columns)))
+    hidden = identity.update(without(worm.volume(20), 7))
     assert 8 not in hidden.detections.neuron
     back = identity.update(worm.volume(21))
     assert back.detections.neuron[7] == 8
@@ -177,3 +172,45 @@ def test_the_same_volumes_give_the_same_names(seed):
     for first, second in zip(one, two, strict=True):
         np.testing.assert_array_equal(first.detections.neuron, second.detections.neuron)
         np.testing.assert_array_equal(first.detections.probability, second.detections.probability)
+
+
+def test_a_name_that_a_person_vouches_for_stays_whatever_the_volumes_say():
+    worm, identity = Worm(right=1.0), EvidenceFilter(neurons=NEURONS)
+    run(worm, 10, identity)
+    identity.hold({1, 2})
+    _, _, volumes = run(worm, 80, identity, first=10, wrong=(1, 2, 3, 4))
+    kept, followed = volumes[-1].detections, EvidenceFilter(neurons=NEURONS)
+    assert kept.neuron[:4].tolist() == [1, 2, 4, 3]  # the others follow the evidence
+    worm = Worm(right=1.0)
+    run(worm, 10, followed)
+    _, _, volumes = run(worm, 80, followed, first=10, wrong=(1, 2, 3, 4))
+    assert volumes[-1].detections.neuron[:4].tolist() == [2, 1, 4, 3]
+    assert kept.probability[0] > volumes[-1].detections.candidate_probability[0, 1]
+
+
+def test_a_name_that_is_let_go_follows_the_evidence_again():
+    worm, identity = Worm(right=1.0), EvidenceFilter(neurons=NEURONS)
+    run(worm, 10, identity)
+    identity.hold({1, 2})
+    run(worm, 60, identity, first=10, wrong=(1, 2))
+    identity.hold(())
+    _, _, volumes = run(worm, 20, identity, first=70, wrong=(1, 2))
+    assert volumes[-1].detections.neuron[:2].tolist() == [2, 1]
+
+
+def test_a_nucleus_that_a_person_vouches_for_is_expected_back_however_long_it_hides():
+    worm, identity = Worm(right=1.0), EvidenceFilter(neurons=NEURONS)
+    run(worm, 10, identity)
+    identity.hold({8})
+    for index in range(10, 80):
+        identity.update(without(worm.volume(index), 7))
+    back = identity.update(worm.volume(80, wrong=(8,)))
+    assert back.detections.neuron[7] == 8
+
+
+def without(volume, row):
+    keep = np.arange(N) != row
+    columns = {
+        name: getattr(volume.detections, name)[keep] for name in Detections.__dataclass_fields__
+    }
+    return replace(volume, detections=Detections(**columns))

@@ -204,3 +204,26 @@ def test_the_quality_of_the_traces_is_measured_as_they_come():
     found = session.quality.measures()
     np.testing.assert_allclose(found.coverage, [1, 1, 1, 0])
     np.testing.assert_allclose(found.confidence[:3], [0.9, 0.8, 0.7], rtol=1e-6)
+
+
+def test_an_identity_filter_is_told_which_names_a_person_vouches_for_from_that_volume_on():
+    class Steady:
+        def __init__(self):
+            self.held, self.seen = frozenset(), {}
+
+        def hold(self, neurons):
+            self.held = frozenset(neurons)
+
+        def update(self, labeled):
+            self.seen[labeled.index] = self.held
+            return labeled
+
+    steady = Steady()
+    paused = Paused(4, identity_filter=steady)
+    paused.go_on(2)
+    paused.session.correct(SWAP)
+    paused.go_on(1)
+    paused.session.undo_correction()
+    paused.go_on(1)
+    paused.finish()
+    assert steady.seen == {0: set(), 1: set(), 2: {AVAL + 1, AVAR + 1}, 3: set()}

@@ -26,6 +26,8 @@ from napari_acll.sources._nd2_tail import Nd2Tail
 N_VOLUMES = 9
 RECORDING = f"simulated:geometry=small,volumes={N_VOLUMES},seed=3"
 PATIENCE_S = 60.0
+EACH_BY_ITSELF = {"filter": "none"}
+"""Names of volumes that are labeled late are then those that they would have had in time."""
 VALUES = ("ratio", "activity_sum", "marker_sum", "confidence", "centroid_px", "n_voxels")
 
 
@@ -58,7 +60,7 @@ def recordings(tmp_path_factory):
     return folder
 
 
-def settings_for(kind, *, trace=None, **run):
+def settings_for(kind, identity=None, *, trace=None, **run):
     live = {"is_live": True, "takes_existing": True, "idle_timeout_s": 1.0}
     source = {"live": live} if kind.startswith("growing") else {}
     if kind == "array":
@@ -69,6 +71,7 @@ def settings_for(kind, *, trace=None, **run):
         # each of its values rests on one volume, so that all can be the same as before
         trace=trace or {"estimator": "ratio"},
         run={"drop_policy": "block", **run},
+        identity=identity or {},
     )
 
 
@@ -85,8 +88,9 @@ def run_to_end(session):
     return session
 
 
-def undisturbed(kind, recordings, out):
-    run_to_end(build_session(path_of(kind, recordings), settings=settings_for(kind), out=out))
+def undisturbed(kind, recordings, out, **options):
+    settings = settings_for(kind, **options)
+    run_to_end(build_session(path_of(kind, recordings), settings=settings, out=out))
     return SavedSession.open(out)
 
 
@@ -146,13 +150,45 @@ def test_the_trace_engine_begins_anew_with_values_for_all_neurons(tmp_path):
     assert np.isfinite(b.read("ratio_sd")[4:]).sum() == np.isfinite(after[4:]).sum()
 
 
-def test_corrections_of_before_the_interruption_hold_on_and_can_still_be_undone(
+def test_identities_go_on_with_what_the_model_and_a_person_said_before_the_interruption(
     recordings, tmp_path
 ):
-    expected = undisturbed("nd2", recordings, tmp_path / "plain.acll")
     session = build_session(
         path_of("nd2", recordings), settings=settings_for("nd2"), out=tmp_path / "a.acll"
     )
+    one, other = session.neurons.names[:2]
+    session.correct(Correction(kind=CorrectionKind.SWAP, name=one, new_name=other))
+    run_to_end(session)
+    shutil.copytree(tmp_path / "a.acll", tmp_path / "b.acll")
+    cut(tmp_path / "b.acll", 5)
+    run_to_end(resume_session(tmp_path / "b.acll"))
+    whole, resumed = (SavedSession.open(tmp_path / f"{name}.acll") for name in "ab")
+    for name in VALUES:
+        np.testing.assert_array_equal(resumed.read(name), whole.read(name), err_msg=name)
+    said, given = whole.said(8), whole.detections(8)
+    assert not np.array_equal(said.neuron, given.neuron)
+    assert {1, 2} <= set(said.neuron.tolist())
+
+
+def test_a_session_of_a_version_that_kept_less_goes_on(recordings, tmp_path):
+    undisturbed("nd2", recordings, tmp_path / "a.acll")
+    for folder in (tmp_path / "a.acll" / "detections").glob("model_*"):
+        shutil.rmtree(folder)
+    cut(tmp_path / "a.acll", 5)
+    run_to_end(resume_session(tmp_path / "a.acll"))
+    saved = SavedSession.open(tmp_path / "a.acll")
+    assert saved.status.tolist() == [VolumeStatus.TRACED] * N_VOLUMES
+    np.testing.assert_array_equal(saved.said(7).neuron, saved.detections(7).neuron)
+
+
+def test_corrections_of_before_the_interruption_hold_on_and_can_still_be_undone(
+    recordings, tmp_path
+):
+    settings = settings_for("nd2", identity=EACH_BY_ITSELF)
+    plain = build_session(path_of("nd2", recordings), settings=settings, out=tmp_path / "p.acll")
+    run_to_end(plain)
+    expected = SavedSession.open(tmp_path / "p.acll")
+    session = build_session(path_of("nd2", recordings), settings=settings, out=tmp_path / "a.acll")
     one, other = session.neurons.names[:2]
     swap = Correction(kind=CorrectionKind.SWAP, name=one, new_name=other)
     session.correct(swap)
@@ -199,10 +235,24 @@ def test_a_session_may_be_interrupted_again_and_again(recordings, tmp_path):
     np.testing.assert_array_equal(saved.read("ratio"), expected.read("ratio"))
 
 
-def test_a_session_that_the_user_stopped_goes_on(tmp_path):
+def test_a_session_that_the_user_stopped_goes_on(tmp_path, labeler, monkeypatch):
     session = build_session(RECORDING, settings=settings_for("simulated"), out=tmp_path / "a.acll")
-    session.sample_ready.connect(lambda sample: sample.index == 3 and session.stop())
+    is_stopped, original = threading.Event(), labeler.label
+
+    def label(volumes):
+        if volumes[0].index > 5:
+            assert is_stopped.wait(PATIENCE_S)
+        return original(volumes)
+
+    def stop(sample):
+        if sample.index == 3:
+            session.stop()
+            is_stopped.set()
+
+    monkeypatch.setattr(labeler, "label", label)
+    session.sample_ready.connect(stop)
     run_to_end(session)
+    monkeypatch.setattr(labeler, "label", original)
     assert session.counters.n_traced < N_VOLUMES
     run_to_end(resume_session(tmp_path / "a.acll", backfill=Backfill.AT_END))
     saved = SavedSession.open(tmp_path / "a.acll")
@@ -214,7 +264,9 @@ def test_a_session_that_the_user_stopped_goes_on(tmp_path):
 def test_a_finished_session_gets_its_skipped_volumes_and_keeps_all_else(
     recordings, tmp_path, labeler
 ):
-    expected = undisturbed("growing-folder", recordings, tmp_path / "a.acll")
+    expected = undisturbed(
+        "growing-folder", recordings, tmp_path / "a.acll", identity=EACH_BY_ITSELF
+    )
     shutil.copytree(tmp_path / "a.acll", tmp_path / "b.acll")
     status = tmp_path / "b.acll" / "status" / "c" / "0"
     content = bytearray(status.read_bytes())
@@ -240,10 +292,12 @@ def test_a_finished_session_gets_its_skipped_volumes_and_keeps_all_else(
 def test_a_live_recording_gives_what_was_skipped_once_more(
     kind, recordings, tmp_path, labeler, monkeypatch
 ):
-    expected = undisturbed(kind, recordings, tmp_path / "a.acll")
+    expected = undisturbed(kind, recordings, tmp_path / "a.acll", identity=EACH_BY_ITSELF)
     # else all may wait that come before the model is warm, however many these are
     monkeypatch.setattr(_volume_queue, "_MOST_AHEAD", 1)
-    settings = settings_for(kind, drop_policy="drop_oldest", queue_capacity=1)
+    settings = settings_for(
+        kind, drop_policy="drop_oldest", queue_capacity=1, identity=EACH_BY_ITSELF
+    )
     session = build_session(path_of(kind, recordings), settings=settings, out=tmp_path / "b.acll")
     all_read = threading.Event()
     original = labeler.label
@@ -268,10 +322,12 @@ def test_a_live_recording_gives_what_was_skipped_once_more(
 
 
 def test_files_that_were_deleted_behind_the_reader_do_not_shift_what_follows(recordings, tmp_path):
-    expected = undisturbed("growing-folder", recordings, tmp_path / "a.acll")
+    expected = undisturbed(
+        "growing-folder", recordings, tmp_path / "a.acll", identity=EACH_BY_ITSELF
+    )
     folder = tmp_path / "worm"
     shutil.copytree(recordings / "worm", folder)
-    settings = settings_for("growing-folder")
+    settings = settings_for("growing-folder", identity=EACH_BY_ITSELF)
     run_to_end(build_session(str(folder), settings=settings, out=tmp_path / "b.acll"))
     cut(tmp_path / "b.acll", 4)
     for number in (1, 2, 3, 4, 6):  # volume 5 was deleted before it was read

@@ -28,6 +28,7 @@ from napari_acll.core._marks import Mark
 from napari_acll.core._neurons import BACKGROUND, NeuronTable
 from napari_acll.core._plugins import StageGroup, load_stage, stage_names
 from napari_acll.core._protocols import (
+    CorrectableFilter,
     IdentityFilter,
     Labeler,
     MarkChannel,
@@ -81,6 +82,7 @@ __all__ = [
     "ChannelAlignment",
     "ChannelDrift",
     "Check",
+    "CorrectableFilter",
     "Correction",
     "CorrectionError",
     "CorrectionKind",

@@ -150,6 +150,16 @@ class CorrectionState:
     pinned: frozenset[str] = frozenset()
     muted: frozenset[str] = frozenset()
 
+    @property
+    def vouched(self) -> frozenset[str]:
+        """Names, as the model gives them, of which a person knows whose they are now.
+
+        Those that are pinned, renamed or swapped, whether a name is meant before or after: a
+        renaming leads from one of them to another.
+        """
+        changed = {name for one in self.renamings for name in (one.name, one.new_name)}
+        return self.pinned | changed
+
     @classmethod
     def of(cls, holding: Iterable[Correction]) -> "CorrectionState":
         """Return what corrections, none of them undone, add up to."""

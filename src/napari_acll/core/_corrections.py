@@ -138,7 +138,7 @@ class Corrections:
         if not state.renamings and not state.muted:
             return labeled
         detections = corrected(labeled.detections, state, self.neurons)
-        return replace(labeled, detections=detections)
+        return replace(labeled, detections=detections, said=labeled.by_model)
 
     def _described(self, correction: Correction) -> Correction:
         """Say of which correction it is that an undo or redo speaks."""

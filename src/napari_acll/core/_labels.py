@@ -126,6 +126,9 @@ class LabeledVolume:
         How many more names agree with each other than would in the volume's mirror image; below 0
         the mirror image fits better. Single volumes often err. NaN if the labeler does not say;
         the bundled one says it of every fourth.
+    said : Detections, optional
+        What the model said of this volume alone, where identities over time or corrections have
+        changed it: the same rows with other names. None where nothing was changed.
     """
 
     index: int
@@ -137,6 +140,12 @@ class LabeledVolume:
     novelty: float = float("nan")
     why_novel: str = ""
     handedness: float = float("nan")
+    said: Detections | None = None
+
+    @property
+    def by_model(self) -> Detections:
+        """What the model said of this volume alone."""
+        return self.detections if self.said is None else self.said
 
     def labels(self, n_neurons: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """Return the class number at each voxel, background where there is no named neuron.

@@ -1,6 +1,6 @@
 """What a stage must do to be one; each has a contract test suite in `napari_acll.testing`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from napari_acll.core._alignment import ChannelAlignment
@@ -153,6 +153,23 @@ class IdentityFilter(Protocol):
 
     def update(self, labeled: LabeledVolume) -> LabeledVolume:
         """Return the volume with the identities that all evidence so far supports."""
+        ...
+
+
+@runtime_checkable
+class CorrectableFilter(IdentityFilter, Protocol):
+    """An `IdentityFilter` that takes a person's word for some names."""
+
+    def hold(self, neurons: Collection[int]) -> None:
+        """Leave names with the nuclei that have them, whatever the volumes to come say.
+
+        Called before each `update`; what was held before and is no longer named is let go.
+
+        Parameters
+        ----------
+        neurons : collection of int
+            Class numbers, as the filter gives them.
+        """
         ...
 
 

@@ -278,10 +278,15 @@ class IdentitySettings(_Settings):
     """Whether names are made consistent over time."""
 
     filter: str = Field(
-        "none",
+        "evidence",
         description="Name of an installed identity filter: evidence follows nuclei and sums up"
         " what all volumes so far say of their names; none names each volume by itself.",
     )
+
+    @property
+    def is_used(self) -> bool:
+        """Whether names depend on other volumes."""
+        return self.filter != "none"
 
 
 class TraceSettings(_Settings):

@@ -1,6 +1,7 @@
 """How good the names of a session are, given what is true; without torch."""
 
 from napari_acll.evaluation._bins import (
+    RECORD_EDGES,
     Bin,
     Reliability,
     binned,
@@ -17,7 +18,7 @@ from napari_acll.evaluation._mask_scores import MaskOverlap, MaskScore, overlap_
 from napari_acll.evaluation._matching import match_nuclei, match_volumes
 from napari_acll.evaluation._measures import ABOUT, Measure
 from napari_acll.evaluation._nuclei import GivenNames, MaskSeries, TrueNuclei, VolumeNumbers
-from napari_acll.evaluation._read_names import names_of_session, read_names
+from napari_acll.evaluation._read_names import names_by_model, names_of_session, read_names
 from napari_acll.evaluation._read_truth import read_truth
 from napari_acll.evaluation._report import check_new_report, summary_sentence, write_report
 from napari_acll.evaluation._result import Evaluation, VolumeSeries
@@ -28,6 +29,7 @@ __all__ = [
     "ABOUT",
     "CONFIDENT",
     "MATCH_UM",
+    "RECORD_EDGES",
     "AnimalScore",
     "Bin",
     "Confusion",
@@ -51,6 +53,7 @@ __all__ = [
     "evaluate_sessions",
     "match_nuclei",
     "match_volumes",
+    "names_by_model",
     "names_of_session",
     "overlap_masks",
     "read_names",

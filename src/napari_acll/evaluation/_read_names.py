@@ -90,6 +90,28 @@ def names_of_session(saved: SavedSession) -> GivenNames:
     SessionError
         If it is damaged or holds no labeled volume.
     """
+    return _names(saved, "")
+
+
+def names_by_model(saved: SavedSession) -> GivenNames:
+    """Return the names that the model of a session gave, volume by volume.
+
+    Identities over time and corrections have not changed them.
+
+    Parameters
+    ----------
+    saved : SavedSession
+        The session; one that still grows counts as far as it is.
+
+    Raises
+    ------
+    SessionError
+        If it is damaged or holds no labeled volume.
+    """
+    return _names(saved, "model_")
+
+
+def _names(saved: SavedSession, prefix: str) -> GivenNames:
     volumes = _volumes(saved)
     grid = _grid(saved, "spec")
     size_um = _grid(saved, "stored_spec").stored_voxel_size_um()
@@ -101,7 +123,7 @@ def names_of_session(saved: SavedSession) -> GivenNames:
         values: NDArray[Any] = saved.read_detections(name, 0, n_rows)[rows]
         return values
 
-    neuron = column("neuron").astype(np.int64)
+    neuron = column(f"{prefix}neuron").astype(np.int64)
     return GivenNames(
         animal=saved.path.stem,
         neurons=saved.neurons,
@@ -109,8 +131,8 @@ def names_of_session(saved: SavedSession) -> GivenNames:
         volume=volume[rows],
         position_um=column("centroid_px").astype(np.float64) * np.asarray(size_um),
         neuron=neuron,
-        probability=column("probability").astype(np.float64),
-        candidate=column("candidate_neuron").astype(np.int64),
+        probability=column(f"{prefix}probability").astype(np.float64),
+        candidate=column(f"{prefix}candidate_neuron").astype(np.int64),
         ratio=_traced(saved.read("ratio"), volume[rows], neuron),
         grid=grid,
         voxel_size_um=size_um,

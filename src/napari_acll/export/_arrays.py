@@ -1,5 +1,6 @@
 """The arrays of a session folder, as they are written."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from napari_acll.export._layout import (
     DETECTIONS_PER_CHUNK,
     FORMAT,
     FORMAT_VERSION,
+    MODEL_PREFIX,
     SAMPLE_ARRAYS,
     STAGES,
     STATUS,
@@ -63,7 +65,7 @@ class SessionArrays:
         table = group["detections"] if "detections" in group else group.create_group("detections")
         self._samples = [self._timepoints(group, spec) for spec in SAMPLE_ARRAYS]
         self._times = {spec.name: self._timepoints(group, spec) for spec in TIME_ARRAYS}
-        self._detections = [self._rows(table, spec) for spec in DETECTION_ARRAYS]
+        self._detections = {spec.name: self._rows(table, spec) for spec in _columns_of(table)}
         self._labels: Any = self._label_maps(group, shape) if has_labels else None
         self._status = self._timepoints(group, STATUS)
         self.n_detections = 0
@@ -134,7 +136,7 @@ class SessionArrays:
 
     def _restore_detections(self) -> NDArray[np.int64]:
         """Return the volume of each row of the table of detections, -1 where one is lacking."""
-        restored = [array.restore() for array in self._detections]
+        restored = [array.restore() for array in self._detections.values()]
         n_rows = min(len(is_there) for _, is_there in restored)
         is_whole = np.all([is_there[:n_rows] for _, is_there in restored], axis=0)
         return np.where(is_whole, restored[0][0][:n_rows].astype(np.int64), -1)
@@ -203,16 +205,30 @@ class SessionArrays:
         if self._detections_of is None or self._detections_of[0] != index:
             self._detections_of = index, self.n_detections
         first_row = self._detections_of[1]  # the same one when a write is tried again
-        columns = [np.full(len(found), index), labeled.spec.grid.to_stored_px(found.centroid_px)]
-        columns += [getattr(found, spec.name) for spec in DETECTION_ARRAYS[2:]]
-        for array, column in zip(self._detections, columns, strict=True):
-            array.put(first_row, column)
+        columns = {
+            "volume_index": np.full(len(found), index),
+            "centroid_px": labeled.spec.grid.to_stored_px(found.centroid_px),
+        }
+        for name, array in self._detections.items():
+            array.put(first_row, columns[name] if name in columns else _column(labeled, name))
         self._put_time("detection_start", index, first_row)
         self._put_time("n_detections", index, len(found))
         self.n_detections = first_row + len(found)
 
     def _put_time(self, name: str, index: int, value: object) -> None:
         self._times[name].put(index, np.asarray(value)[None])
+
+
+def _columns_of(table: Any) -> Iterable[ArraySpec]:
+    """Return the columns of a table of detections: of an older session those that it has."""
+    is_new = DETECTION_ARRAYS[0].name not in table
+    return [spec for spec in DETECTION_ARRAYS if is_new or spec.name in table]
+
+
+def _column(labeled: LabeledVolume, name: str) -> NDArray[Any]:
+    found = labeled.by_model if name.startswith(MODEL_PREFIX) else labeled.detections
+    column: NDArray[Any] = getattr(found, name.removeprefix(MODEL_PREFIX))
+    return column
 
 
 def _has_detections(

@@ -1,6 +1,6 @@
 """Names, types and meanings of the files and arrays in a session folder."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -141,7 +141,7 @@ TIME_ARRAYS = (
     ArraySpec(name="n_detections", dtype="int32", fill=0, about="rows in the detections table"),
 )
 
-DETECTION_ARRAYS = (
+_FOUND_ARRAYS = (
     ArraySpec(name="volume_index", dtype="int32", fill=-1, about="number of the volume"),
     ArraySpec(
         name="centroid_px",
@@ -168,3 +168,17 @@ DETECTION_ARRAYS = (
         axes=("rank",),
     ),
 )
+
+_NAME_ARRAYS = _FOUND_ARRAYS[3:]
+MODEL_PREFIX = "model_"
+MODEL_ARRAYS = tuple(
+    replace(
+        spec,
+        name=MODEL_PREFIX + spec.name,
+        about=f"{spec.about}, as the model said of this volume alone",
+    )
+    for spec in _NAME_ARRAYS
+)
+"""Names before identities over time and corrections; sessions of before lack these columns."""
+DETECTION_ARRAYS = (*_FOUND_ARRAYS, *MODEL_ARRAYS)
+"""Fields of `Detections` after the first, under their own names, then what the model said."""

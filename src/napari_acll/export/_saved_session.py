@@ -29,6 +29,8 @@ from napari_acll.export._layout import (
     DETECTION_ARRAYS,
     EVENTS_FILE,
     INTERRUPTED,
+    MODEL_ARRAYS,
+    MODEL_PREFIX,
     SAMPLE_ARRAYS,
     STATUS,
     TIME_ARRAYS,
@@ -236,13 +238,10 @@ class SavedSession:
         n_rows = self.read("n_detections", start, stop)
         if not n_rows.any():
             return result
-        begin, end = first[n_rows > 0].min(), (first + n_rows)[n_rows > 0].max()
-        columns = {
-            spec.name: self.read_detections(spec.name, int(begin), int(end))
-            for spec in DETECTION_ARRAYS
-        }
-        row = columns.pop("volume_index") - start
-        found = Detections(**columns)
+        begin = int(first[n_rows > 0].min())
+        end = int((first + n_rows)[n_rows > 0].max())
+        row = self.read_detections("volume_index", begin, end) - start
+        found = self._rows_of(begin, end, {})
         is_named = (found.neuron > 0) & (row >= 0) & (row < len(result))
         swapped = found.side_swap_probability(self.neurons)
         result[row[is_named], found.neuron[is_named] - 1] = swapped[is_named]
@@ -276,11 +275,39 @@ class SavedSession:
         SessionError
             If the table is damaged.
         """
+        return self._detections(index, {})
+
+    def said(self, index: int) -> Detections:
+        """Return the same as the model said it, before identities over time and corrections.
+
+        Of sessions that did not keep it, what `detections` returns.
+
+        Raises
+        ------
+        IndexError
+            If the session has no such timepoint.
+        SessionError
+            If the table is damaged.
+        """
+        by_model = (spec.name for spec in MODEL_ARRAYS)
+        return self._detections(
+            index, {name.removeprefix(MODEL_PREFIX): name for name in by_model}
+        )
+
+    def _detections(self, index: int, other: Mapping[str, str]) -> Detections:
         self._check_index(index)
         start = int(self.read("detection_start", index, index + 1)[0])
         stop = start + int(self.read("n_detections", index, index + 1)[0])
-        names = [spec.name for spec in DETECTION_ARRAYS[1:]]
-        return Detections(**{name: self.read_detections(name, start, stop) for name in names})
+        return self._rows_of(start, stop, other)
+
+    def _rows_of(self, start: int, stop: int, other: Mapping[str, str]) -> Detections:
+        """Return rows of the table, some columns read from others."""
+        return Detections(
+            **{
+                name: self.read_detections(other.get(name, name), start, stop)
+                for name in Detections.__dataclass_fields__
+            }
+        )
 
     @property
     def n_detections(self) -> int:
@@ -296,7 +323,9 @@ class SavedSession:
         ----------
         name : str
             `volume_index`, `centroid_px`, `n_voxels`, `neuron`, `probability`,
-            `candidate_neuron` or `candidate_probability`.
+            `candidate_neuron` or `candidate_probability`; the last four also with `model_`
+            before, as the model said of the volume alone. Of sessions that did not keep it, they
+            are those that were given.
         start, stop : int
             Rows.
 
@@ -309,6 +338,8 @@ class SavedSession:
         """
         if name not in {spec.name for spec in DETECTION_ARRAYS}:
             raise KeyError(f"The table of detections has no column {name!r}.")
+        if name.startswith(MODEL_PREFIX) and f"detections/{name}" not in self._group:
+            name = name.removeprefix(MODEL_PREFIX)
         return self._slice(f"detections/{name}", start, stop)
 
     def events(self) -> list[dict[str, object]]:

@@ -1,5 +1,6 @@
 """Follows nuclei and sums up what each volume says of their names."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -14,6 +15,7 @@ from napari_acll.identity._tracks import Tracks
 from napari_acll.naming import assign_names, name_probabilities, top_candidates
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 _STICKINESS = 0.1
 """Advantage of the name that a nucleus has, as a logarithm of probability."""
@@ -23,6 +25,8 @@ _LOST_VOLUMES = 20
 _GAIN, _OFFSET = 0.83, 0.30
 """From the logit of a pooled probability to the shown one; fitted by
 `recipes/measure_identity.py --fit` on six virtual animals."""
+_WORD_ODDS = 50.0
+"""How much more probable a name becomes by a person's word: people err, too."""
 _FAR = 1e3
 
 
@@ -34,6 +38,8 @@ class EvidenceFilter:
     matched from volume to volume by the motion of the whole head, and named by what all volumes
     together say, each name once, nuclei that are hidden just now included. What a volume gives is
     never changed afterwards; when an established name changes, `notes` says so.
+
+    Names that a person vouches for stay with their nuclei, see `hold`.
 
     A volume in which the motion cannot be told, or that comes after later ones, keeps its own
     names and teaches nothing. After 20 such volumes in a row everything begins anew.
@@ -49,6 +55,7 @@ class EvidenceFilter:
     _tracks: Tracks = field(init=False)
     _last_index: int = field(default=-1, init=False)
     _n_lost: int = field(default=0, init=False)
+    _vouched: frozenset[int] = field(default=frozenset(), init=False)
 
     def __post_init__(self) -> None:
         self._tracks = Tracks.none(len(self.neurons))
@@ -57,6 +64,18 @@ class EvidenceFilter:
     def from_settings(cls, settings: IdentitySettings, neurons: NeuronTable) -> Self:  # noqa: ARG003
         """Return the filter of a session; it has nothing to set."""
         return cls(neurons=neurons)
+
+    def hold(self, neurons: Collection[int]) -> None:
+        """Leave names with the nuclei that have them, as long as these can be followed.
+
+        A name that no nucleus has just now is held from when one has it.
+
+        Parameters
+        ----------
+        neurons : collection of int
+            Class numbers, as the filter gives them; others are let go.
+        """
+        self._vouched = frozenset(neurons)
 
     def update(self, labeled: LabeledVolume) -> LabeledVolume:
         """Return the volume with the names that all evidence so far supports.
@@ -79,6 +98,7 @@ class EvidenceFilter:
         tracks, rows = self._followed(labeled)
         if rows is None:
             return labeled
+        tracks = tracks.holding(self._vouched)
         chance, neuron = _names_of(tracks)
         self._note_revisions(tracks, neuron, labeled.index)
         self._tracks = tracks.named(neuron)
@@ -146,11 +166,24 @@ class EvidenceFilter:
 def _names_of(tracks: Tracks) -> tuple[Floats, NDArray[np.int32]]:
     """Return probabilities of names, `(n, k + 1)`, and the name of each nucleus, each once."""
     chance = name_probabilities(tracks.pooled(), temperature=1.0, none_bias=0.0)
-    held = chance.copy()
+    wanted = chance.copy()
     rows = np.flatnonzero(tracks.neuron > 0)
-    held[rows, tracks.neuron[rows]] *= np.exp(_STICKINESS)
-    neuron, _ = assign_names(held)
-    return chance, neuron
+    wanted[rows, tracks.neuron[rows]] *= np.exp(_STICKINESS)
+    held = np.flatnonzero(tracks.held > 0)
+    wanted[:, tracks.held[held]] = 0.0
+    wanted[held] = 0.0
+    wanted[held, tracks.held[held]] = 1.0
+    neuron, _ = assign_names(wanted)
+    return _believed(chance, held, tracks.held[held]), neuron
+
+
+def _believed(chance: Floats, rows: Integers, neuron: Integers) -> Floats:
+    """Return probabilities after a person has said of some nuclei which neurons they are."""
+    believed = chance.copy()
+    believed[:, neuron] /= _WORD_ODDS
+    believed[rows, neuron] = chance[rows, neuron] * _WORD_ODDS
+    believed /= believed.sum(1, keepdims=True)
+    return believed
 
 
 def _gaps_um(tracks: Tracks) -> Floats:

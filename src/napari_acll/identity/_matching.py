@@ -61,9 +61,12 @@ def match(tracks: Tracks, found_um: Floats, neuron: NDArray[np.integer]) -> Matc
         None if the motion cannot be told.
     """
     centered_um = tracks.place_um + np.median(found_um, 0) - np.median(tracks.place_um, 0)
-    starts = (_of_one_name(tracks, neuron), _nearest(centered_um, found_um, _GATES_UM[0]))
-    refined = [_refined(tracks.place_um, found_um, start) for start in starts]
-    place_um, rows, columns = min(refined, key=lambda fit: _misfit(fit, found_um))
+    starts = (_of_one_name(tracks, neuron), _mutual(centered_um, found_um, _GATES_UM[0]))
+    tried = [_moved(tracks.place_um, found_um, start, _GATES_UM[0]) for start in starts]
+    place_um, rows, columns = min(tried, key=lambda fit: _misfit(fit, found_um))
+    for gate_um in _GATES_UM[1:]:
+        place_um, rows, columns = _moved(tracks.place_um, found_um, (rows, columns), gate_um)
+    rows, columns = _assigned(place_um, found_um, _GATES_UM[-1])
     n_recent = int((tracks.n_unseen == 0).sum())
     if len(rows) < _LEAST_SHARE * min(n_recent, len(found_um)):
         return None
@@ -72,24 +75,21 @@ def match(tracks: Tracks, found_um: Floats, neuron: NDArray[np.integer]) -> Matc
     return Match(matched, place_um)
 
 
-def _refined(
-    place_um: Floats, found_um: Floats, start: Pairs
+def _moved(
+    place_um: Floats, found_um: Floats, pairs: Pairs, gate_um: float
 ) -> tuple[Floats, Integers, Integers]:
-    """Return where nuclei have gone, and the pairs that lie together there.
+    """Return where nuclei have gone by the motion of pairs, and who lie together there.
 
     References
     ----------
     Besl & McKay, IEEE TPAMI 14, 239 (1992): pairs and motion by turns.
     """
-    rows, columns = start
-    moved_um = place_um
-    for gate_um in _GATES_UM:
-        warp = fit_warp(place_um[rows], found_um[columns])
-        if warp is None:
-            return place_um, _NOBODY, _NOBODY
-        moved_um = warp.apply(place_um)
-        rows, columns = _nearest(moved_um, found_um, gate_um)
-    return moved_um, rows, columns
+    rows, columns = pairs
+    warp = fit_warp(place_um[rows], found_um[columns])
+    if warp is None:
+        return place_um, _NOBODY, _NOBODY
+    moved_um = warp.apply(place_um)
+    return (moved_um, *_mutual(moved_um, found_um, gate_um))
 
 
 def _misfit(fit: tuple[Floats, Integers, Integers], found_um: Floats) -> float:
@@ -106,14 +106,24 @@ def _of_one_name(tracks: Tracks, neuron: NDArray[np.integer]) -> Pairs:
     return rows[is_named], columns[is_named]
 
 
-def _nearest(place_um: Floats, found_um: Floats, gate_um: float) -> Pairs:
-    """Return rows of places and of found ones that lie together, one to one.
+def _mutual(place_um: Floats, found_um: Floats, gate_um: float) -> Pairs:
+    """Return rows of places and of found ones each of which is the nearest of the other."""
+    distance = cdist(place_um, found_um, "sqeuclidean")
+    columns = distance.argmin(1)
+    rows = np.arange(len(columns))
+    is_pair = distance.argmin(0)[columns] == rows
+    is_pair &= distance[rows, columns] < gate_um**2
+    return rows[is_pair], columns[is_pair]
+
+
+def _assigned(place_um: Floats, found_um: Floats, gate_um: float) -> Pairs:
+    """Return rows of places and of found ones that lie together, one to one, as many as can.
 
     References
     ----------
     Kuhn, Naval Research Logistics 2, 83 (1955).
     """
-    distance = cdist(place_um, found_um)
-    rows, columns = linear_sum_assignment(np.minimum(distance, gate_um) ** 2)
-    is_near = distance[rows, columns] < gate_um
+    distance = np.minimum(cdist(place_um, found_um, "sqeuclidean"), gate_um**2)
+    rows, columns = linear_sum_assignment(distance)
+    is_near = distance[rows, columns] < gate_um**2
     return rows[is_near], columns[is_near]

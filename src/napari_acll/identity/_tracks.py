@@ -1,10 +1,10 @@
 """Nuclei followed over time, and what is known of their names."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -39,6 +39,8 @@ class Tracks:
         Volumes since it was last found.
     neuron : ndarray of int64, shape (n,)
         Class number that it has now, 0 for none.
+    held : ndarray of int64, shape (n,)
+        Class number that a person vouches for, 0 for none.
     """
 
     place_um: Floats
@@ -46,6 +48,7 @@ class Tracks:
     weight: Floats
     n_unseen: Integers
     neuron: Integers
+    held: Integers
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -59,6 +62,7 @@ class Tracks:
             weight=np.zeros(0),
             n_unseen=np.zeros(0, np.int64),
             neuron=np.zeros(0, np.int64),
+            held=np.zeros(0, np.int64),
         )
 
     def seen(self, rows: Integers, place_um: Floats, evidence: Floats) -> "Tracks":
@@ -86,9 +90,14 @@ class Tracks:
         places[at], n_unseen[at] = place_um, 0
         summed[at] = MEMORY * summed[at] + evidence
         weight[at] = MEMORY * weight[at] + 1.0
-        neuron = np.concatenate([self.neuron, np.zeros(n_new, np.int64)])
+        nothing = np.zeros(n_new, np.int64)
         return Tracks(
-            place_um=places, evidence=summed, weight=weight, n_unseen=n_unseen, neuron=neuron
+            place_um=places,
+            evidence=summed,
+            weight=weight,
+            n_unseen=n_unseen,
+            neuron=np.concatenate([self.neuron, nothing]),
+            held=np.concatenate([self.held, nothing]),
         )
 
     def moved(self, place_um: Floats) -> "Tracks":
@@ -99,6 +108,19 @@ class Tracks:
         """Return them with other names."""
         return replace(self, neuron=neuron.astype(np.int64))
 
+    def holding(self, neurons: Collection[int]) -> "Tracks":
+        """Return them with these names, and no others, left with the nuclei that have them.
+
+        Parameters
+        ----------
+        neurons : collection of int
+            Class numbers.
+        """
+        held = np.where(np.isin(self.held, list(neurons)), self.held, 0)
+        for number in sorted(set(neurons) - set(held.tolist())):
+            held[(self.neuron == number) & (held == 0)] = number
+        return replace(self, held=held)
+
     def kept(self, rows: NDArray[np.bool_]) -> "Tracks":
         """Return some of them."""
         return Tracks(
@@ -107,6 +129,7 @@ class Tracks:
             weight=self.weight[rows],
             n_unseen=self.n_unseen[rows],
             neuron=self.neuron[rows],
+            held=self.held[rows],
         )
 
     def pooled(self) -> Floats:
@@ -125,15 +148,16 @@ class Tracks:
         n_effective = weight / (1 + AGREEMENT * np.maximum(weight - 1, 0))
         mean = self.evidence / weight[:, None]
         pooled: Floats = mean * n_effective[:, None]
-        pooled[:, 1:] -= logsumexp(pooled[:, 1:], axis=1, keepdims=True)
+        # no logarithm is below 2 * log(LEAST), so this sum cannot vanish
+        pooled[:, 1:] -= np.log(np.exp(pooled[:, 1:]).sum(1, keepdims=True))
         pooled[:, 0] = mean[:, 0] + self.n_unseen / _UNSEEN_VOLUMES
         return pooled
 
     def is_worth_keeping(self, gap_um: Floats) -> NDArray[np.bool_]:
         """Return which nuclei to go on with.
 
-        Those are given up that were not found for long; that were found hardly ever; or whose
-        place another one has taken.
+        Those are given up that were not found for long, unless a person vouches for them; that
+        were found hardly ever; or whose place another one has taken.
 
         Parameters
         ----------
@@ -142,5 +166,6 @@ class Tracks:
         """
         limit = np.clip(self.weight, _FORGET_NEW_AFTER, _FORGET_AFTER)
         is_replaced = (self.n_unseen > _FORGET_NEW_AFTER) & (gap_um < _TAKEN_UM)
-        worth: NDArray[np.bool_] = (self.n_unseen <= limit) & ~is_replaced
+        is_expected = (self.n_unseen <= limit) | (self.held > 0)
+        worth: NDArray[np.bool_] = is_expected & ~is_replaced
         return worth

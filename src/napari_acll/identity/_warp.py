@@ -10,7 +10,7 @@ Floats = NDArray[np.float64]
 
 MIN_PAIRS = 8
 """Fewer pairs of nuclei say too little of how a head has moved."""
-_ROUNDS = 6
+_ROUNDS = 5
 _SCALE_UM = 3.0
 """Distance at which a pair counts half: about the way to the next nucleus."""
 _STIFFNESS = 2.0
@@ -100,7 +100,7 @@ def _smoothed(
     """Return values averaged over anchors nearby; without the own one if it is left out."""
     if not len(anchor_um):
         return np.zeros_like(place_um)
-    kernel = np.exp(-0.5 * (cdist(place_um, anchor_um) / _REACH_UM) ** 2)
+    kernel = np.exp(cdist(place_um, anchor_um, "sqeuclidean") / (-2 * _REACH_UM**2))
     if is_left_out:
         np.fill_diagonal(kernel, 0.0)
     smoothed: Floats = kernel @ value / (kernel.sum(1, keepdims=True) + _DOUBT)

@@ -41,10 +41,14 @@ def name_probabilities(
     """
     scaled = np.asarray(logits, np.float64) / temperature
     scaled[:, 0] += none_bias
-    probability: Floats = np.exp(scaled - scaled.max(1, keepdims=True))
+    kernel = np.exp(scaled - scaled.max(1, keepdims=True))
+    # the table is scaled by factors of its rows and columns: a product per round, not the table
+    column = np.ones(kernel.shape[1])
+    row = np.ones(kernel.shape[0])
     for _ in range(_SINKHORN_ROUNDS):
-        probability /= probability.sum(1, keepdims=True)
-        probability[:, 1:] /= np.maximum(probability[:, 1:].sum(0), 1.0)
+        row = 1.0 / (kernel @ column)
+        column[1:] /= np.maximum(column[1:] * (row @ kernel)[1:], 1.0)
+    probability: Floats = kernel * row[:, None] * column
     # what a name had too much of goes to no name
     probability[:, 0] = np.maximum(1.0 - probability[:, 1:].sum(1), 0.0)
     return probability
@@ -102,7 +106,9 @@ def top_candidates(
     """
     n, n_classes = probability.shape
     n_given = min(N_CANDIDATES, n_classes)
-    order = np.argsort(-probability, axis=1, kind="stable")[:, :n_given]
+    best = np.sort(np.argpartition(-probability, n_given - 1, axis=1)[:, :n_given], axis=1)
+    within = np.argsort(-np.take_along_axis(probability, best, 1), axis=1, kind="stable")
+    order = np.take_along_axis(best, within, 1)
     neuron = np.full((n, N_CANDIDATES), -1, np.int32)
     chance = np.full((n, N_CANDIDATES), np.nan, np.float32)
     neuron[:, :n_given] = order

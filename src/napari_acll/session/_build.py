@@ -31,8 +31,6 @@ from napari_acll.session._warm_up import warm_up_while_armed
 if TYPE_CHECKING:
     from napari_acll.export import SessionHeader, ZarrSessionWriter
 
-_EACH_BY_ITSELF = "none"
-
 Writers: TypeAlias = tuple[list[SessionWriter], Fallback | None]
 """The writers of a session, and what makes the one of another folder."""
 
@@ -266,9 +264,9 @@ def _trace_estimator(labeler: Labeler, settings: AcllSettings) -> TraceEstimator
 
 
 def _identity_filter(labeler: Labeler, settings: AcllSettings) -> IdentityFilter | None:
-    name = settings.identity.filter
-    if name == _EACH_BY_ITSELF:
+    if not settings.identity.is_used:
         return None
+    name = settings.identity.filter
     factory = load_stage("identity_filters", name)
     make = getattr(factory, "from_settings", factory)
     if not callable(make):

@@ -149,7 +149,7 @@ class Computation:
 
     def __post_init__(self) -> None:
         tolerance = Tolerance(self.max_failures)
-        self._labeling = Labeling(self.labeler, self.identity_filter, tolerance)
+        self._labeling = Labeling(self.labeler, self.identity_filter, self.corrections, tolerance)
         self._tracing = Tolerance(self.max_failures)
         self._calibrating = Tolerance(self.max_failures)
         self.backfilling = Backfilling(
@@ -172,6 +172,8 @@ class Computation:
         """Go on where an interrupted session stood."""
         resumption.fill(self.store, self.tally, self.quality)
         self.corrections.restore(resumption.corrections, next_index=resumption.first_index)
+        self._labeling.relive(resumption.labeled())
+        self.source_notes.pass_over("identity")
         self.backfilling.note(resumption.gaps)
         self._resumed = resumption.how
 

@@ -1,16 +1,20 @@
 """Labels volumes, and outlives a volume on which the model fails."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from napari_acll.core import (
+    CorrectableFilter,
+    Corrections,
     Detections,
     IdentityFilter,
     LabeledVolume,
     Labeler,
     PluginError,
     Volume,
+    VolumeSpec,
 )
 from napari_acll.session._tolerance import Tolerance
 
@@ -27,15 +31,22 @@ class Labeling:
         The model.
     identity_filter : IdentityFilter, optional
         Makes identities consistent over time.
+    corrections : Corrections
+        Say which names a person vouches for.
     tolerance : Tolerance
         Says when failures are too many.
     """
 
     def __init__(
-        self, labeler: Labeler, identity_filter: IdentityFilter | None, tolerance: Tolerance
+        self,
+        labeler: Labeler,
+        identity_filter: IdentityFilter | None,
+        corrections: Corrections,
+        tolerance: Tolerance,
     ) -> None:
         self._labeler = labeler
         self._identity_filter = identity_filter
+        self._corrections = corrections
         self._tolerance = tolerance
 
     def label(self, volumes: Sequence[Volume]) -> list[LabeledVolume]:
@@ -48,10 +59,7 @@ class Labeling:
         Exception
             What the model raised, if it failed on too many volumes in a row.
         """
-        return [
-            self._identified(volume, labeled)
-            for volume, labeled in zip(volumes, self._labeled(volumes), strict=True)
-        ]
+        return [self._identified(labeled) for labeled in self._labeled(volumes)]
 
     def _labeled(self, volumes: Sequence[Volume]) -> list[LabeledVolume]:
         try:
@@ -59,7 +67,7 @@ class Labeling:
         except Exception as error:  # noqa: BLE001  whatever it is, it must not cost a recording
             if len(volumes) > 1 and not self._tolerance.is_used_up:
                 return [labeled for volume in volumes for labeled in self._labeled([volume])]
-            return [self._failed(volume, error) for volume in volumes]
+            return [self._failed(volume.index, volume.spec, error) for volume in volumes]
         if len(labeled) != len(volumes):
             raise PluginError(
                 f"The labeler returned {len(labeled)} labeled volumes for {len(volumes)};"
@@ -69,23 +77,41 @@ class Labeling:
             self._tolerance.succeeded()
         return labeled
 
-    def _identified(self, volume: Volume, labeled: LabeledVolume) -> LabeledVolume:
+    def _identified(self, labeled: LabeledVolume) -> LabeledVolume:
         if self._identity_filter is None:
             return labeled
         try:
+            if isinstance(self._identity_filter, CorrectableFilter):
+                self._identity_filter.hold(self._vouched_at(labeled.index))
             identified = self._identity_filter.update(labeled)
         except Exception as error:  # noqa: BLE001  as above
-            return self._failed(volume, error)
+            return self._failed(labeled.index, labeled.spec, error)
         if identified.is_labelable:
             self._tolerance.succeeded()
-        return identified
+        return replace(identified, said=labeled.detections)
 
-    def _failed(self, volume: Volume, error: Exception) -> LabeledVolume:
-        what = self._tolerance.forgive(error, f"Labeling volume {volume.index}")
+    def relive(self, volumes: Iterable[LabeledVolume]) -> None:
+        """Let the identity filter see again what the model said before an interruption.
+
+        Parameters
+        ----------
+        volumes : iterable of LabeledVolume
+            In the order in which they were labeled.
+        """
+        for labeled in volumes:
+            self._identified(labeled)
+
+    def _vouched_at(self, index: int) -> frozenset[int]:
+        corrections = self._corrections
+        names = corrections.state_at(index).vouched
+        return frozenset(corrections.neurons.class_number(name) for name in names)
+
+    def _failed(self, index: int, spec: VolumeSpec, error: Exception) -> LabeledVolume:
+        what = self._tolerance.forgive(error, f"Labeling volume {index}")
         return LabeledVolume(
-            index=volume.index,
-            spec=volume.spec,
-            instances=np.zeros(volume.marker.shape, np.uint16),
+            index=index,
+            spec=spec,
+            instances=np.zeros(spec.shape, np.uint16),
             detections=Detections.none(),
             is_labelable=False,
             why_not=f"the model failed on it ({what}).",

@@ -238,6 +238,16 @@ class SourceNotes:
         """Keep what another thread has to tell until `tell`; never waits."""
         self._remarks.append(event)
 
+    def pass_over(self, kind: str) -> None:
+        """Take what a speaker has said so far for told.
+
+        Parameters
+        ----------
+        kind : str
+            `source`, `model` or `identity`.
+        """
+        self._n_told[kind] = len(getattr(self._speakers[kind], "notes", ()))
+
     def tell(self) -> None:
         """Hand on what is new."""
         for kind, speaker in self._speakers.items():

@@ -1,12 +1,17 @@
 """A session that goes on where it was interrupted."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from napari_acll.core import (
     AcllSettings,
     Backfill,
+    LabeledVolume,
     Labeler,
     NotBegunError,
     RecordingError,
@@ -16,6 +21,7 @@ from napari_acll.core import (
     Volume,
     VolumeSource,
     VolumeSpec,
+    VolumeStatus,
     VoxelGrid,
 )
 from napari_acll.session._build import Writers, assemble, fallback_of, header_of
@@ -120,7 +126,22 @@ def _resumption(saved: "SavedSession", ended_as: str) -> Resumption:
         confidence=saved.read("confidence"),
         alignment=saved.alignment,
         corrections=corrections,
+        labeled=partial(_labeled_by_model, saved, saved.n_timepoints),
     )
+
+
+def _labeled_by_model(saved: "SavedSession", n_timepoints: int) -> Iterator[LabeledVolume]:
+    spec = spec_from_json(content_of(saved.header["spec"]))
+    nowhere = np.broadcast_to(np.uint16(0), spec.shape)
+    for index in np.flatnonzero(saved.status[:n_timepoints] == VolumeStatus.TRACED).tolist():
+        said = saved.said(index)
+        centroid_px = spec.grid.from_stored_px(said.centroid_px).astype(np.float32)
+        yield LabeledVolume(
+            index=index,
+            spec=spec,
+            instances=nowhere,
+            detections=replace(said, centroid_px=centroid_px),
+        )
 
 
 def _is_over(saved: "SavedSession", ended_as: str) -> bool:

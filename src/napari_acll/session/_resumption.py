@@ -1,5 +1,6 @@
 """Where an interrupted session stood."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from napari_acll.core import (
     ChannelAlignment,
     Correction,
+    LabeledVolume,
     RunSettings,
     TraceQuality,
     TraceSample,
@@ -36,6 +38,9 @@ class Resumption:
         The alignment that they were taken with.
     corrections : tuple of Correction
         What a person corrected, in order.
+    labeled : callable
+        Returns the volumes that were traced as they came, in order, as the model labeled them;
+        without their instances.
     """
 
     how: str
@@ -45,6 +50,7 @@ class Resumption:
     confidence: NDArray[np.float32]
     alignment: ChannelAlignment | None = None
     corrections: tuple[Correction, ...] = ()
+    labeled: Callable[[], Iterable[LabeledVolume]] = tuple
 
     @property
     def first_index(self) -> int:

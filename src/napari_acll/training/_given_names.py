@@ -16,7 +16,7 @@ from napari_acll.core import (
     RecordingError,
     VolumeSource,
 )
-from napari_acll.evaluation import GivenNames, names_of_session
+from napari_acll.evaluation import GivenNames, names_by_model
 from napari_acll.export import SavedSession
 from napari_acll.label import PointLabeler, PointModel, find_model_file
 
@@ -86,7 +86,7 @@ def given_by_model(
     saved = SavedSession.open(session)
     told = saved.header.get("model")
     if isinstance(told, Mapping) and told.get("sha256") == model.sha256:
-        return names_of_session(saved)
+        return names_by_model(saved)
     logger.info("the session ran with another model, its recording is labeled again")
     return _labeled_again(_recording_of(saved), saved.settings, file, model, volumes)
 
