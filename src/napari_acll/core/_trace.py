@@ -42,6 +42,11 @@ class TraceFlag(IntFlag):
     LIGHT_STEP = 32
     """The light on all neurons has changed in this volume."""
 
+    @classmethod
+    def names_of(cls, flags: int) -> list[str]:
+        """Return the names of the flags that hold, in lower case, as files and messages say."""
+        return [flag.name.lower() for flag in cls if flag.name and flag & flags]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceSample:

@@ -158,12 +158,8 @@ def _status_names(status: NDArray[np.uint8]) -> list[str]:
 
 
 def _flag_names(flags: NDArray[np.uint8]) -> list[str]:
-    texts = {value: _flags_as_text(value) for value in np.unique(flags).tolist()}
+    texts = {value: " ".join(TraceFlag.names_of(value)) for value in np.unique(flags).tolist()}
     return [texts[value] for value in flags.ravel().tolist()]
-
-
-def _flags_as_text(value: int) -> str:
-    return " ".join(flag.name.lower() for flag in TraceFlag if flag.name and flag & value)
 
 
 def _quoted(name: str) -> str:

@@ -98,8 +98,9 @@ class TraceEstimatorContract(ABC):
         volume = _volume(0)
         labeled = fake_labeled(volume)
         sample = self._estimate(volume, labeled)
-        for row in range(3):
-            inside = labeled.instances == row + 1
+        for detection in range(3):
+            inside = labeled.instances == detection + 1
+            row = labeled.detections.neuron[detection] - 1
             _require(sample.n_voxels[row] == inside.sum(), "other voxels")
             _require(sample.marker_sum[row] == volume.marker[inside].sum(), "marker_sum")
             _require(sample.activity_sum[row] == volume.activity[inside].sum(), "activity_sum")
