@@ -13,6 +13,7 @@ from tests.trace.scenes import (
 
 from napari_acll.core import (
     ChannelAlignment,
+    Detections,
     NeuronTable,
     TraceEstimator,
     TraceFlag,
@@ -184,6 +185,22 @@ def test_a_volume_that_comes_later_teaches_nothing():
     with_late.estimate(late, labeled, SAME)
     a, b = (e.estimate(volumes[7], labeled, SAME) for e in (with_late, without))
     np.testing.assert_array_equal(a.ratio, b.ratio)
+
+
+def test_a_blank_volume_that_warms_the_engine_up_teaches_nothing():
+    center_px = grid_of_centers(10)
+    light = light_of(center_px, np.full(10, 300.0))
+    rng = np.random.default_rng(1)
+    volumes = [volume_of(light, 0.5 * light, index=index, rng=rng) for index in range(3)]
+    blank = volume_of(0 * light - BACKGROUND, 0 * light - BACKGROUND)
+    labeled = labeled_of(volumes[0], center_px)
+    nothing = replace(labeled, instances=0 * labeled.instances, detections=Detections.none())
+    warm, cold = engine(10), engine(10)
+    warm.estimate(blank, nothing, SAME)
+    for volume in volumes:
+        a, b = (one.estimate(volume, labeled, SAME) for one in (warm, cold))
+        np.testing.assert_array_equal(a.ratio, b.ratio)
+        np.testing.assert_array_equal(a.ratio_sd, b.ratio_sd)
 
 
 def test_the_background_of_the_volume_is_told_beside_the_raw_sums():

@@ -62,7 +62,8 @@ class EngineTraceEstimator:
     See the explanation of traces for each step. It is causal. What it has learned (usual markers,
     noise, light) is not saved: after `acll resume` it begins as in a new recording, with plain
     ratios, and is as good as before within half a minute. A volume that is not newer than the
-    newest, as one that is labeled later, is measured with what is known, and teaches nothing.
+    newest, as one that is labeled later, is measured with what is known, and teaches nothing; nor
+    does one without names.
 
     Parameters
     ----------
@@ -135,9 +136,8 @@ class EngineTraceEstimator:
         variance_gain[into] = np.where(
             is_fitted, light.variance_gain[rows], 1.0 / sums.n_voxels[rows]
         )
-        is_newer = volume.index > self._newest
-        if is_newer:
-            self._learn_noise(volume, center_px, to_activity)
+        is_newer = volume.index > self._newest and len(rows) > 0
+        self._learn_noise(volume, center_px, to_activity, is_kept=is_newer)
         return self._with_ratios(sample, variance_gain, is_newer=is_newer)
 
     def _is_fitted(self, light: FootprintLight, seen: Floats) -> NDArray[np.bool_]:
@@ -161,14 +161,19 @@ class EngineTraceEstimator:
             sums = replace(sums, overlap=np.diag(sums.overlap.diagonal()))
         return unmix(sums), sums.seen
 
-    def _learn_noise(self, volume: Volume, center_px: Floats, to_activity: Floats) -> None:
+    def _learn_noise(
+        self, volume: Volume, center_px: Floats, to_activity: Floats, *, is_kept: bool
+    ) -> None:
         missing_z = volume.missing_z
-        self._marker_noise.learn(
+        # what is not kept is done all the same: a blank volume then warms everything up
+        of_marker = self._marker_noise if is_kept else CameraNoise()
+        of_activity = self._activity_noise if is_kept else CameraNoise()
+        of_marker.learn(
             volume.marker, center_px, background=volume.marker_background, missing_z=missing_z
         )
         moved_px = center_px.copy()
         moved_px[:, 1:] = center_px[:, 1:] @ to_activity[:, :2].T + to_activity[:, 2]
-        self._activity_noise.learn(
+        of_activity.learn(
             volume.activity, moved_px, background=volume.activity_background, missing_z=missing_z
         )
 
