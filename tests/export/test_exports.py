@@ -67,6 +67,8 @@ def test_values_read_back_as_what_was_traced(saved, tmp_path):
         assert row["n_voxels"] == "18"
         assert row["volume_status"] == "traced"
         assert (row["alignment"], row["alignment_is_trusted"]) == ("calibrated", "true")
+        assert np.float32(row["ratio_sd"]) == sample.ratio_sd[i]
+        assert row["flags"] == ("", "impulse overlapped", "cut_off")[i]
 
 
 def test_absent_neurons_and_volumes_have_empty_fields(saved, tmp_path):
@@ -84,6 +86,8 @@ def test_absent_neurons_and_volumes_have_empty_fields(saved, tmp_path):
         "y_px",
         "x_px",
         "n_voxels",
+        "ratio_sd",
+        "flags",
     )
     assert all(absent[name] == "" for name in values)
     for row, status in zip((rows[8], rows[12]), ("lost", "skipped"), strict=True):

@@ -339,3 +339,43 @@ def test_what_waits_for_the_disk_gives_the_same_session(tmp_path, undisturbed):
         write_fake_volume(writer, index)
     writer.close(state="finished")
     check_rows(SavedSession.open(folder), SavedSession.open(undisturbed), range(N_VOLUMES))
+
+
+LATER = ("ratio_sd", "flags", "activity_background", "marker_background", "light_factor")
+
+
+@pytest.mark.parametrize("n_before", [2, PER_CHUNK + 1], ids=["in a chunk", "beyond a chunk"])
+def test_a_session_of_an_earlier_version_is_read_and_gone_on_with(folder, undisturbed, n_before):
+    interrupted(folder, n_before)
+    for name in (*LATER, "novelty"):
+        shutil.rmtree(folder / name)
+    header = json.loads((folder / "session.json").read_text())
+    del header["settings"]["trace"]["estimator"], header["settings"]["trace"]["corrects_light"]
+    (folder / "session.json").write_text(json.dumps(header))
+    saved = SavedSession.open(folder)
+    assert saved.n_timepoints == n_before
+    assert saved.settings.trace.estimator == "ratio"
+    assert np.isnan(saved.read("ratio_sd")).all()
+    assert not saved.read("flags").any()
+    assert (saved.read("light_factor") == 1).all()
+    go_on(folder)
+    check_complete(folder, undisturbed)
+    saved = SavedSession.open(folder)
+    assert np.isnan(saved.read("ratio_sd")[:n_before]).all()
+    np.testing.assert_allclose(
+        saved.read("light_factor"), [1.0] * n_before + [0.9] * (6 - n_before)
+    )
+    assert (saved.read("flags")[n_before:, 1] == 5).all()
+    for name in LATER:  # a kill before the first new row must not take back the old ones
+        assert len(saved.read(name)) == N_VOLUMES
+
+
+def test_an_old_session_that_may_only_be_read_has_the_columns_too(folder):
+    interrupted(folder, 2)
+    ZarrSessionWriter.resume(folder).close(state="finished")
+    for name in LATER:
+        shutil.rmtree(folder / name)
+    saved = SavedSession.open(folder)
+    assert saved.read("ratio_sd").shape == saved.read("ratio").shape
+    assert saved.read("marker_background").shape == (2,)
+    assert not (folder / "flags").exists()

@@ -94,6 +94,9 @@ def test_a_message_tells_all_that_is_known_of_a_sample():
     }
     assert [neuron["name"] for neuron in neurons] == ["AVAL", "AVAR", "RIBL"]
     assert [neuron["is_pinned"] for neuron in neurons] == [True, False, False]
+    assert [neuron["flags"] for neuron in neurons] == [[], ["impulse", "cut_off"], []]
+    assert neurons[0]["ratio_sd"] == pytest.approx(0.01)
+    assert neurons[1]["ratio_sd"] is None
     assert [np.float32(neuron["confidence"]) for neuron in neurons] == [
         np.float32(value) for value in (0.9, 0.8, 0.7)
     ]

@@ -60,7 +60,9 @@ def disk(monkeypatch):
 
 def build(tmp_path, **run_settings):
     run_settings = {"drop_policy": "block", **run_settings}
-    settings = AcllSettings(alignment={"n_volumes": 0}, run=run_settings)
+    settings = AcllSettings(
+        alignment={"n_volumes": 0}, trace={"estimator": "ratio"}, run=run_settings
+    )
     return build_session(
         ending_source(range(N_VOLUMES)), settings=settings, out=tmp_path / "a.acll"
     )

@@ -60,7 +60,7 @@ def recordings(tmp_path_factory):
     return folder
 
 
-def settings_for(kind, identity=None, **run):
+def settings_for(kind, identity=None, *, trace=None, **run):
     live = {"is_live": True, "takes_existing": True, "idle_timeout_s": 1.0}
     source = {"live": live} if kind.startswith("growing") else {}
     if kind == "array":
@@ -68,6 +68,8 @@ def settings_for(kind, identity=None, **run):
     return AcllSettings(
         source=source,
         alignment={"n_volumes": 3},
+        # each of its values rests on one volume, so that all can be the same as before
+        trace=trace or {"estimator": "ratio"},
         run={"drop_policy": "block", **run},
         identity=identity or {},
     )
@@ -128,6 +130,24 @@ def test_it_goes_on_where_it_stood_and_ends_like_an_undisturbed_one(
     assert session.counters.n_traced == N_VOLUMES
     np.testing.assert_array_equal(session.store.ratio.T, expected.read("ratio"))
     assert any(event["kind"] == "resumed" for event in saved.events())
+
+
+@pytest.mark.usefixtures("labeler")
+def test_the_trace_engine_begins_anew_with_values_for_all_neurons(tmp_path):
+    settings = settings_for("simulated", trace={"estimator": "engine"})
+    run_to_end(build_session(RECORDING, settings=settings, out=tmp_path / "a.acll"))
+    shutil.copytree(tmp_path / "a.acll", tmp_path / "b.acll")
+    cut(tmp_path / "b.acll", 4)
+    run_to_end(resume_session(tmp_path / "b.acll"))
+    a, b = (SavedSession.open(tmp_path / f"{name}.acll") for name in "ab")
+    for name in ("activity_sum", "marker_sum", "activity", "marker"):
+        np.testing.assert_array_equal(b.read(name), a.read(name), err_msg=name)
+    before, after = a.read("ratio"), b.read("ratio")
+    np.testing.assert_array_equal(after[:4], before[:4])
+    np.testing.assert_array_equal(np.isfinite(after), np.isfinite(before))
+    # the first volume after the interruption has the plain ratio
+    np.testing.assert_allclose(after[4], b.read("activity")[4] / b.read("marker")[4], rtol=1e-5)
+    assert np.isfinite(b.read("ratio_sd")[4:]).sum() == np.isfinite(after[4:]).sum()
 
 
 def test_identities_go_on_with_what_the_model_and_a_person_said_before_the_interruption(

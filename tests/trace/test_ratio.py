@@ -9,6 +9,7 @@ from napari_acll.core import (
     LabeledVolume,
     NeuronTable,
     TraceEstimator,
+    TraceFlag,
     TraceSample,
     TraceSettings,
     Volume,
@@ -21,7 +22,7 @@ from napari_acll.testing import (
     fake_labeled,
     fake_volume,
 )
-from napari_acll.trace import RatioTraceEstimator
+from napari_acll.trace import NaiveTraceEstimator, RatioTraceEstimator
 
 NEURONS = NeuronTable(("AVAL", "AVAR"))
 SHAPE = (6, 20, 30)
@@ -30,6 +31,11 @@ SHAPE = (6, 20, 30)
 class TestRatioTraceEstimator(TraceEstimatorContract):
     def make_estimator(self, neurons: NeuronTable) -> TraceEstimator:
         return RatioTraceEstimator(neurons, TraceSettings())
+
+
+class TestNaiveTraceEstimator(TraceEstimatorContract):
+    def make_estimator(self, neurons: NeuronTable) -> TraceEstimator:
+        return NaiveTraceEstimator(neurons, TraceSettings())
 
 
 def volume_of(marker, activity, *, grid=None, **fields) -> Volume:
@@ -234,3 +240,24 @@ def test_labels_of_another_shape_are_refused():
     other = volume_of(np.zeros((5, 20, 30), np.uint16), np.zeros((5, 20, 30), np.uint16))
     with pytest.raises(ValueError, match="shape"):
         estimate(volume, labeled_boxes(other, BOX))
+
+
+def test_the_original_divides_by_whatever_marker_there_is():
+    activity = np.full(SHAPE, 150, np.uint16)
+    for marker, expected in ((101, 50.0), (98, -25.0)):
+        volume = volume_of(
+            np.full(SHAPE, marker, np.uint16),
+            activity,
+            marker_background=100.0,
+            activity_background=100.0,
+        )
+        naive = NaiveTraceEstimator(NEURONS, TraceSettings(min_marker_counts=10.0))
+        sample = naive.estimate(volume, labeled_boxes(volume, BOX), ChannelAlignment.identity())
+        assert sample.ratio[0] == expected
+
+
+def test_a_weak_marker_is_said_to_be_one():
+    marker = np.full(SHAPE, 104, np.uint16)
+    volume = volume_of(marker, marker, marker_background=100.0)
+    flags = estimate(volume, labeled_boxes(volume, BOX), min_marker_counts=5.0).flags
+    assert flags.tolist() == [TraceFlag.WEAK_MARKER, 0]

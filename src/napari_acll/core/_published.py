@@ -37,6 +37,10 @@ class PublishedSample:
         Activity over marker (NaN where the marker is too weak), and probability of the name.
     is_pinned : ndarray of bool, shape (n,)
         Whether a person has fixed the name.
+    ratio_sd : ndarray of float32, shape (n,)
+        Standard deviation of the ratio by noise; NaN where the estimator does not say.
+    flags : ndarray of uint8, shape (n,)
+        `TraceFlag`, what is to be said against each value.
     """
 
     index: int
@@ -50,6 +54,8 @@ class PublishedSample:
     ratio: NDArray[np.float32]
     confidence: NDArray[np.float32]
     is_pinned: NDArray[np.bool_]
+    ratio_sd: NDArray[np.float32]
+    flags: NDArray[np.uint8]
 
     @classmethod
     def without_values(
@@ -68,4 +74,6 @@ class PublishedSample:
             ratio=np.zeros(0, np.float32),
             confidence=np.zeros(0, np.float32),
             is_pinned=np.zeros(0, np.bool_),
+            ratio_sd=np.zeros(0, np.float32),
+            flags=np.zeros(0, np.uint8),
         )

@@ -308,11 +308,22 @@ class IdentitySettings(_Settings):
 class TraceSettings(_Settings):
     """How values are taken from labeled voxels."""
 
+    estimator: str = Field(
+        "engine",
+        description="Name of an installed trace estimator: engine takes the light of neighbors"
+        " apart, divides by a steadier marker and marks doubtful samples; ratio takes mean over"
+        " mean of each mask; naive does so as the original program did, whatever the marker is.",
+    )
     min_marker_counts: float = Field(
         1.0,
         gt=0,
-        description="A neuron whose mean marker signal above background is lower has no"
+        description="A neuron whose marker signal above background is lower has no"
         " ratio (a ratio over nothing is noise).",
+    )
+    corrects_light: bool = Field(
+        True,
+        description="Whether the engine takes out of the ratios what the light does to all"
+        " neurons alike: steps of one laser, and bleaching of one channel.",
     )
 
 

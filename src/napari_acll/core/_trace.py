@@ -1,7 +1,7 @@
 """One column of values per volume, and the growing table of them."""
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,28 @@ class VolumeStatus(IntEnum):
     """Seen and judged unfit for labeling; its values are NaN."""
     BACKFILLED = 5
     """Skipped while the recording ran, labeled and traced when there was time."""
+
+
+class TraceFlag(IntFlag):
+    """What is to be said against a sample, besides its confidence; several may hold."""
+
+    IMPULSE = 1
+    """The ratio jumps away from the neuron's last few."""
+    MARKER_JUMP = 2
+    """The marker is not what it usually is under this name: another nucleus, or a wrong mask."""
+    OVERLAPPED = 4
+    """Much of the light at its place is that of other nuclei."""
+    CUT_OFF = 8
+    """A part lies outside of the frame of a camera, or in slices that were not recorded."""
+    WEAK_MARKER = 16
+    """There is too little marker to divide by, and so no ratio."""
+    LIGHT_STEP = 32
+    """The light on all neurons has changed in this volume."""
+
+    @classmethod
+    def names_of(cls, flags: int) -> list[str]:
+        """Return the names of the flags that hold, in lower case, as files and messages say."""
+        return [flag.name.lower() for flag in cls if flag.name and flag & flags]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +72,14 @@ class TraceSample:
         `(z, y, x)` in voxels of the recording as stored.
     n_voxels : ndarray of int32, shape (n,)
         Voxels of the neuron on the grid that was labeled; 0 where absent.
+    ratio_sd : ndarray of float32, shape (n,)
+        Standard deviation of the ratio by the noise alone; NaN where the estimator does not say.
+    flags : ndarray of uint8, shape (n,)
+        `TraceFlag`, 0 where there is nothing to be said against a sample, or nobody looked.
+    activity_background, marker_background : float
+        Counts per voxel that belong to no neuron, the same for the whole volume.
+    light_factor : float
+        What the ratios were multiplied by because the light on all neurons has changed.
     status : VolumeStatus
         `TRACED`, `UNLABELABLE` with all values NaN, or `BACKFILLED`.
     """
@@ -65,6 +95,11 @@ class TraceSample:
     confidence: NDArray[np.float32]
     centroid_px: NDArray[np.float32]
     n_voxels: NDArray[np.int32]
+    ratio_sd: NDArray[np.float32]
+    flags: NDArray[np.uint8]
+    activity_background: float = float("nan")
+    marker_background: float = float("nan")
+    light_factor: float = 1.0
     status: VolumeStatus = VolumeStatus.TRACED
 
     @classmethod
@@ -88,6 +123,8 @@ class TraceSample:
             confidence=nan32(),
             centroid_px=np.full((n_neurons, 3), np.nan, np.float32),
             n_voxels=np.zeros(n_neurons, np.int32),
+            ratio_sd=nan32(),
+            flags=np.zeros(n_neurons, np.uint8),
             status=status,
         )
 

@@ -48,6 +48,7 @@ class GrowingArray:
         is_synced: bool = False,
     ) -> None:
         self._folder = folder / spec.name
+        self._is_later = spec.is_later
         self._is_synced = is_synced
         array: Any = (
             group[spec.name]
@@ -91,7 +92,8 @@ class GrowingArray:
     def restore(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Return all rows, and which of them the disk has.
 
-        A chunk that was cut short, as a power cut may do, is made whole with empty rows.
+        A chunk that was cut short, as a power cut may do, is made whole with empty rows. Of an
+        array that sessions of earlier versions lack, chunks that are not there lack nothing.
         """
         n_chunks = self._array.shape[0] // self._rows_per_chunk
         rows, n_there = zip(*(self._whole(chunk) for chunk in range(n_chunks)), strict=True)
@@ -101,7 +103,7 @@ class GrowingArray:
     def _whole(self, chunk: int) -> tuple[NDArray[Any], int]:
         file, rows = self._file(chunk), self._empty_chunk.copy()
         if not file.is_file():
-            return rows, 0
+            return rows, len(rows) if self._is_later else 0
         content = file.read_bytes()
         row_bytes = rows[0].nbytes
         n_there = min(len(content) // row_bytes, len(rows)) if row_bytes else len(rows)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_acll.core import VolumeStatus
+from napari_acll.core import TraceFlag, VolumeStatus
 from napari_acll.export._corrections import CORRECTION_COLUMNS, correction_lines
 from napari_acll.export._layout import TIMEPOINTS_PER_CHUNK
 from napari_acll.export._marks import MARK_COLUMNS, mark_lines
@@ -36,9 +36,12 @@ CSV_COLUMNS = (
     "other_side",
     "novelty",
     "calibrated_on",
+    "ratio_sd",
+    "flags",
 )
 """Columns of the exported table. `*_px` are voxels of the recording as stored; `other_side` is
-the probability that the name should be that of the partner on the other body side."""
+the probability that the name should be that of the partner on the other body side; `flags` are
+the names of the `TraceFlag`s that hold, with spaces in between."""
 
 
 def export_csv(saved: SavedSession, out: str | Path, *, overwrite: bool = False) -> None:
@@ -114,6 +117,8 @@ def _block(saved: SavedSession, names: list[str], start: int, stop: int) -> str:
         _decimals(saved.side_swap_probability(start, stop), 3),
         _repeated(_decimals(saved.read("novelty", start, stop), 3), n_neurons),
         [_quoted(saved.calibrated_on)] * (n_timepoints * n_neurons),
+        _shortest(saved.read("ratio_sd", start, stop)),
+        _flag_names(saved.read("flags", start, stop)),
     ]
     return "".join([",".join(row) + "\n" for row in zip(*columns, strict=True)])
 
@@ -150,6 +155,11 @@ def _counts(values: NDArray[Any]) -> list[str]:
 
 def _status_names(status: NDArray[np.uint8]) -> list[str]:
     return [VolumeStatus(int(value)).name.lower() for value in status]
+
+
+def _flag_names(flags: NDArray[np.uint8]) -> list[str]:
+    texts = {value: " ".join(TraceFlag.names_of(value)) for value in np.unique(flags).tolist()}
+    return [texts[value] for value in flags.ravel().tolist()]
 
 
 def _quoted(name: str) -> str:

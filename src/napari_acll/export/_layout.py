@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_acll.core import N_CANDIDATES, StageTimings
+from napari_acll.core import N_CANDIDATES, StageTimings, TraceFlag
 
 FORMAT = "napari-acll session"
 FORMAT_VERSION = 1
@@ -46,6 +46,8 @@ class ArraySpec:
         What it holds, with unit.
     axes : tuple of str
         Names of the axes after the first.
+    is_later : bool
+        Whether sessions of earlier versions lack it; what is not there then holds `fill`.
     """
 
     name: str
@@ -53,6 +55,7 @@ class ArraySpec:
     fill: float
     about: str
     axes: tuple[str, ...] = ()
+    is_later: bool = False
 
     def tail(self, n_neurons: int) -> tuple[int, ...]:
         """Return the lengths of the axes after the first."""
@@ -66,8 +69,16 @@ class ArraySpec:
         )
 
 
-def _neuron(name: str, dtype: str, about: str, fill: float = np.nan) -> ArraySpec:
-    return ArraySpec(name=name, dtype=dtype, fill=fill, about=about, axes=("neuron",))
+def _neuron(
+    name: str, dtype: str, about: str, fill: float = np.nan, *, is_later: bool = False
+) -> ArraySpec:
+    return ArraySpec(
+        name=name, dtype=dtype, fill=fill, about=about, axes=("neuron",), is_later=is_later
+    )
+
+
+def _later(name: str, dtype: str, about: str, fill: float = np.nan) -> ArraySpec:
+    return ArraySpec(name=name, dtype=dtype, fill=fill, about=about, is_later=True)
 
 
 STATUS = ArraySpec(
@@ -81,8 +92,8 @@ STATUS = ArraySpec(
 
 SAMPLE_ARRAYS = (
     _neuron("ratio", "float32", "activity over marker; NaN where absent"),
-    _neuron("activity", "float32", "mean counts above background of the activity channel"),
-    _neuron("marker", "float32", "mean counts above background of the marker channel"),
+    _neuron("activity", "float32", "counts above background of the activity channel"),
+    _neuron("marker", "float32", "counts above background of the marker channel"),
     _neuron("activity_sum", "float64", "raw counts summed over the voxels, activity channel"),
     _neuron("marker_sum", "float64", "raw counts summed over the voxels, marker channel"),
     _neuron("confidence", "float32", "probability that the name is right"),
@@ -95,16 +106,27 @@ SAMPLE_ARRAYS = (
         about="center in voxels of the recording as stored",
         axes=("neuron", "zyx"),
     ),
+    _neuron("ratio_sd", "float32", "SD of the ratio by noise; NaN if not told", is_later=True),
+    _neuron(
+        "flags",
+        "uint8",
+        "what is to be said against a sample, added up: "
+        + ", ".join(f"{flag.value} {flag.name.lower()}" for flag in TraceFlag if flag.name),
+        fill=0,
+        is_later=True,
+    ),
+    _later("activity_background", "float32", "counts per voxel of no neuron, activity channel"),
+    _later("marker_background", "float32", "counts per voxel of no neuron, marker channel"),
+    _later("light_factor", "float32", "what the ratios were multiplied by", fill=1),
 )
 """Fields of `TraceSample`, under their own names."""
 
 TIME_ARRAYS = (
     ArraySpec(name="time_s", dtype="float64", fill=np.nan, about="time of the first slice, s"),
-    ArraySpec(
-        name="novelty",
-        dtype="float32",
-        fill=np.nan,
-        about="how unlike what the model knows the volume looks, 0 to 1; odd from 0.5 on",
+    _later(
+        "novelty",
+        "float32",
+        "how unlike what the model knows the volume looks, 0 to 1; odd from 0.5 on",
     ),
     ArraySpec(
         name="timings_s",

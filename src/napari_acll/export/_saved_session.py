@@ -135,7 +135,7 @@ class SavedSession:
             If they were written by a version with other settings.
         """
         try:
-            return AcllSettings.model_validate(self.header["settings"])
+            return AcllSettings.model_validate(_as_they_were(self.header["settings"]))
         except ValidationError as error:
             raise SessionError(
                 f"The settings saved in {self.path} do not fit this version of the program; read"
@@ -185,7 +185,8 @@ class SavedSession:
         ----------
         name : str
             `ratio`, `activity`, `marker`, `activity_sum`, `marker_sum`, `confidence`,
-            `n_voxels`, `neuron_time_s`, `centroid_px`, `time_s`, `timings_s`, ...
+            `n_voxels`, `neuron_time_s`, `centroid_px`, `time_s`, `timings_s`, `ratio_sd`,
+            `flags`, ...
         start, stop : int
             Timepoints; everything by default.
 
@@ -203,7 +204,7 @@ class SavedSession:
         if name not in TIMEPOINT_ARRAYS:
             raise KeyError(f"A session has no {name!r}; it has {', '.join(TIMEPOINT_ARRAYS)}.")
         stop = self.n_timepoints if stop is None else min(stop, self.n_timepoints)
-        if name == "novelty" and name not in self._group:  # older sessions did not tell
+        if _SPECS[name].is_later and name not in self._group:  # older sessions did not tell
             return _SPECS[name].empty(max(stop - start, 0), len(self.neurons))
         rows = self._slice(name, start, stop)
         has_none = np.isin(self._status[start:stop], _WITHOUT_VALUES)
@@ -409,6 +410,13 @@ class SavedSession:
             array = self._group[name]
             rows: NDArray[Any] = np.asarray(array[start:stop])  # type: ignore[index]
             return rows
+
+
+def _as_they_were(settings: object) -> object:
+    """Return saved settings with what was not a choice yet when they were saved."""
+    if not isinstance(settings, Mapping) or not isinstance(settings.get("trace"), Mapping):
+        return settings
+    return {**settings, "trace": {"estimator": "ratio", **settings["trace"]}}
 
 
 def _put_in_order(path: Path, header: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 
-from napari_acll.core import PublishedSample
+from napari_acll.core import PublishedSample, TraceFlag
 
 FORMAT = "napari-acll traces"
 VERSION = 1
@@ -61,6 +61,8 @@ def _neurons(sample: PublishedSample) -> list[dict[str, object]]:
         sample.confidence.tolist(),
         sample.is_pinned.tolist(),
         sample.neuron_time_s.tolist(),
+        sample.ratio_sd.tolist(),
+        sample.flags.tolist(),
     )
     return [
         {
@@ -69,8 +71,12 @@ def _neurons(sample: PublishedSample) -> list[dict[str, object]]:
             "confidence": _finite(confidence),
             "is_pinned": is_pinned,
             "time_s": _finite(time_s),
+            "ratio_sd": _finite(ratio_sd),
+            "flags": TraceFlag.names_of(flags),
         }
-        for name, ratio, confidence, is_pinned, time_s in zip(*columns, strict=True)
+        for name, ratio, confidence, is_pinned, time_s, ratio_sd, flags in zip(
+            *columns, strict=True
+        )
     ]
 
 

@@ -254,7 +254,7 @@ def _rule(rig: str) -> AlignmentRule:
 
 
 def _trace_estimator(labeler: Labeler, settings: AcllSettings) -> TraceEstimator:
-    factory = load_stage("trace_estimators", "ratio")
+    factory = load_stage("trace_estimators", settings.trace.estimator)
     if not callable(factory):
         raise PluginError(f"The trace estimator must be a class, got {factory!r}.")
     estimator = factory(labeler.neurons, settings.trace)

@@ -147,6 +147,8 @@ class Publishing:
             ratio=sample.ratio[found],
             confidence=sample.confidence[found],
             is_pinned=np.array([name in pinned for name in names], np.bool_),
+            ratio_sd=sample.ratio_sd[found],
+            flags=sample.flags[found],
         )
 
     def _add(self, waiting: _Waiting) -> None:

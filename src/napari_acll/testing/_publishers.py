@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from napari_acll.core import PublishedSample, Publisher, VolumeStatus
+from napari_acll.core import PublishedSample, Publisher, TraceFlag, VolumeStatus
 
 Told = tuple[int, str, dict[str, float | None]]
 """What a listener understood: index, status in small letters, and the ratio of each neuron."""
@@ -67,6 +67,7 @@ class PublisherContract(ABC):
             publisher.publish(sample)
         np.testing.assert_array_equal(sample.ratio, same.ratio)
         np.testing.assert_array_equal(sample.is_pinned, same.is_pinned)
+        np.testing.assert_array_equal(sample.flags, same.flags)
 
     def test_it_can_be_closed_without_a_sample_and_twice(self) -> None:
         """A session may fail before its first volume."""
@@ -109,6 +110,8 @@ def fake_published(index: int) -> PublishedSample:
         ratio=np.array([0.1 + index, 0.25, np.nan], np.float32),
         confidence=np.array([0.9, 0.8, 0.7], np.float32),
         is_pinned=np.array([True, False, False]),
+        ratio_sd=np.array([0.01, np.nan, np.nan], np.float32),
+        flags=np.array([0, TraceFlag.IMPULSE | TraceFlag.CUT_OFF, 0], np.uint8),
     )
 
 

@@ -18,6 +18,7 @@ from napari_acll.core import (
     SessionWriter,
     StageTimings,
     TraceEstimator,
+    TraceFlag,
     TraceSample,
     Volume,
     VolumeStatus,
@@ -79,6 +80,30 @@ class TraceEstimatorContract(ABC):
         volume = _volume(0)
         dark = replace(volume, marker=np.full_like(volume.marker, int(MARKER_BACKGROUND)))
         _require(bool(np.isnan(self._estimate(dark).ratio).all()), "a ratio over nothing")
+
+    def test_no_value_is_infinite_and_what_is_said_of_it_is_known(self) -> None:
+        """Whoever reads them need not look out for anything but NaN."""
+        sample = self._estimate(_volume(0))
+        for name in (*_VALUES, *_SUMS, "ratio_sd"):
+            _require(not np.isinf(getattr(sample, name)).any(), f"{name} is infinite")
+        known = sum(TraceFlag)
+        _require(sample.flags.dtype == np.uint8, f"flags are {sample.flags.dtype}")
+        _require(bool((sample.flags | known == known).all()), "an unknown flag")
+        _require(sample.flags.tolist()[3] == 0, "flags of an absent neuron")
+        _require(sample.activity_background == ACTIVITY_BACKGROUND, "another background")
+        _require(sample.marker_background == MARKER_BACKGROUND, "another background")
+
+    def test_the_sums_are_raw(self) -> None:
+        """From them everything can be computed again."""
+        volume = _volume(0)
+        labeled = fake_labeled(volume)
+        sample = self._estimate(volume, labeled)
+        for detection in range(3):
+            inside = labeled.instances == detection + 1
+            row = labeled.detections.neuron[detection] - 1
+            _require(sample.n_voxels[row] == inside.sum(), "other voxels")
+            _require(sample.marker_sum[row] == volume.marker[inside].sum(), "marker_sum")
+            _require(sample.activity_sum[row] == volume.activity[inside].sum(), "activity_sum")
 
     def test_the_volume_and_its_labels_are_not_changed(self) -> None:
         """They are drawn and saved afterwards."""
@@ -169,7 +194,14 @@ def fake_sample(index: int) -> TraceSample:
     sample.confidence[:3] = [0.9, 0.8, 0.7]
     sample.centroid_px[:3] = [[0.5, 3, 3], [1.5, 6, 9], [2.5, 9, 15]]
     sample.neuron_time_s[:3] = index * 0.5 + np.array([0.05, 0.15, 0.25])
-    return sample
+    sample.ratio_sd[:3] = 0.01 * sample.ratio[:3]
+    sample.flags[1:3] = [TraceFlag.IMPULSE | TraceFlag.OVERLAPPED, TraceFlag.CUT_OFF]
+    return replace(
+        sample,
+        marker_background=MARKER_BACKGROUND,
+        activity_background=ACTIVITY_BACKGROUND,
+        light_factor=0.9,
+    )
 
 
 def write_fake_volume(writer: SessionWriter, index: int) -> None:

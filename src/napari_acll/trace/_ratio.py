@@ -7,12 +7,13 @@ from napari_acll.core import (
     ChannelAlignment,
     LabeledVolume,
     NeuronTable,
+    TraceFlag,
     TraceSample,
     TraceSettings,
     Volume,
-    VolumeStatus,
 )
-from napari_acll.trace._sampling import affine_to_activity, sum_instances
+from napari_acll.trace._sampling import affine_to_activity, labeled_voxels
+from napari_acll.trace._values import empty_sample, fill_raw, named_rows, sums_of
 
 
 class RatioTraceEstimator:
@@ -34,7 +35,7 @@ class RatioTraceEstimator:
 
     def __init__(self, neurons: NeuronTable, settings: TraceSettings) -> None:
         self._neurons = neurons
-        self._settings = settings
+        self._min_marker = settings.min_marker_counts
 
     def estimate(
         self, volume: Volume, labeled: LabeledVolume, alignment: ChannelAlignment
@@ -60,67 +61,35 @@ class RatioTraceEstimator:
         ValueError
             If the labels are of another shape than the volume.
         """
-        if labeled.instances.shape != volume.marker.shape:
-            raise ValueError(
-                f"Expected labels of shape {volume.marker.shape}, got {labeled.instances.shape}."
-            )
-        status = VolumeStatus.TRACED if labeled.is_labelable else VolumeStatus.UNLABELABLE
-        sample = TraceSample.absent(volume.index, volume.timestamp_s, len(self._neurons), status)
-        if labeled.is_labelable:
-            self._fill(sample, volume, labeled, alignment)
+        sample = empty_sample(volume, labeled, len(self._neurons))
+        if not labeled.is_labelable:
+            return sample
+        to_activity = affine_to_activity(alignment, volume.spec.grid)
+        sums = sums_of(volume, labeled, labeled_voxels(labeled.instances), to_activity)
+        fill_raw(sample, volume, labeled, sums, named_rows(labeled, sums))
+        has_marker = self._has_marker(sample.marker)
+        np.divide(sample.activity, sample.marker, out=sample.ratio, where=has_marker)
+        sample.flags[(sample.n_voxels > 0) & ~has_marker] |= np.uint8(TraceFlag.WEAK_MARKER)
         return sample
 
-    def _fill(
-        self,
-        sample: TraceSample,
-        volume: Volume,
-        labeled: LabeledVolume,
-        alignment: ChannelAlignment,
-    ) -> None:
-        detections = labeled.detections
-        sums = sum_instances(
-            volume.marker,
-            volume.activity,
-            labeled.instances,
-            n_instances=len(detections),
-            to_activity=affine_to_activity(alignment, volume.spec.grid),
-            missing_z=volume.missing_z,
-        )
-        rows = np.flatnonzero((detections.neuron > 0) & (sums.n_voxels > 0))
-        into = detections.neuron[rows] - 1
-        n_voxels, marker_sum, activity_sum = (
-            sums.n_voxels[rows],
-            sums.marker[rows],
-            sums.activity[rows],
-        )
-        centroid_px = detections.centroid_px[rows]
-        marker = marker_sum / n_voxels - volume.marker_background
-        activity = activity_sum / n_voxels - volume.activity_background
-        sample.n_voxels[into] = n_voxels
-        sample.marker_sum[into] = marker_sum
-        sample.activity_sum[into] = activity_sum
-        sample.marker[into] = marker
-        sample.activity[into] = activity
-        sample.ratio[into] = self._ratio(activity, marker)
-        sample.confidence[into] = detections.probability[rows]
-        sample.centroid_px[into] = volume.spec.grid.to_stored_px(centroid_px)
-        sample.neuron_time_s[into] = _time_at(centroid_px[:, 0], volume)
-
-    def _ratio(
-        self, activity: NDArray[np.float64], marker: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        ratio = np.full(len(marker), np.nan)
-        has_marker = marker >= self._settings.min_marker_counts
-        np.divide(activity, marker, out=ratio, where=has_marker)
-        return ratio
+    def _has_marker(self, marker: NDArray[np.float32]) -> NDArray[np.bool_]:
+        return np.asarray(marker >= self._min_marker, np.bool_)
 
 
-def _time_at(z_px: NDArray[np.floating], volume: Volume) -> NDArray[np.float64]:
-    """Return the time of the slice through each position, in s, between slices linearly."""
-    slice_times_s = np.asarray(volume.slice_times_s, np.float64)
-    is_known = np.isfinite(slice_times_s)
-    is_known[list(volume.missing_z)] = False  # nobody measured when they were taken
-    if not is_known.any():
-        return np.full(len(z_px), np.nan)
-    known_z = np.flatnonzero(is_known).astype(np.float64)
-    return np.asarray(np.interp(z_px, known_z, slice_times_s[is_known]), np.float64)
+class NaiveTraceEstimator(RatioTraceEstimator):
+    """The original program's rule: mean activity over mean marker, whatever the marker is.
+
+    Both means are above the median of the volume. Where the marker is hardly above it, or below,
+    the ratio is huge or negative. Only a marker of exactly 0 gives no ratio here, where the
+    original stored infinity. It is kept to compare with.
+
+    Parameters
+    ----------
+    neurons : NeuronTable
+        The neurons of the model, which decide the rows.
+    settings : TraceSettings
+        Nothing of it counts.
+    """
+
+    def _has_marker(self, marker: NDArray[np.float32]) -> NDArray[np.bool_]:
+        return np.isfinite(marker) & (marker != 0)

@@ -1,0 +1,337 @@
+"""How good traces are: oracle, naive, ratio and engine side by side, on virtual recordings.
+
+Run by hand::
+
+    python recipes/measure_traces.py --data $ACLL_TEST_DATA --kind held_out --n 8 --cache FOLDER
+    python recipes/measure_traces.py --kind virtual --n 4 --rig dim --cache FOLDER
+    python recipes/measure_traces.py --cache FOLDER --rig normal --only-print
+
+Recordings are rendered volume by volume, labeled with the bundled model and traced by all
+estimators at once; nothing of them is written but the traces, one file per animal in `--cache`.
+What is there is not made again, so a run that was stopped goes on. `held_out` are real animals of
+lab SF that no part of the model has seen, completed with virtual nuclei; `virtual` are animals of
+the fitted anatomy with seeds that nothing else uses.
+"""
+
+import argparse
+import json
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from measure_identity import MATCH_UM, POSITIONS, rig
+from numpy.typing import NDArray
+from trace_scores import OWN, lines, table
+
+from napari_acll.core import (
+    AlignmentSettings,
+    ChannelAlignment,
+    Detections,
+    LabeledVolume,
+    LabelSettings,
+    NeuronTable,
+    PreprocessSettings,
+    TraceEstimator,
+    TraceSettings,
+    Volume,
+    VolumeStatus,
+)
+from napari_acll.identity import EvidenceFilter
+from napari_acll.label import load_labeler
+from napari_acll.preprocess import AlignmentCalibrator, Preprocessor
+from napari_acll.simulate import (
+    Anatomy,
+    AnimalShape,
+    HeadSettings,
+    Truth,
+    VirtualWorm,
+    WormSettings,
+    held_out_animals,
+)
+from napari_acll.trace import (
+    EngineParts,
+    EngineTraceEstimator,
+    NaiveTraceEstimator,
+    RatioTraceEstimator,
+)
+from napari_acll.training import match_nuclei, read_heads
+
+logger = logging.getLogger("measure_traces")
+
+RIGS = ("normal", "dim", "fast")
+LIGHT = TraceSettings(corrects_light=False)
+"""For what is compared with the whole engine."""
+STRAY_SHARE = 0.1
+BLEACH_S = 600.0
+LASER = 15 / 13
+
+
+def animals(kind: str, n: int, data: Path | None) -> Iterator[tuple[str, AnimalShape, int]]:
+    """Yield names, shapes and seeds of animals that nothing was tuned on."""
+    anatomy = Anatomy.load()
+    if kind == "virtual":
+        for number in range(n):
+            rng = np.random.default_rng((93, number))
+            shape = anatomy.sample(rng, head=HeadSettings.sample(rng))
+            yield f"virtual {number}", shape, 9300 + number
+        return
+    if data is None:
+        raise SystemExit("Real animals need --data.")
+    wanted = held_out_animals()["SF"]
+    heads = [head for head in read_heads(data / POSITIONS) if head.lab == "SF"]
+    for number, head in enumerate([head for head in heads if head.animal in wanted][:n]):
+        rng = np.random.default_rng((94, number))
+        shape = head.shape(anatomy, rng, head=HeadSettings.sample(rng))
+        yield f"SF {head.animal}", shape, 9400 + number
+
+
+@dataclass(slots=True)
+class Track:
+    """One estimator on one kind of labels, and what it gave."""
+
+    estimator: TraceEstimator
+    n: int
+    n_volumes: int
+    took_s: float = 0.0
+    ratio: NDArray[np.float32] = field(init=False)
+    sd: NDArray[np.float32] = field(init=False)
+    flags: NDArray[np.uint8] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ratio = np.full((self.n, self.n_volumes), np.nan, np.float32)
+        self.sd = self.ratio.copy()
+        self.flags = np.zeros(self.ratio.shape, np.uint8)
+
+    def trace(self, volume: Volume, labeled: LabeledVolume, alignment: ChannelAlignment) -> None:
+        """Take the values of a volume."""
+        began_s = time.thread_time()
+        sample = self.estimator.estimate(volume, labeled, alignment)
+        if volume.index > 0:  # the first one compiles
+            self.took_s += time.thread_time() - began_s
+        if sample.status is VolumeStatus.TRACED:
+            self.ratio[:, volume.index] = sample.ratio
+            self.sd[:, volume.index] = sample.ratio_sd
+            self.flags[:, volume.index] = sample.flags
+
+
+def estimators(neurons: NeuronTable) -> dict[str, TraceEstimator]:
+    """Return new estimators for all tracks."""
+
+    def engine(**parts: bool) -> EngineTraceEstimator:
+        return EngineTraceEstimator(neurons, LIGHT, parts=EngineParts(**parts))
+
+    def naive() -> NaiveTraceEstimator:
+        return NaiveTraceEstimator(neurons, LIGHT)
+
+    same = {
+        "oracle": RatioTraceEstimator(neurons, LIGHT),
+        "naive": naive(),
+        "ratio": RatioTraceEstimator(neurons, LIGHT),
+        "engine": EngineTraceEstimator(neurons, TraceSettings()),
+        "engine, masks": engine(fits_footprints=False),
+        "engine, no unmixing": engine(unmixes=False),
+        "engine, no memory": engine(remembers_marker=False),
+        "naive, stray voxels": naive(),
+        "engine, stray voxels": EngineTraceEstimator(neurons, TraceSettings()),
+        "naive, one laser changes": naive(),
+        "engine, one laser changes, not corrected": engine(),
+        "engine, one laser changes": EngineTraceEstimator(neurons, TraceSettings()),
+    }
+    own = {
+        f"own {name}": naive()
+        if "naive" in name
+        else EngineTraceEstimator(neurons, TraceSettings())
+        for name in OWN
+    }
+    return same | own | {"own ratio": RatioTraceEstimator(neurons, LIGHT)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """The labels of one volume in all their kinds; `own` and `filtered` have their own names."""
+
+    true: LabeledVolume
+    same: LabeledVolume
+    stray: LabeledVolume
+    own: LabeledVolume
+    filtered: LabeledVolume
+
+    def of(self, track: str) -> LabeledVolume:
+        """Return those that a track is about."""
+        if track == "oracle":
+            return self.true
+        if track.startswith("own"):
+            return self.filtered if "filtered" in track else self.own
+        return self.stray if "stray" in track else self.same
+
+
+def record(shape: AnimalShape, seed: int, settings: WormSettings, file: Path) -> None:
+    """Render, label and trace a recording, and write the traces."""
+    labeler = load_labeler(LabelSettings(device="cpu"))
+    neurons, n_volumes = labeler.neurons, settings.n_volumes
+    worm = VirtualWorm(shape, settings, seed=seed)
+    preprocessor = Preprocessor(worm.spec, PreprocessSettings())
+    alignment = calibrated(worm, preprocessor)
+    identity = EvidenceFilter(neurons=neurons)
+    made = estimators(neurons)
+    tracks = {name: Track(one, len(neurons), n_volumes) for name, one in made.items()}
+    columns: dict[str, NDArray] = {
+        "truth": np.full((len(neurons), n_volumes), np.nan, np.float32),
+        "right own": np.zeros((len(neurons), n_volumes), np.bool_),
+        "right filtered": np.zeros((len(neurons), n_volumes), np.bool_),
+    }
+    for index in range(n_volumes):
+        volume, truth = preprocessor.apply(worm.render(index)), worm.truth(index)
+        number = np.where(truth.is_listed, truth.class_numbers(neurons), 0)
+        (own,) = labeler.label([volume])
+        same = named_by_truth(own, truth, number)
+        labels = Labels(
+            true=true_labels(worm, truth, number, own),
+            same=same,
+            stray=with_stray_voxels(same, np.random.default_rng((seed, index))),
+            own=own,
+            filtered=identity.update(own),
+        )
+        keep_truth(columns, index, truth, number, labels)
+        for name, track in tracks.items():
+            lit = changed_light(volume) if "laser" in name else volume
+            known = worm.alignment if name == "oracle" else alignment
+            track.trace(lit, labels.of(name), known)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(file, **columns, **traces_of(tracks))
+
+
+def keep_truth(
+    columns: dict[str, NDArray], index: int, truth: Truth, number: NDArray, labels: Labels
+) -> None:
+    """Write the true ratios of the neurons inside, and which names are right."""
+    inside = (number > 0) & truth.is_inside(labels.own.spec.shape)
+    columns["truth"][number[inside] - 1, index] = truth.ratio[inside]
+    true = labels.same.detections.neuron
+    for kind in ("own", "filtered"):
+        given = getattr(labels, kind).detections.neuron
+        is_right = (given > 0) & (given == true)
+        columns[f"right {kind}"][given[is_right] - 1, index] = True
+
+
+def traces_of(tracks: dict[str, Track]) -> dict[str, NDArray]:
+    """Return what is saved of all tracks."""
+    columns: dict[str, NDArray] = {}
+    for name, track in tracks.items():
+        columns[f"ratio {name}"], columns[f"sd {name}"] = track.ratio, track.sd
+        columns[f"flags {name}"] = track.flags
+        columns[f"ms {name}"] = np.array(1e3 * track.took_s / max(track.n_volumes - 1, 1))
+    return columns
+
+
+def calibrated(worm: VirtualWorm, preprocessor: Preprocessor) -> ChannelAlignment:
+    """Return the alignment as a session finds it in the first volumes."""
+    calibrator = AlignmentCalibrator(preprocessor.spec, AlignmentSettings())
+    for index in range(worm.settings.n_volumes):
+        calibrator.add(preprocessor.apply(worm.render(index)))
+        if calibrator.is_done:
+            break
+    return calibrator.result()
+
+
+def named_by_truth(found: LabeledVolume, truth: Truth, number: NDArray) -> LabeledVolume:
+    """Return the same nuclei with the names of those that they are."""
+    voxel_um = np.asarray(found.spec.voxel_size_um)
+    detections = found.detections
+    matched = match_nuclei(
+        detections.centroid_px * voxel_um, truth.centroid_px * voxel_um, max_distance_um=MATCH_UM
+    )
+    neuron = np.where(matched >= 0, number[np.maximum(matched, 0)], 0).astype(np.int32)
+    return replace(found, detections=replace(detections, neuron=neuron))
+
+
+def true_labels(
+    worm: VirtualWorm, truth: Truth, number: NDArray, like: LabeledVolume
+) -> LabeledVolume:
+    """Return the nuclei as they are."""
+    masks = worm.instance_masks(truth.index)
+    n = len(number)
+    return replace(
+        like,
+        instances=masks,
+        detections=Detections(
+            centroid_px=truth.centroid_px.astype(np.float32),
+            n_voxels=np.bincount(masks.ravel(), minlength=n + 1)[1:].astype(np.int32),
+            neuron=number.astype(np.int32),
+            probability=np.ones(n, np.float32),
+            candidate_neuron=np.full((n, 5), -1, np.int32),
+            candidate_probability=np.full((n, 5), np.nan, np.float32),
+        ),
+        is_labelable=True,
+    )
+
+
+def with_stray_voxels(labeled: LabeledVolume, rng: np.random.Generator) -> LabeledVolume:
+    """Return labels in which a tenth of the names have voxels elsewhere, too.
+
+    As where a network classifies voxels: a clump of 2 to 5 voxels along each axis, somewhere in
+    the box around the head, belongs to another name; centers are means of all voxels.
+    """
+    instances = labeled.instances.copy()
+    detections = labeled.detections
+    center = detections.centroid_px.copy()
+    if not len(detections):
+        return labeled
+    low, high = center.min(axis=0).astype(int), center.max(axis=0).astype(int)
+    for row in np.flatnonzero((detections.neuron > 0) & (rng.random(len(center)) < STRAY_SHARE)):
+        start, size = rng.integers(low, high + 1), rng.integers(2, 6, 3)
+        box = tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))
+        n_own = max(int(detections.n_voxels[row]), 1)
+        n_stray = int(size.prod())
+        instances[box] = row + 1
+        middle = start + (size - 1) / 2
+        center[row] = (n_own * center[row] + n_stray * middle) / (n_own + n_stray)
+    return replace(
+        labeled, instances=instances, detections=replace(detections, centroid_px=center)
+    )
+
+
+def changed_light(volume: Volume) -> Volume:
+    """Return the volume as it were if the activity's laser bleached and was turned up once."""
+    time_s = volume.timestamp_s
+    light = np.exp(-time_s / BLEACH_S) * (LASER if volume.index >= 60 else 1.0)
+    above = volume.activity.astype(np.float32) - volume.activity_background
+    counts = np.clip(volume.activity_background + light * above, 0, 65535).astype(np.uint16)
+    return replace(volume, activity=counts)
+
+
+def main() -> None:
+    """Record what is not there yet, score all and print."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder of the real data")
+    parser.add_argument("--kind", choices=("held_out", "virtual"), default="virtual")
+    parser.add_argument("--n", type=int, default=8, help="animals")
+    parser.add_argument("--volumes", type=int, default=200, help="of each recording")
+    parser.add_argument("--rig", choices=RIGS, default="normal")
+    parser.add_argument("--skip", type=int, default=10, help="volumes that are not scored")
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--only-print", action="store_true", help="score what is there")
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    arguments = parser.parse_args()
+    folder = arguments.cache / arguments.rig
+    if not arguments.only_print:
+        settings = rig(arguments.rig, arguments.volumes)
+        for name, shape, seed in animals(arguments.kind, arguments.n, arguments.data):
+            file = folder / f"{name.replace(' ', '_')}_{arguments.volumes}.npz"
+            if not file.exists():
+                record(shape, seed, settings, file)
+                logger.info("%s", file)
+    files = sorted(folder.glob("*.npz"))
+    rows = table(files, arguments.skip)
+    logger.info("%s: %d animals", arguments.rig, len(files))
+    logger.info("%s", "\n".join(lines(rows)))
+    if arguments.out:
+        arguments.out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Where the nuclei of a labeled volume are, also where masks have stray voxels."""
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_acll.core import LabeledVolume
+
+_FARTHEST_UM = 1.5
+"""A center this far from the middle of its voxels is not believed; a nucleus's radius."""
+_RADIUS_UM = 2.5
+"""Voxels farther than this from the median do not count for the middle."""
+
+
+def mask_centers(labeled: LabeledVolume, voxels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the center of each detection, in voxels, shape (n, 3).
+
+    It is the labeler's, unless that lies farther than a nucleus's radius from the middle of the
+    mask: voxels of a class that lie elsewhere move a mean, and hardly a median. The middle is the
+    mean of the voxels around the median.
+
+    Parameters
+    ----------
+    labeled : LabeledVolume
+        The masks and centers.
+    voxels : ndarray of int64, shape (k,)
+        What `labeled_voxels` says of the masks.
+    """
+    detections = labeled.detections
+    center_px = detections.centroid_px.astype(np.float64)
+    voxel_um = np.asarray(labeled.spec.voxel_size_um)
+    instances = np.ascontiguousarray(labeled.instances)
+    median_px = _medians(instances, voxels, len(detections))
+    middle_px = _means_around(instances, voxels, median_px, _RADIUS_UM / voxel_um)
+    away_um = (center_px - middle_px) * voxel_um
+    is_astray = np.linalg.norm(away_um, axis=1) > _FARTHEST_UM
+    center_px[is_astray] = middle_px[is_astray]
+    return center_px
+
+
+@numba.njit(cache=True, nogil=True)
+def _medians(instances, voxels, n):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Return the median of the voxels of each instance along each axis, NaN without voxels."""
+    n_z, n_y, n_x = instances.shape
+    counts = np.zeros((n, 3, max(n_z, n_y, n_x)), np.int32)
+    sizes = np.zeros(n, np.int64)
+    for voxel in voxels:
+        z, rest = divmod(voxel, n_y * n_x)
+        y, x = divmod(rest, n_x)
+        row = np.int64(instances[z, y, x]) - 1
+        if row < n:
+            sizes[row] += 1
+            counts[row, 0, z] += 1
+            counts[row, 1, y] += 1
+            counts[row, 2, x] += 1
+    middle = np.full((n, 3), np.nan)
+    for row in range(n):
+        for axis in range(3):
+            passed, at = 0, 0
+            while 2 * passed < sizes[row]:
+                passed += counts[row, axis, at]
+                at += 1
+            if at > 0:
+                middle[row, axis] = at - 1
+    return middle
+
+
+@numba.njit(cache=True, nogil=True)
+def _means_around(instances, voxels, place, radius):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Return the mean of the voxels of each instance that lie around a place, else the place."""
+    _, n_y, n_x = instances.shape
+    total, sizes = np.zeros(place.shape), np.zeros(len(place))
+    for voxel in voxels:
+        z, rest = divmod(voxel, n_y * n_x)
+        y, x = divmod(rest, n_x)
+        row = np.int64(instances[z, y, x]) - 1
+        if row >= len(place):
+            continue
+        away_z = (z - place[row, 0]) / radius[0]
+        away_y = (y - place[row, 1]) / radius[1]
+        away_x = (x - place[row, 2]) / radius[2]
+        if away_z * away_z + away_y * away_y + away_x * away_x <= 1.0:
+            total[row, 0] += z
+            total[row, 1] += y
+            total[row, 2] += x
+            sizes[row] += 1
+    mean = place.copy()
+    for row in range(len(place)):
+        if sizes[row] > 0:
+            mean[row] = total[row] / sizes[row]
+    return mean

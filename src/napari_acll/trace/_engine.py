@@ -1,0 +1,232 @@
+"""The trace engine: what a careful pipeline would do, in the time that a volume has."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_acll.core import (
+    ChannelAlignment,
+    LabeledVolume,
+    NeuronTable,
+    TraceFlag,
+    TraceSample,
+    TraceSettings,
+    Volume,
+)
+from napari_acll.trace._camera_noise import CameraNoise
+from napari_acll.trace._centers import mask_centers
+from napari_acll.trace._footprints import (
+    FOOTPRINT_SIGMA_UM,
+    FootprintLight,
+    sum_footprints,
+    unmix,
+)
+from napari_acll.trace._impulses import Impulses
+from napari_acll.trace._light_correction import LightCorrection
+from napari_acll.trace._marker_memory import MarkerMemory
+from napari_acll.trace._ratio_noise import RatioNoise
+from napari_acll.trace._sampling import affine_to_activity, labeled_voxels
+from napari_acll.trace._values import empty_sample, fill_raw, named_rows, sums_of
+
+Floats = NDArray[np.float64]
+
+_LEAST_SEEN = 0.25
+"""Of a footprint; of a neuron of which less was recorded, the mask tells more."""
+_WHOLE = 0.95
+_LEAST_OWN_SHARE = 0.7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineParts:
+    """Which parts of the engine are at work; all but for measuring what each one buys.
+
+    Parameters
+    ----------
+    fits_footprints : bool
+        Whether light is measured with footprints; else means over the masks are taken.
+    unmixes : bool
+        Whether the light of neighbors is taken apart, where footprints are fitted.
+    remembers_marker : bool
+        Whether the denominator also rests on the past.
+    """
+
+    fits_footprints: bool = True
+    unmixes: bool = True
+    remembers_marker: bool = True
+
+
+class EngineTraceEstimator:
+    """Takes ratios with footprints, unmixing and a denominator that rests on the past, too.
+
+    See the explanation of traces for each step. It is causal. What it has learned (usual markers,
+    noise, light) is not saved: after `acll resume` it begins as in a new recording, with plain
+    ratios, and is as good as before within half a minute. A volume that is not newer than the
+    newest, as one that is labeled later, is measured with what is known, and teaches nothing; nor
+    does one without names.
+
+    Parameters
+    ----------
+    neurons : NeuronTable
+        The neurons of the model, which decide the rows.
+    settings : TraceSettings
+        Least marker, and whether changes of the light are corrected.
+    parts : EngineParts
+        All by default.
+    """
+
+    def __init__(
+        self, neurons: NeuronTable, settings: TraceSettings, *, parts: EngineParts | None = None
+    ) -> None:
+        n = len(neurons)
+        self._n_neurons = n
+        self._settings = settings
+        self._parts = parts or EngineParts()
+        self._newest = -1
+        self._memory = MarkerMemory(n)
+        self._light = LightCorrection(n)
+        self._impulses = Impulses(n)
+        self._noise = RatioNoise(n)
+        self._marker_noise, self._activity_noise = CameraNoise(), CameraNoise()
+
+    def estimate(
+        self, volume: Volume, labeled: LabeledVolume, alignment: ChannelAlignment
+    ) -> TraceSample:
+        """Return one value of each kind for every neuron of the model.
+
+        Parameters
+        ----------
+        volume : Volume
+            Raw counts, with the background of both channels measured.
+        labeled : LabeledVolume
+            The instances and names of the same volume.
+        alignment : ChannelAlignment
+            Where the activity channel lies.
+
+        Returns
+        -------
+        TraceSample
+            NaN where a neuron is absent; all NaN, and `UNLABELABLE`, where the volume was unfit.
+            `activity` and `marker` are the heights of the footprints, in counts above background,
+            or means over the mask where the footprint has no marker light of its own; the sums
+            are raw ones over the masks.
+
+        Raises
+        ------
+        ValueError
+            If the labels are of another shape than the volume.
+        """
+        sample = empty_sample(volume, labeled, self._n_neurons)
+        if not labeled.is_labelable:
+            return sample
+        voxels = labeled_voxels(labeled.instances)
+        to_activity = affine_to_activity(alignment, volume.spec.grid)
+        sums = sums_of(volume, labeled, voxels, to_activity)
+        rows = named_rows(labeled, sums)
+        fill_raw(sample, volume, labeled, sums, rows)
+        center_px = mask_centers(labeled, voxels)
+        light, seen = self._light_of(volume, center_px, to_activity)
+        into = labeled.detections.neuron[rows] - 1
+        is_fitted = self._is_fitted(light, seen)[rows]
+        fitted = into[is_fitted]
+        sample.marker[fitted] = light.marker[rows][is_fitted]
+        sample.activity[fitted] = light.activity[rows][is_fitted]
+        sample.flags[into] |= _spatial_flags(light.own_share, seen)[rows]
+        variance_gain = np.full(self._n_neurons, np.nan)
+        variance_gain[into] = np.where(
+            is_fitted, light.variance_gain[rows], 1.0 / sums.n_voxels[rows]
+        )
+        is_newer = volume.index > self._newest and len(rows) > 0
+        self._learn_noise(volume, center_px, to_activity, is_kept=is_newer)
+        return self._with_ratios(sample, variance_gain, is_newer=is_newer)
+
+    def _is_fitted(self, light: FootprintLight, seen: Floats) -> NDArray[np.bool_]:
+        """Return where footprints tell more than the means over the masks."""
+        is_there = (light.marker >= self._settings.min_marker_counts) & (seen >= _LEAST_SEEN)
+        return np.asarray(is_there & self._parts.fits_footprints, np.bool_)
+
+    def _light_of(
+        self, volume: Volume, center_px: Floats, to_activity: Floats
+    ) -> tuple[FootprintLight, Floats]:
+        sums = sum_footprints(
+            volume.marker,
+            volume.activity,
+            center_px,
+            sigma_px=np.array(FOOTPRINT_SIGMA_UM) / volume.spec.voxel_size_um,
+            background=(volume.marker_background, volume.activity_background),
+            to_activity=to_activity,
+            missing_z=volume.missing_z,
+        )
+        if not self._parts.unmixes:
+            sums = replace(sums, overlap=np.diag(sums.overlap.diagonal()))
+        return unmix(sums), sums.seen
+
+    def _learn_noise(
+        self, volume: Volume, center_px: Floats, to_activity: Floats, *, is_kept: bool
+    ) -> None:
+        missing_z = volume.missing_z
+        # what is not kept is done all the same: a blank volume then warms everything up
+        of_marker = self._marker_noise if is_kept else CameraNoise()
+        of_activity = self._activity_noise if is_kept else CameraNoise()
+        of_marker.learn(
+            volume.marker, center_px, background=volume.marker_background, missing_z=missing_z
+        )
+        moved_px = center_px.copy()
+        moved_px[:, 1:] = center_px[:, 1:] @ to_activity[:, :2].T + to_activity[:, 2]
+        of_activity.learn(
+            volume.activity, moved_px, background=volume.activity_background, missing_z=missing_z
+        )
+
+    def _with_ratios(
+        self,
+        sample: TraceSample,
+        variance_gain: Floats,
+        *,
+        is_newer: bool,
+    ) -> TraceSample:
+        follows = sample.index == self._newest + 1
+        marker, activity = sample.marker.astype(np.float64), sample.activity.astype(np.float64)
+        has_marker = marker >= self._settings.min_marker_counts
+        sample.flags[(sample.n_voxels > 0) & ~has_marker] |= np.uint8(TraceFlag.WEAK_MARKER)
+        marker[~has_marker] = activity[~has_marker] = np.nan
+        activity = np.maximum(activity, 0.0)
+        below = self._memory.denominator(marker)
+        own_weight = below.own_weight if self._parts.remembers_marker else np.ones(len(marker))
+        plain = activity / (below.marker if self._parts.remembers_marker else marker)
+        photon = self._photon_variance(marker, activity, variance_gain, own_weight)
+        is_step = False
+        if is_newer:
+            self._newest = sample.index
+            self._memory.learn(marker, activity, follows=follows)
+            self._noise.learn(plain, photon, follows=follows)
+            is_step = self._light.learn(plain, follows=follows)
+        factor = self._light.factor if self._settings.corrects_light else 1.0
+        ratio, sd = plain * factor, np.sqrt(self._noise.variance(plain, photon)) * factor
+        is_impulse = self._impulses.judge(ratio, sd)
+        if is_newer:
+            self._impulses.learn(ratio)
+        sample.ratio[:], sample.ratio_sd[:] = ratio, sd
+        _set(sample, is_impulse, TraceFlag.IMPULSE)
+        _set(sample, below.is_jump, TraceFlag.MARKER_JUMP)
+        _set(sample, has_marker & is_step, TraceFlag.LIGHT_STEP)
+        return replace(sample, light_factor=factor)
+
+    def _photon_variance(
+        self, marker: Floats, activity: Floats, variance_gain: Floats, own_weight: Floats
+    ) -> Floats:
+        """Return the variance of the plain ratio by the noise of the cameras."""
+        of_activity = self._activity_noise.of_height(activity) * variance_gain
+        of_marker = self._marker_noise.of_height(marker) * variance_gain
+        ratio = activity / marker
+        both: Floats = (of_activity + (own_weight * ratio) ** 2 * of_marker) / marker**2
+        return both
+
+
+def _spatial_flags(own_share: Floats, seen: Floats) -> NDArray[np.uint8]:
+    overlapped = np.where(own_share < _LEAST_OWN_SHARE, TraceFlag.OVERLAPPED, 0)
+    cut_off = np.where(seen < _WHOLE, TraceFlag.CUT_OFF, 0)
+    return np.asarray(overlapped + cut_off, np.uint8)
+
+
+def _set(sample: TraceSample, where: NDArray[np.bool_], flag: TraceFlag) -> None:
+    sample.flags[where] |= np.uint8(flag)
