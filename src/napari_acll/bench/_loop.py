@@ -11,7 +11,15 @@ import psutil
 
 from napari_acll.bench._looped_source import LoopedSource
 from napari_acll.bench._spread import Spread
-from napari_acll.core import AcllSettings, Labeler, LabelSettings, Pace, TraceSample, VolumeStatus
+from napari_acll.core import (
+    AcllSettings,
+    Labeler,
+    LabelSettings,
+    Pace,
+    RecordingError,
+    TraceSample,
+    VolumeStatus,
+)
 from napari_acll.export import SavedSession
 from napari_acll.session import build_session
 
@@ -67,6 +75,11 @@ def run_loop(
         many there are in a second; then volumes wait for each other.
     progress : callable
         Called with the number of volumes that are done.
+
+    Raises
+    ------
+    RecordingError
+        If hardly a volume could be labeled.
     """
     process = psutil.Process()
     most_bytes = [process.memory_info().rss]
@@ -92,6 +105,12 @@ def run_loop(
         is_traced = saved.status == VolumeStatus.TRACED
         total_s = saved.read("timings_s")[:, -1]
     steady = np.flatnonzero(is_traced)[_N_UNSTEADY:]
+    if not len(steady):
+        raise RecordingError(
+            f"Only {is_traced.sum()} of {len(is_traced)} volumes could be labeled, so there is"
+            " nothing to measure; choose a recording that shows a head, or none for a simulated"
+            " one."
+        )
     return LoopRun(
         end_to_end=Spread.of(total_s[steady].tolist()),
         n_traced=int(is_traced.sum()),
