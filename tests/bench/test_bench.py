@@ -1,18 +1,16 @@
-"""One measurement of a small recording, and the guard against getting slower."""
+"""One measurement of a small recording by the command, and the guard against getting slower."""
 
+import io
+import json
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from napari_acll.bench import bench, report_lines
-from napari_acll.core import (
-    AcllSettings,
-    Backend,
-    LabelSettings,
-    RecordingError,
-    SourceSettings,
-)
+from napari_acll.bench import bench
+from napari_acll.cli._main import run
+from napari_acll.core import AcllSettings, RecordingError, SettingsError
 
 N_VOLUMES = 5
 LEAST_RATIO = 60.0
@@ -21,13 +19,22 @@ so generous a bound goes off for a mistake, not for another machine."""
 
 
 @pytest.fixture(scope="module")
-def report() -> dict[str, Any]:
-    settings = AcllSettings(
-        source=SourceSettings(period_s=0.1), label=LabelSettings(backend=Backend.TORCH)
-    )
-    told: list[str] = []
-    recording = "simulated:geometry=binned,motion=still"
-    return bench(recording, settings, n_volumes=N_VOLUMES, tell=told.append) | {"told": told}
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    path = tmp_path_factory.mktemp("bench") / "report.json"
+    words = ["bench", "simulated:geometry=binned,motion=still", "--json", str(path)]
+    words += [
+        "--n",
+        str(N_VOLUMES),
+        "--set",
+        "label.backend=torch",
+        "--set",
+        "source.period_s=0.1",
+    ]
+    told = io.StringIO()
+    with redirect_stdout(told):
+        assert run(words) == 0
+    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return kept | {"told": told.getvalue()}
 
 
 def test_every_stage_was_measured_for_every_volume(report: dict[str, Any]) -> None:
@@ -67,8 +74,8 @@ def test_it_says_what_it_was_made_with(report: dict[str, Any]) -> None:
     assert report["labeled_shape"] == [80, 210, 322]
     assert report["versions"]["torch"]
     assert report["machine"]["n_cores_of_the_machine"] >= 1
-    assert any("process" in line for line in report["told"])
-    assert list(report_lines(report))
+    assert report["settings"]["label"]["backend"] == "torch"
+    assert "last slice to sample" in report["told"]
 
 
 def test_our_path_is_far_from_as_slow_as_the_original(report: dict[str, Any]) -> None:
@@ -79,3 +86,16 @@ def test_our_path_is_far_from_as_slow_as_the_original(report: dict[str, Any]) ->
 def test_a_recording_that_is_not_there_is_declined(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"nothing\.nd2"):
         bench(str(tmp_path / "nothing.nd2"), AcllSettings(), n_volumes=5, tell=lambda _: None)
+
+
+def test_a_report_that_exists_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text("{}", encoding="utf-8")
+    assert run(["bench", "--json", str(path)]) == RecordingError.exit_code
+    assert path.read_text(encoding="utf-8") == "{}"
+
+
+def test_only_a_report_can_be_compared_with(tmp_path: Path) -> None:
+    path = tmp_path / "earlier.json"
+    path.write_text("{}", encoding="utf-8")
+    assert run(["bench", "--compare", str(path)]) == SettingsError.exit_code

@@ -1,11 +1,12 @@
 """A recording that is played again and again."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from napari_acll.bench import LoopedSource
+from napari_acll.bench import LoopedSource, PacedSource
 from napari_acll.core import RecordingError, Volume, VolumeSpec
 from napari_acll.testing import fake_spec, fake_volume
 
@@ -69,3 +70,18 @@ def test_closing_it_closes_the_recording() -> None:
 def test_an_empty_recording_is_declined() -> None:
     with pytest.raises(RecordingError, match="no volumes"):
         LoopedSource(Held(0), 2)
+
+
+def test_a_paced_one_gives_no_volume_before_its_time():
+    held = Held(2, period_s=0.05)
+    began_s = time.perf_counter()
+    came_s = [time.perf_counter() - began_s for _ in PacedSource(held, 4)]
+    assert all(came >= 0.05 * index for index, came in enumerate(came_s))
+
+
+def test_closing_a_paced_one_ends_its_waiting():
+    source = PacedSource(Held(2, period_s=600.0), 4)
+    volumes = iter(source)
+    assert next(volumes).index == 0
+    source.close()
+    assert next(volumes, None) is None

@@ -10,6 +10,7 @@ from tests.session.test_build import SizeLabeler
 
 from napari_acll.core import (
     AcllSettings,
+    Backend,
     Backfill,
     Correction,
     CorrectionKind,
@@ -382,6 +383,23 @@ def test_a_file_of_another_animal_at_the_same_place_is_refused(recordings, tmp_p
     file.write_text(json.dumps(header))
     with pytest.raises(SessionError, match="began at another time"):
         resume_session(tmp_path / "a.acll")
+
+
+def test_a_session_goes_on_with_the_backend_that_it_began_with(tmp_path, monkeypatch):
+    class Rounding(SizeLabeler):
+        def describe(self):
+            return {**super().describe(), "backend": "torch-bf16", "why_backend": "It is faster."}
+
+    asked = []
+    monkeypatch.setattr(
+        "napari_acll.label.load_labeler", lambda label: asked.append(label.backend) or Rounding()
+    )
+    run_to_end(build_session(RECORDING, settings=settings_for(""), out=tmp_path / "a.acll"))
+    cut(tmp_path / "a.acll", 4)
+    run_to_end(resume_session(tmp_path / "a.acll"))
+    assert asked == [Backend.AUTO, Backend.TORCH_BF16]
+    events = SavedSession.open(tmp_path / "a.acll").events()
+    assert next(e["message"] for e in events if e["kind"] == "backend") == "It is faster."
 
 
 def test_another_model_is_refused_and_the_session_stays_as_it_was(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from napari_acll.bench._loop import LoopRun, run_loop
-from napari_acll.bench._looped_source import LoopedSource
+from napari_acll.bench._looped_source import LoopedSource, PacedSource
 from napari_acll.bench._machine import commit, machine, versions
 from napari_acll.bench._reference import ReferenceStep, reference_steps
 from napari_acll.bench._report import FORMAT, ratios
@@ -16,7 +16,6 @@ from napari_acll.bench._startup import start_up
 from napari_acll.core import (
     AcllSettings,
     Labeler,
-    Pace,
     RandomAccessSource,
     RecordingError,
     SourceSettings,
@@ -63,16 +62,16 @@ def bench(
     from napari_acll.label import load_labeler
 
     with _recording_on_disk(recording or _RAW, tell) as path:
-        source = _looped(path, settings.source, n_volumes)
+        source: LoopedSource = PacedSource(_opened(path, settings.source), n_volumes)
         tell("Starting fresh processes")
         started = start_up(settings, source.spec)
         labeler = load_labeler(settings.label)
         tell("A session at the pace of the recording")
-        paced = run_loop(source, labeler, settings, pace=Pace.RECORDED, progress=progress)
+        paced = run_loop(source, labeler, settings, progress=progress)
         tell("A session as fast as possible")
-        source = _looped(path, settings.source, n_volumes)
-        fast = run_loop(source, labeler, settings, pace=Pace.MAX, progress=progress)
-        source = _looped(path, settings.source, n_volumes)
+        source = LoopedSource(_opened(path, settings.source), n_volumes)
+        fast = run_loop(source, labeler, settings, progress=progress)
+        source = LoopedSource(_opened(path, settings.source), n_volumes)
         try:
             stages, reference = _stages_and_reference(source, labeler, settings, tell, progress)
         finally:
@@ -113,7 +112,7 @@ def _recording_on_disk(recording: str, tell: Callable[[str], None]) -> Iterator[
         yield str(write_nd2(source, Path(folder) / "simulated.nd2", _N_DIFFERENT))
 
 
-def _looped(recording: str, settings: SourceSettings, n_volumes: int) -> LoopedSource:
+def _opened(recording: str, settings: SourceSettings) -> RandomAccessSource:
     from napari_acll.sources import open_source
 
     source = open_source(recording, settings)
@@ -123,7 +122,7 @@ def _looped(recording: str, settings: SourceSettings, n_volumes: int) -> LoopedS
             f"{recording} cannot be read twice; give a finished recording, or none for a"
             " simulated one."
         )
-    return LoopedSource(source, n_volumes)
+    return source
 
 
 def _made_with(

@@ -1,5 +1,7 @@
 """A finished recording, played as often as is needed."""
 
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -13,7 +15,7 @@ _USUAL_PERIOD_S = 0.6
 class LoopedSource:
     """The volumes of a recording, again and again, as one longer recording.
 
-    Each is read anew every time.
+    Each is read anew every time, and at once.
 
     Parameters
     ----------
@@ -21,6 +23,11 @@ class LoopedSource:
         What is played; closed with this.
     n_volumes : int
         Volumes that it pretends to have.
+
+    Attributes
+    ----------
+    took_s : dict of int to float
+        How long the reading of each volume took, in s.
 
     Raises
     ------
@@ -34,6 +41,8 @@ class LoopedSource:
         if not len(source.indices):
             raise RecordingError("The recording has no volumes; choose another recording.")
         self._source = source
+        self._closed = threading.Event()
+        self.took_s: dict[int, float] = {}
         period_s = source.spec.period_s
         if not (np.isfinite(period_s) and period_s > 0):
             period_s = _USUAL_PERIOD_S
@@ -69,7 +78,9 @@ class LoopedSource:
         if index not in self.indices:
             raise IndexError(index)
         there = self._source.indices
+        began_s = time.perf_counter()
         volume = self._source.read(there[index % len(there)])
+        self.took_s[index] = time.perf_counter() - began_s
         timestamp_s = index * self._spec.period_s
         return replace(
             volume,
@@ -85,4 +96,22 @@ class LoopedSource:
 
     def close(self) -> None:
         """Close the recording."""
+        self._closed.set()
         self._source.close()
+
+
+class PacedSource(LoopedSource):
+    """The same, each volume when a microscope would have finished it.
+
+    It is read only then, as a file of a folder is: a replay reads ahead, which a microscope
+    does not allow.
+    """
+
+    def __iter__(self) -> Iterator[Volume]:
+        """Yield the volumes, a period apart."""
+        began_s = time.perf_counter()
+        for index in self.indices:
+            due_s = began_s + index * self._spec.period_s
+            if self._closed.wait(max(0.0, due_s - time.perf_counter())):
+                return
+            yield self.read(index)

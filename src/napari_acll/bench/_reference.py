@@ -17,6 +17,7 @@ from napari_acll.core import LabeledVolume, Volume
 from napari_acll.label import Part, alignment_part, labels_part, network_part, traces_part
 
 _N_CLASSES = 185
+_MOST_REPEATS, _LONG_S = 5, 1.0
 _N_COLUMNS = 800
 """Of the file of traces when the volume comes: half of a recording."""
 
@@ -47,9 +48,7 @@ class ReferenceStep:
     is_once: bool = False
 
 
-def reference_steps(
-    stored: Volume, volume: Volume, labeled: LabeledVolume, *, n_repeats: int = 2
-) -> list[ReferenceStep]:
+def reference_steps(stored: Volume, volume: Volume, labeled: LabeledVolume) -> list[ReferenceStep]:
     """Return how long each step of the original takes for one volume.
 
     Parameters
@@ -60,12 +59,10 @@ def reference_steps(
         The same cropped and binned.
     labeled : LabeledVolume
         Its labels.
-    n_repeats : int
-        How often each is done; the fastest counts.
     """
     with tempfile.TemporaryDirectory(prefix="acll-bench-") as folder:
         steps = list(_steps(stored, volume, labeled, Path(folder)))
-        return [_timed(*step, n_repeats=n_repeats) for step in steps]
+        return [_timed(*step) for step in steps]
 
 
 _Step = tuple[str, str, Callable[[], Part]]
@@ -88,14 +85,18 @@ def _steps(
     yield "search the alignment", "", lambda: alignment_part(marker, activity)
 
 
-def _timed(name: str, stage: str, make: Callable[[], Part], *, n_repeats: int) -> ReferenceStep:
+def _timed(name: str, stage: str, make: Callable[[], Part]) -> ReferenceStep:
+    """Return the fastest of some repetitions; what takes long is not repeated."""
     part = make()
     wall_s = cpu_s = float("inf")
-    for _ in range(n_repeats):
+    stop_s = time.perf_counter() + _LONG_S
+    for _ in range(_MOST_REPEATS):
         began_s, began_cpu_s = time.perf_counter(), time.process_time()
         part.compute()
         cpu_s = min(cpu_s, time.process_time() - began_cpu_s)
         wall_s = min(wall_s, time.perf_counter() - began_s)
+        if time.perf_counter() > stop_s:
+            break
     return ReferenceStep(
         name=name,
         stage=stage,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+
 from napari_acll.bench._looped_source import LoopedSource
 from napari_acll.bench._spread import StageTimes
 from napari_acll.core import (
@@ -164,8 +166,6 @@ def _publisher() -> Publisher | None:
 
 
 def _published(sample: TraceSample) -> PublishedSample:
-    import numpy as np
-
     found = np.flatnonzero(np.isfinite(sample.confidence))
     return PublishedSample(
         index=sample.index,
