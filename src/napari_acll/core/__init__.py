@@ -62,7 +62,6 @@ from napari_acll.core._settings import (
 from napari_acll.core._state import SessionCounters, SessionState, StageTimings
 from napari_acll.core._steady_clock import SteadyClock
 from napari_acll.core._trace import TraceSample, TraceStore, VolumeStatus
-from napari_acll.core._trace_quality import NeuronMeasures, TraceQuality
 from napari_acll.core._trust import calibration_label, calibration_notice
 from napari_acll.core._volume import Volume, VolumeArray, VolumeSpec, VoxelGrid
 
@@ -102,7 +101,6 @@ __all__ = [
     "MarkChannel",
     "MarkSettings",
     "ModelError",
-    "NeuronMeasures",
     "NeuronTable",
     "NotBegunError",
     "Pace",
@@ -127,7 +125,6 @@ __all__ = [
     "StageTimings",
     "SteadyClock",
     "TraceEstimator",
-    "TraceQuality",
     "TraceSample",
     "TraceSettings",
     "TraceStore",

@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from napari_acll.core import NeuronTable, TraceQuality, TraceSample, VolumeStatus
+from napari_acll.core import NeuronTable, TraceSample, VolumeStatus
+from napari_acll.quality import TraceQuality
 
 N_NEURONS = 30
 VOXEL_UM = (1.5, 0.3, 0.3)
