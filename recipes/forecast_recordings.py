@@ -59,7 +59,7 @@ VALUES = tuple(
 _OTHERS = ("novelty", "is_right", "status", "time_s")
 LEARN, TEST, REAL = "train", "test", "SF"
 _SEEDS = {LEARN: 61, TEST: 62, REAL: 63}
-_N_VOLUMES = {LEARN: 80, TEST: 100, REAL: 100}
+_N_VOLUMES = 80
 VOXEL_UM = 0.54
 
 
@@ -96,13 +96,13 @@ def virtual(kind: str, number: int, n_volumes: int) -> Recording:
 
 
 def held_out(data: Path, number: int, n_volumes: int) -> Recording:
-    """Return a real animal of lab SF that nothing was learned from, completed, as usual."""
+    """Return a real animal of lab SF that nothing was learned from, completed; usual rig."""
     wanted = held_out_animals()["SF"]
     heads = [head for head in read_heads(data / POSITIONS) if head.lab == "SF"]
     head = [head for head in heads if head.animal in wanted][number]
     rng = np.random.default_rng((_SEEDS[REAL], number))
     shape: AnimalShape = head.shape(Anatomy.load(), rng, head=HeadSettings.sample(rng))
-    settings = microscope("usual", FIELDS[1], n_volumes, rng)
+    settings = microscope("usual", FIELDS[0], n_volumes, rng)
     seed = int(rng.integers(1 << 31))
     return Recording(f"SF {head.animal}", VirtualWorm(shape, settings, seed=seed))
 
@@ -127,16 +127,16 @@ def microscope(
 
 
 def recordings(data: Path | None, wanted: Mapping[str, int]) -> Iterator[Recording]:
-    """Yield as many recordings of each set as wanted; see `_N_VOLUMES`."""
+    """Yield as many recordings of each set as wanted, each of 80 volumes."""
     for kind, n in wanted.items():
         for number in range(n):
             if kind == REAL and data is None:
                 raise SystemExit("Real animals need --data.")
-            n_volumes = _N_VOLUMES[kind]
-            if kind == REAL:
-                yield held_out(data, number, n_volumes)
-            else:
-                yield virtual(kind, number, n_volumes)
+            yield (
+                virtual(kind, number, _N_VOLUMES)
+                if data is None or kind != REAL
+                else held_out(data, number, _N_VOLUMES)
+            )
 
 
 class Labels:

@@ -18,8 +18,9 @@ def saved(tmp_path_factory):
 
 
 def walk(rng, shape):
-    """Return values that change slowly, as motion does."""
-    return np.cumsum(rng.standard_normal(shape), axis=0)
+    """Return values that change slowly and come back, as the place of a tracked head does."""
+    noise, kernel = rng.standard_normal((shape[0] + 9, *shape[1:])), np.ones(10)
+    return np.apply_along_axis(np.convolve, 0, noise, kernel, mode="valid")
 
 
 def test_ratios_that_follow_the_depth_or_the_marker_are_found_and_others_are_not():

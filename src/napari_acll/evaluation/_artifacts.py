@@ -138,7 +138,8 @@ def _correlations(first: Floats, second: Floats) -> Floats:
     a = np.where(both, a - a.sum(axis=0) / n, 0.0)
     b = np.where(both, b - b.sum(axis=0) / n, 0.0)
     scale = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
-    return np.divide((a * b).sum(axis=0), scale, out=np.zeros(len(n)), where=scale > 0)
+    found: Floats = np.divide((a * b).sum(axis=0), scale, out=np.zeros(len(n)), where=scale > 0)
+    return found
 
 
 def _deviation(values: Floats) -> Floats:

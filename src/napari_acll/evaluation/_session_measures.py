@@ -52,8 +52,7 @@ class ForecastCheck:
         """Rank correlation over neurons; NaN with fewer than three."""
         if self.known.sum() < 3:
             return float("nan")
-        ranks = [np.argsort(np.argsort(x[self.known])) for x in (self.expected, self.actual)]
-        return float(np.corrcoef(*ranks)[0, 1])
+        return float(spearmanr(self.expected[self.known], self.actual[self.known]).statistic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,29 +125,30 @@ def measure_session(saved: SavedSession) -> SessionMeasures:
     quality = quality_of(
         saved.neurons, voxel_um, status=status, values=values, novelty=saved.read("novelty")
     )
-    confidence = values["confidence"].astype(np.float64)
-    is_named = np.isfinite(confidence)
-    n_names = is_named.sum(axis=1)
-    sums = np.where(is_named, confidence, 0.0).sum(axis=1)
-    mean = np.divide(sums, n_names, out=np.full(len(sums), np.nan), where=n_names > 0)
+    is_named = np.isfinite(values["confidence"])
     ratio = values["ratio"].astype(np.float64)
+    centroid_um = values["centroid_px"].astype(np.float64) * np.asarray(voxel_um)
     forecasts = saved.forecasts()
     forecast = Forecast.from_json(forecasts[0], saved.neurons) if forecasts else None
     return SessionMeasures(
         neurons=saved.neurons,
         n_by_status={s.name.lower(): int((status == s).sum()) for s in VolumeStatus},
         measures=quality.measures(),
-        n_names=n_names,
-        mean_confidence=mean,
-        artifacts=artifacts_of(
-            ratio,
-            values["marker"].astype(np.float64),
-            values["centroid_px"].astype(np.float64) * np.asarray(voxel_um),
-        ),
+        n_names=is_named.sum(axis=1),
+        mean_confidence=_mean_of_known(values["confidence"]),
+        artifacts=artifacts_of(ratio, values["marker"].astype(np.float64), centroid_um),
         shared=shared_variance(ratio),
         forecast=forecast,
         checks={} if forecast is None else _checks(forecast, ratio, is_named, has_values),
     )
+
+
+def _mean_of_known(values: NDArray[np.float32]) -> Floats:
+    """Return the mean of each row's finite values, NaN where there are none."""
+    is_known = np.isfinite(values)
+    n, sums = is_known.sum(axis=1), np.where(is_known, values, 0.0).sum(axis=1, dtype=np.float64)
+    mean: Floats = np.divide(sums, n, out=np.full(len(n), np.nan), where=n > 0)
+    return mean
 
 
 def _stored_voxel_um(saved: SavedSession) -> tuple[float, float, float]:

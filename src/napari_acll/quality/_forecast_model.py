@@ -200,7 +200,7 @@ class ForecastModel:
         n_sure = float(measures.n_sure.sum()) / animal.n_labeled
         mean = weighted_mean(accuracy.value, measures.n_sure)
         value = _shifted(mean, self.animal_offset)
-        low, high = (float(end) for end in self.animal.expected(np.float64(value)))
+        low, high = (float(end[0]) for end in self.animal.expected(np.array([value])))
         why = _why_bad(value, n_sure)
         return AnimalForecast(
             accuracy=value,

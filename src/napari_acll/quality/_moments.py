@@ -89,4 +89,6 @@ class RunningCorrelation:
     def value(self) -> NDArray[np.float64]:
         """Correlation of each pair, -1 to 1; NaN where one of both never changed."""
         scale = np.sqrt(self._squares[0] * self._squares[1])
-        return np.divide(self._products, scale, out=np.full_like(scale, np.nan), where=scale > 0)
+        missing = np.full_like(scale, np.nan)
+        found: NDArray[np.float64] = np.divide(self._products, scale, out=missing, where=scale > 0)
+        return found

@@ -28,4 +28,6 @@ def relative_noise(ratio: NDArray[np.floating]) -> NDArray[np.float64]:
     mean = np.abs(np.nansum(values, axis=0)) / np.maximum(n_values, 1)
     noise = np.nansum(steps, axis=0) / np.maximum(n_steps, 1) * MEAN_TO_DEVIATION
     missing = np.full(len(mean), np.nan)
-    return np.divide(noise, mean, out=missing, where=(n_steps >= _FEWEST_STEPS) & (mean > 0))
+    is_known = (n_steps >= _FEWEST_STEPS) & (mean > 0)
+    found: NDArray[np.float64] = np.divide(noise, mean, out=missing, where=is_known)
+    return found
