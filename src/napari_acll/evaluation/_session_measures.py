@@ -52,6 +52,8 @@ class ForecastCheck:
         """Rank correlation over neurons; NaN with fewer than three."""
         if self.known.sum() < 3:
             return float("nan")
+        from scipy.stats import spearmanr
+
         return float(spearmanr(self.expected[self.known], self.actual[self.known]).statistic)
 
 
