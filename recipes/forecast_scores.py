@@ -114,7 +114,6 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
                 "held_least": float(np.min(held)),
                 "width": float(np.mean([row.width(part) for row in rows])),
             }
-    result["accuracy"]["best_possible"] = _best_possible(rows)
     result["verdicts"] = {
         verdict.words: _of_verdict(rows, verdict) for verdict in Verdict if verdict.words
     }
@@ -125,17 +124,6 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
         "held": float(np.mean([_is_held(row) for row in rows])),
     }
     return result
-
-
-def _best_possible(rows: Sequence[Row]) -> float:
-    """Return the correlation with outcomes if each name were right always or never, by its chance.
-
-    A forecast that is right in every chance that it tells cannot do better than this.
-    """
-    rng = np.random.default_rng(0)
-    expected = np.concatenate([row.pair("accuracy")[0] for row in rows])
-    drawn = [spearmanr(expected, rng.random(len(expected)) < expected) for _ in range(20)]
-    return float(np.mean([found.statistic for found in drawn]))
 
 
 def _of_verdict(rows: Sequence[Row], verdict: Verdict) -> dict[str, float]:

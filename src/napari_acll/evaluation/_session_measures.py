@@ -14,6 +14,7 @@ from napari_acll.export import SavedSession
 from napari_acll.quality import MEASURED, Forecast, NeuronMeasures, quality_of, relative_noise
 
 _WITH_VALUES = (VolumeStatus.TRACED, VolumeStatus.BACKFILLED)
+_FEWEST_NEURONS = 3
 _FEWEST = 20
 """Volumes after a forecast from which on it is compared with them."""
 
@@ -49,12 +50,13 @@ class ForecastCheck:
 
     @property
     def correlation(self) -> float:
-        """Rank correlation over neurons; NaN with fewer than three."""
-        if self.known.sum() < 3:
-            return float("nan")
+        """Rank correlation over neurons; NaN with fewer than three, or if all are alike."""
         from scipy.stats import spearmanr
 
-        return float(spearmanr(self.expected[self.known], self.actual[self.known]).statistic)
+        expected, actual = self.expected[self.known], self.actual[self.known]
+        if len(expected) < _FEWEST_NEURONS or not np.ptp(expected) or not np.ptp(actual):
+            return float("nan")
+        return float(spearmanr(expected, actual).statistic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
