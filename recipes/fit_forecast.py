@@ -74,8 +74,19 @@ def fit_all(cache: Path, n: int) -> None:
         "level": LEVEL,
         "filters": filters,
     }
-    SHIPPED.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8", newline="\n")
+    SHIPPED.write_text(
+        json.dumps(rounded(content), indent=1) + "\n", encoding="utf-8", newline="\n"
+    )
     logger.info("%s", SHIPPED)
+
+
+def rounded(content: Any) -> Any:
+    """Return JSON values with numbers of five digits: more would be noise."""
+    if isinstance(content, dict):
+        return {key: rounded(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [rounded(value) for value in content]
+    return float(f"{content:.5g}") if isinstance(content, float) else content
 
 
 def score_all(cache: Path, data: Path | None, wanted: dict[str, int], out: Path) -> None:

@@ -10,7 +10,7 @@ from forecast_outcomes import Outcome
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from napari_acll.quality import FIRST_AT, weighted_mean
+from napari_acll.quality import FEWEST_FOUND, FIRST_AT, weighted_mean
 
 logger = logging.getLogger("fit_forecast")
 
@@ -30,7 +30,6 @@ FEATURES = (
 CUTS = (FIRST_AT, 50)
 """Volumes after which a recording is cut to learn from it; intervals are those of the first."""
 LEVEL = 0.8
-FEWEST_FOUND = 3
 PARTS = ("accuracy", "coverage", "noise")
 _RIDGE = 0.02
 _N_KNOTS = 9
@@ -243,6 +242,11 @@ def _animal(animals: Sequence[Sequence[Outcome]], center: Floats, scale: Floats)
     width = float(np.sort(np.abs(error - offset))[rank])
     at = np.linspace(0.02, 0.98, 25)
     logger.info("animals: offset %.2f, width %.2f", offset, width)
+    for number in np.flatnonzero(known):
+        pair = _share(expected[number] + offset), _share(actual[number])
+        logger.info(
+            "%s: sure names right, expected %.2f, came %.2f", animals[number][0].name, *pair
+        )
     curve = {
         "at": at.tolist(),
         "low": _share(_logit(at) - width).tolist(),

@@ -2,12 +2,18 @@
 
 from napari_acll.quality._features import features_of
 from napari_acll.quality._forecast import AnimalForecast, Expected, Forecast, Verdict
-from napari_acll.quality._forecast_model import FIRST_AT, ForecastModel, weighted_mean
+from napari_acll.quality._forecast_model import (
+    FEWEST_FOUND,
+    FIRST_AT,
+    ForecastModel,
+    weighted_mean,
+)
 from napari_acll.quality._kept import MEASURED, quality_of
 from napari_acll.quality._noise import relative_noise
 from napari_acll.quality._trace_quality import SURE, AnimalMeasures, NeuronMeasures, TraceQuality
 
 __all__ = [
+    "FEWEST_FOUND",
     "FIRST_AT",
     "MEASURED",
     "SURE",
