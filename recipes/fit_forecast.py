@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from forecast_fitting import CUTS, LEVEL, fit
-from forecast_outcomes import outcome
+from forecast_outcomes import Outcome, outcome
 from forecast_recordings import LEARN, REAL, TEST, recordings, traces_of
-from forecast_scores import row_of, summary
+from forecast_scores import Row, row_of, summary
 
 from napari_acll.core import LabelSettings
 from napari_acll.label import load_labeler
@@ -67,6 +67,8 @@ def fit_all(cache: Path, n: int) -> None:
         ]
         cuts = [[outcome(one, labeler.neurons, cut) for cut in CUTS] for one in traced]
         filters[identity] = fit(cuts)
+        left_out = summary([_without(cuts, number) for number in range(n)])
+        logger.info("%s, each animal left out of the fit in turn: %s", identity, left_out)
     content = {
         "made_by": "recipes/fit_forecast.py",
         "fitted_on": "simulation only",
@@ -78,6 +80,15 @@ def fit_all(cache: Path, n: int) -> None:
         json.dumps(rounded(content), indent=1) + "\n", encoding="utf-8", newline="\n"
     )
     logger.info("%s", SHIPPED)
+
+
+def _without(cuts: list[list[Outcome]], number: int) -> Row:
+    """Return the forecast of an animal by a model that has not seen it."""
+    content = fit([*cuts[:number], *cuts[number + 1 :]])
+    model = ForecastModel.from_json({**content, "level": LEVEL, "fitted_on": "simulation only"})
+    row = row_of(cuts[number][0], model)
+    logger.info("%s", row.shown())
+    return row
 
 
 def rounded(content: Any) -> Any:

@@ -135,7 +135,7 @@ def _part(rows: Rows, name: str) -> tuple[dict[str, Any], Floats]:
     predicted = _without_each_animal(rows, fit_rows, is_share=is_share)
     first = rows.where(rows.is_first)
     curve = _conformal(predicted, first, is_share=is_share)
-    logger.info("%s: %s", name, dict(zip(FEATURES, np.round(weights, 2).tolist(), strict=True)))
+    logger.debug("%s: %s", name, dict(zip(FEATURES, np.round(weights, 2).tolist(), strict=True)))
     return {"offset": offset, "weights": weights.tolist(), "curve": curve}, predicted
 
 
@@ -200,7 +200,7 @@ def _conformal(predicted: Floats, rows: Rows, *, is_share: bool) -> dict[str, li
         miss = np.maximum(low - rows.actual[own], rows.actual[own] - high)
         held[position] = (miss[:, None] <= margins).mean(axis=0)
     margin = float(margins[np.argmax(held.mean(axis=0) >= wanted)])
-    logger.info("margin %.2f, held %.2f", margin, held.mean(axis=0)[0])
+    logger.debug("margin %.2f, held %.2f", margin, held.mean(axis=0)[0])
     at, low, high = _curve(predicted, rows.actual)
     low, high = low - margin, high + margin
     if is_share:
@@ -241,10 +241,10 @@ def _animal(animals: Sequence[Sequence[Outcome]], center: Floats, scale: Floats)
     rank = min(n, int(np.ceil((n + 1) * LEVEL))) - 1
     width = float(np.sort(np.abs(error - offset))[rank])
     at = np.linspace(0.02, 0.98, 25)
-    logger.info("animals: offset %.2f, width %.2f", offset, width)
+    logger.debug("animals: offset %.2f, width %.2f", offset, width)
     for number in np.flatnonzero(known):
         pair = _share(expected[number] + offset), _share(actual[number])
-        logger.info(
+        logger.debug(
             "%s: sure names right, expected %.2f, came %.2f", animals[number][0].name, *pair
         )
     curve = {

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_acll.quality._features import features_of
 from napari_acll.quality._forecast import AnimalForecast, Expected, Forecast, Verdict
-from napari_acll.quality._trace_quality import AnimalMeasures, NeuronMeasures, TraceQuality
+from napari_acll.quality._trace_quality import SURE, AnimalMeasures, NeuronMeasures, TraceQuality
 
 Floats = NDArray[np.float64]
 
@@ -26,8 +26,8 @@ FEWEST_FOUND = 3
 USABLE_ACCURACY, USABLE_COVERAGE, USABLE_NOISE = 0.9, 0.5, 0.25
 """Least accuracy and coverage, and most noise, that are expected of a usable neuron."""
 REJECT_ACCURACY, REJECT_COVERAGE = 0.5, 0.1
-BAD_ACCURACY = 0.8
-"""An animal is bad if less of its sure names are right: 0.9 is usual."""
+BAD_ACCURACY, BAD_NAMES = 0.8, 0.4
+"""An animal is bad if less of its sure names are right, where 0.9 is usual; or of all names."""
 FEWEST_SURE = 10.0
 """Names per volume at 0.75 or more; an animal with fewer is bad, too."""
 
@@ -201,12 +201,13 @@ class ForecastModel:
         mean = weighted_mean(accuracy.value, measures.n_sure)
         value = _shifted(mean, self.animal_offset)
         low, high = (float(end[0]) for end in self.animal.expected(np.array([value])))
-        why = _why_bad(value, n_sure)
+        names_right = weighted_mean(accuracy.value, measures.n_found)
+        why = _why_bad(value, names_right, n_sure)
         return AnimalForecast(
             accuracy=value,
             accuracy_low=low,
             accuracy_high=high,
-            names_right=weighted_mean(accuracy.value, measures.n_found),
+            names_right=names_right,
             n_usable=int((verdict == Verdict.USABLE).sum()),
             n_doubtful=int((verdict == Verdict.DOUBTFUL).sum()),
             n_rejected=int((verdict == Verdict.REJECT).sum()),
@@ -246,15 +247,20 @@ def _shifted(share: float, offset: float) -> float:
     return 1 / (1 + (1 - share) / share * math.exp(-offset))
 
 
-def _why_bad(accuracy: float, n_sure: float) -> str:
+def _why_bad(accuracy: float, names_right: float, n_sure: float) -> str:
     if n_sure < FEWEST_SURE:
         return (
-            f"Only {n_sure:.0f} neurons per volume have a name at {0.75:g} or more: this animal is"
+            f"Only {n_sure:.0f} neurons per volume have a name at {SURE:g} or more: this animal is"
             " hardly recognized."
+        )
+    if names_right < BAD_NAMES:
+        return (
+            f"Only about {names_right:.0%} of all names are expected to be right: this animal is"
+            " recognized badly."
         )
     if accuracy < BAD_ACCURACY:
         return (
-            f"Only about {accuracy:.0%} of the names at {0.75:g} or more are expected to be right:"
+            f"Only about {accuracy:.0%} of the names at {SURE:g} or more are expected to be right:"
             " this animal is recognized badly."
         )
     return ""
