@@ -10,7 +10,7 @@ from forecast_outcomes import Outcome
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from napari_acll.quality import Forecast, ForecastModel, Verdict
+from napari_acll.quality import BAD_ACCURACY, BAD_NAMES, Forecast, ForecastModel, Verdict
 
 Floats = NDArray[np.float64]
 PARTS = ("accuracy", "coverage", "noise", "right_share")
@@ -122,6 +122,9 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
         "correlation": float(spearmanr(*animal.T).statistic) if len(rows) > 2 else math.nan,
         "mean_error": float(np.nanmean(np.abs(animal[:, 0] - animal[:, 1]))),
         "held": float(np.mean([_is_held(row) for row in rows])),
+        "names_right_error": float(np.nanmean([abs(_names_error(row)) for row in rows])),
+        "bad": [row.name for row in rows if _came_bad(row)],
+        "flagged": [row.name for row in rows if row.forecast.animal.is_bad],
     }
     return result
 
@@ -133,6 +136,14 @@ def _of_verdict(rows: Sequence[Row], verdict: Verdict) -> dict[str, float]:
         "mean_accuracy": float(accuracy.mean()) if len(accuracy) else math.nan,
         "right_in_90": float((accuracy >= 0.9).mean()) if len(accuracy) else math.nan,
     }
+
+
+def _names_error(row: Row) -> float:
+    return row.forecast.animal.names_right - row.outcome.names_right
+
+
+def _came_bad(row: Row) -> bool:
+    return row.outcome.sure_accuracy < BAD_ACCURACY or row.outcome.names_right < BAD_NAMES
 
 
 def _is_held(row: Row) -> bool:

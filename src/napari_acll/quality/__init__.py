@@ -3,6 +3,8 @@
 from napari_acll.quality._features import features_of
 from napari_acll.quality._forecast import AnimalForecast, Expected, Forecast, Verdict
 from napari_acll.quality._forecast_model import (
+    BAD_ACCURACY,
+    BAD_NAMES,
     FEWEST_FOUND,
     FIRST_AT,
     ForecastModel,
@@ -13,6 +15,8 @@ from napari_acll.quality._noise import relative_noise
 from napari_acll.quality._trace_quality import SURE, AnimalMeasures, NeuronMeasures, TraceQuality
 
 __all__ = [
+    "BAD_ACCURACY",
+    "BAD_NAMES",
     "FEWEST_FOUND",
     "FIRST_AT",
     "MEASURED",
