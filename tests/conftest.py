@@ -58,6 +58,11 @@ def _open_files() -> set[str]:
     return {name for name in ours if not name.startswith(_libraries_and_caches())}
 
 
+def _is_library(name: str) -> bool:
+    """Return whether a file is code or a font, which a process keeps for good once it has it."""
+    return name.endswith((".so", ".ttf")) or ".so." in Path(name).name
+
+
 @pytest.fixture(autouse=True)
 def _no_leaked_files() -> Iterator[None]:
     if not sys.platform.startswith("linux"):
@@ -68,7 +73,7 @@ def _no_leaked_files() -> Iterator[None]:
     left = _open_files() - before
     if left:  # an object that nobody holds anymore is not a leak
         gc.collect()
-        left = {name for name in _open_files() - before if not name.endswith((".so", ".ttf"))}
+        left = {name for name in _open_files() - before if not _is_library(name)}
     if left:
         pytest.fail(f"The test left files open: {', '.join(sorted(left))}.")
 

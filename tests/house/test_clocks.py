@@ -22,6 +22,7 @@ LIVE_PACKAGES = (
     "export",
     "marks",
     "publish",
+    "quality",
 )
 
 

@@ -26,7 +26,9 @@ def test_importing_is_light(module):
     assert not _modules_after(f"import {module}") & {*HEAVY, *QT}
 
 
-@pytest.mark.parametrize("stage", ["sources", "preprocess", "trace", "export", "simulate"])
+@pytest.mark.parametrize(
+    "stage", ["sources", "preprocess", "trace", "quality", "export", "simulate"]
+)
 def test_a_stage_needs_neither_qt_nor_torch(stage):
     if not (ROOT / "src" / "napari_acll" / stage / "__init__.py").exists():
         pytest.skip(f"{stage} is not there")

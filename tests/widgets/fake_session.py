@@ -118,6 +118,7 @@ class FakeSession:
         self.calibrated_on = "simulation only"
         self.novelty = float("nan")
         self.drift: Any = None
+        self.forecast: Any = None
         self.is_paused = False
         self.counters = SessionCounters()
         self.deadlines = make_deadlines()

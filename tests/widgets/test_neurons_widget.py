@@ -15,6 +15,7 @@ from napari_acll.core import (
     RunSettings,
     TraceSettings,
 )
+from napari_acll.quality import Verdict
 from napari_acll.session import Session
 from napari_acll.testing import FakePreprocessor, FakeSource, GatedLabeler, expected_ratio
 from napari_acll.trace import RatioTraceEstimator
@@ -23,8 +24,8 @@ from napari_acll.widgets._correction_actions import ActionButton, swaps, toggles
 from napari_acll.widgets._run import RunRequest
 
 AVAL, AVAR, RIBL, OLLR = range(4)
-NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, FORECAST, PIN, MUTE = range(8)
-N_VOLUMES = 30
+NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, FORECAST, VERDICT, PIN, MUTE = range(9)
+N_VOLUMES = 40
 PATIENCE_MS = 20_000
 
 
@@ -142,6 +143,36 @@ def test_it_shows_what_is_known_and_leaves_empty_what_nobody_knows(bench):
     climbed = float(bench.text(AVAL, SIGNAL_TO_NOISE))
     assert climbed == pytest.approx(26 / np.sqrt(12) / (np.sqrt(np.pi) / 2), rel=0.1)
     assert bench.text(OLLR, SIGNAL_TO_NOISE) == ""
+
+
+def test_after_thirty_volumes_it_shows_the_forecast_and_what_it_rests_on(bench):
+    assert {bench.text(row, VERDICT) for row in range(4)} == {""}
+    bench.go_on(29)
+    forecast = bench.session.forecast
+    for row in (AVAL, AVAR, RIBL):
+        assert bench.text(row, FORECAST) == f"{forecast.accuracy.value[row]:.0%}"
+        assert bench.text(row, VERDICT) == Verdict(forecast.verdict[row]).words != ""
+    assert (bench.text(OLLR, FORECAST), bench.text(OLLR, VERDICT)) == ("", "")
+    model = bench.widget.table.model
+    tip = model.data(model.index(AVAL, FORECAST), Qt.ItemDataRole.ToolTipRole)
+    assert tip == forecast.reason(AVAL)
+    assert model.data(model.index(OLLR, VERDICT), Qt.ItemDataRole.ToolTipRole) is None
+
+
+def test_only_neurons_with_a_good_verdict_can_be_shown(bench):
+    table, choice = bench.widget.table, bench.widget.by_verdict
+    verdict = np.array(
+        [Verdict.USABLE, Verdict.DOUBTFUL, Verdict.REJECT, Verdict.UNKNOWN], np.int8
+    )
+    known = np.ones(4, np.float32)
+    table.model.set_values(known, known, verdict=verdict)
+    for least, rows in (
+        (Verdict.USABLE, {AVAL}),
+        (Verdict.DOUBTFUL, {AVAL, AVAR}),
+        (Verdict.UNKNOWN, {AVAL, AVAR, RIBL, OLLR}),
+    ):
+        choice.setCurrentIndex(choice.findData(least))
+        assert set(table.shown_rows()) == rows
 
 
 def test_choosing_rows_chooses_their_neurons_everywhere(bench):

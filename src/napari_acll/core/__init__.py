@@ -64,7 +64,6 @@ from napari_acll.core._settings import (
 from napari_acll.core._state import SessionCounters, SessionState, StageTimings
 from napari_acll.core._steady_clock import SteadyClock
 from napari_acll.core._trace import TraceFlag, TraceSample, TraceStore, VolumeStatus
-from napari_acll.core._trace_quality import NeuronMeasures, TraceQuality
 from napari_acll.core._trust import calibration_label, calibration_notice
 from napari_acll.core._volume import Volume, VolumeArray, VolumeSpec, VoxelGrid
 
@@ -106,7 +105,6 @@ __all__ = [
     "MarkChannel",
     "MarkSettings",
     "ModelError",
-    "NeuronMeasures",
     "NeuronTable",
     "NotBegunError",
     "Pace",
@@ -132,7 +130,6 @@ __all__ = [
     "SteadyClock",
     "TraceEstimator",
     "TraceFlag",
-    "TraceQuality",
     "TraceSample",
     "TraceSettings",
     "TraceStore",

@@ -23,6 +23,8 @@ from napari_acll.evaluation._read_truth import read_truth
 from napari_acll.evaluation._report import check_new_report, summary_sentence, write_report
 from napari_acll.evaluation._result import Evaluation, VolumeSeries
 from napari_acll.evaluation._rois import RoiScore, score_rois
+from napari_acll.evaluation._session_measures import SessionMeasures, measure_session
+from napari_acll.evaluation._session_report import session_sentence, write_session_report
 from napari_acll.evaluation._tables import AnimalScore, Confusion, NeuronScore
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "NeuronScore",
     "Reliability",
     "RoiScore",
+    "SessionMeasures",
     "TrueNuclei",
     "VolumeNumbers",
     "VolumeSeries",
@@ -54,12 +57,15 @@ __all__ = [
     "match_nuclei",
     "match_volumes",
     "names_by_model",
+    "measure_session",
     "names_of_session",
     "overlap_masks",
     "read_names",
     "read_truth",
     "score_masks",
     "score_rois",
+    "session_sentence",
     "summary_sentence",
     "write_report",
+    "write_session_report",
 ]

@@ -37,7 +37,7 @@ def reliability_figure(evaluation: Evaluation) -> str:
     evaluation : Evaluation
         What to draw.
     """
-    figure = _figure(5.6, 4.9)
+    figure = new_figure(5.6, 4.9)
     top, below = figure.subplots(2, 1, height_ratios=(4, 1), sharex=True)
     top.plot([0, 1], [0, 1], color=GRID, linewidth=1.5, zorder=1)
     _draw_reliability(top, evaluation.reliability, OURS, "names of listed nuclei", "o")
@@ -52,7 +52,7 @@ def reliability_figure(evaluation: Evaluation) -> str:
     top.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share right")
     below.set(xlabel="probability that the name is right", ylabel="names")
     top.legend(frameon=False, fontsize=8, loc="upper left", labelcolor=INK)
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def _draw_reliability(
@@ -79,7 +79,7 @@ def record_figure(evaluation: Evaluation) -> str:
     evaluation : Evaluation
         What to draw.
     """
-    figure = _figure(5.6, 4.9)
+    figure = new_figure(5.6, 4.9)
     axes = figure.subplots()
     place = np.arange(len(BIN_LABELS))
     bins = evaluation.record_bins.bins
@@ -96,7 +96,7 @@ def record_figure(evaluation: Evaluation) -> str:
     axes.set_xticks(place, BIN_LABELS)
     axes.set_yticks(range(0, 101, 20))
     axes.legend(frameon=False, fontsize=8, loc="upper left", labelcolor=INK)
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def _note(axes: "Axes", text: str, x: float, y: float) -> None:
@@ -112,7 +112,7 @@ def outcome_figure(evaluation: Evaluation) -> str:
         What to draw.
     """
     animals = evaluation.animals
-    figure = _figure(11.4, 1.5 + 0.34 * len(animals))
+    figure = new_figure(11.4, 1.5 + 0.34 * len(animals))
     axes = figure.subplots()
     left = np.zeros(len(animals))
     for outcome, color in zip(OUTCOMES, OUTCOME_COLORS, strict=True):
@@ -132,7 +132,7 @@ def outcome_figure(evaluation: Evaluation) -> str:
         fontsize=8,
         labelcolor=INK,
     )
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def _write_shares(axes: "Axes", left: Floats, share: Floats, *, is_light: bool) -> None:
@@ -158,7 +158,7 @@ def detection_figure(evaluation: Evaluation) -> str:
         What to draw.
     """
     animals = evaluation.animals
-    figure = _figure(11.4, 1.5 + 0.3 * len(animals))
+    figure = new_figure(11.4, 1.5 + 0.3 * len(animals))
     axes = figure.subplots()
     marks = {
         "detection_precision": ("detections that are nuclei", "s", OTHER),
@@ -181,7 +181,7 @@ def detection_figure(evaluation: Evaluation) -> str:
         fontsize=8,
         labelcolor=INK,
     )
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def time_figure(evaluation: Evaluation) -> str:
@@ -193,7 +193,7 @@ def time_figure(evaluation: Evaluation) -> str:
         What to draw; of many animals only the worst.
     """
     series = series_shown(evaluation)
-    figure = _figure(11.4, 5.2)
+    figure = new_figure(11.4, 5.2)
     top, below = figure.subplots(2, 1, sharex=True)
     colors = (*OUTCOME_COLORS[:5], OUTCOME_COLORS[6])
     for color, item in zip(colors, series, strict=False):
@@ -215,7 +215,7 @@ def time_figure(evaluation: Evaluation) -> str:
         fontsize=8,
         labelcolor=INK,
     )
-    return _svg(figure)
+    return svg_of(figure)
 
 
 def series_shown(evaluation: Evaluation) -> list[VolumeSeries]:
@@ -252,14 +252,27 @@ def _short(name: str) -> str:
     return name if len(name) <= 28 else f"{name[:25]}..."
 
 
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
+    """Return an empty figure that no window belongs to.
+
+    Parameters
+    ----------
+    width, height : float
+        In inches of 72 points.
+    """
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), facecolor="none", layout="constrained")
 
 
-def _svg(figure: "Figure") -> str:
-    """Return a figure as an `svg` element."""
+def svg_of(figure: "Figure") -> str:
+    """Return a figure as an `svg` element.
+
+    Parameters
+    ----------
+    figure : Figure
+        What to write.
+    """
     for axes in figure.axes:
         _quieten(axes)
     text = io.StringIO()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_acll.core import TraceFlag, VolumeStatus
 from napari_acll.export._corrections import CORRECTION_COLUMNS, correction_lines
+from napari_acll.export._forecasts import FORECAST_COLUMNS, forecast_lines
 from napari_acll.export._layout import TIMEPOINTS_PER_CHUNK
 from napari_acll.export._marks import MARK_COLUMNS, mark_lines
 from napari_acll.export._output import new_file
@@ -48,7 +49,8 @@ def export_csv(saved: SavedSession, out: str | Path, *, overwrite: bool = False)
     """Write the traces as one row per volume and neuron of the model.
 
     If the session has marks of behavior or stimuli, they follow in a table of their own: beside
-    `traces.csv` it is `traces.marks.csv`. So do corrections of names, in `traces.corrections.csv`.
+    `traces.csv` it is `traces.marks.csv`. So do corrections of names, in `traces.corrections.csv`,
+    and what was expected of each neuron, in `traces.forecast.csv`.
 
     Fields are empty where a neuron is absent or a volume was skipped, lost or unlabelable.
     Numbers have a decimal point and lines end in a line feed everywhere; values are the shortest
@@ -80,6 +82,7 @@ def export_csv(saved: SavedSession, out: str | Path, *, overwrite: bool = False)
     for name, columns, lines in (
         ("marks", MARK_COLUMNS, mark_lines(saved.marks())),
         ("corrections", CORRECTION_COLUMNS, correction_lines(saved.corrections())),
+        ("forecast", FORECAST_COLUMNS, forecast_lines(saved.forecasts())),
     ):
         beside = Path(out).with_suffix(f".{name}{Path(out).suffix}")
         _export_table(beside, columns, lines, overwrite=overwrite)

@@ -388,6 +388,15 @@ class SavedSession:
         told = [event["details"] for event in self.events() if event["kind"] == "deadlines"]
         return told[-1] if told and isinstance(told[-1], dict) else {}
 
+    def forecasts(self) -> list[Mapping[str, Any]]:
+        """Return what was expected of each neuron, oldest first; empty if it was too short.
+
+        The same as `Forecast.to_json` gives: the first one after 30 labeled volumes, the last one
+        at the end.
+        """
+        told = [event["details"] for event in self.events() if event["kind"] == "forecast"]
+        return [details for details in told if isinstance(details, dict) and details]
+
     def _detail(self, kind: str, key: str, otherwise: float) -> float:
         """Return a number that the last event of a kind that tells it tells."""
         for event in reversed(self.events()):

@@ -14,12 +14,12 @@ from napari_acll.core import (
     RereadableSource,
     StageTimings,
     TraceEstimator,
-    TraceQuality,
     TraceStore,
     Volume,
     VolumeSource,
     VolumeStatus,
 )
+from napari_acll.quality import TraceQuality
 from napari_acll.session._calibration import Calibration
 from napari_acll.session._counters import Tally
 from napari_acll.session._outbox import Event, Outbox, Traced
@@ -146,7 +146,7 @@ class Backfilling:
             total_s=total_s,
         )
         self.store.append(sample)
-        self.quality.add(sample)
+        self.quality.add(sample, novelty=labeled.novelty)
         self.tally.count(VolumeStatus.BACKFILLED)
         self.outbox.put(Traced(sample, labeled, timings))
         self._n_done += 1

@@ -15,12 +15,13 @@ from napari_acll.core import (
     Publisher,
     SessionError,
     SteadyClock,
-    TraceQuality,
     VolumeSource,
 )
+from napari_acll.quality import Forecast, TraceQuality
 from napari_acll.session._correcting import Correcting
 from napari_acll.session._deadline_monitor import DeadlineMonitor
 from napari_acll.session._drift_monitor import DriftMonitor
+from napari_acll.session._forecasting import Forecasting
 from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._latest import Latest, Mailbox
 from napari_acll.session._marking import Marking
@@ -69,6 +70,7 @@ class Beside:
         self.corrections = Corrections(neurons)
         self.correcting = Correcting(self.corrections, outbox=outbox, clock=clock)
         self.quality = TraceQuality(neurons, source.spec.grid.stored_voxel_size_um())
+        self.forecasting = Forecasting(self.quality, settings.identity.filter)
         self.drift = DriftMonitor(settings.alignment)
         self.pausing = Pausing(is_live=source.is_live, queue=queue, tell=outbox.add)
         self.recording_clock = RecordingClock(is_running=runs)
@@ -126,6 +128,11 @@ class SessionSides:
     def quality(self) -> TraceQuality:
         """How far each trace can be trusted by now."""
         return self._beside.quality
+
+    @property
+    def forecast(self) -> Forecast | None:
+        """What is expected of each neuron for the rest; None before 30 labeled volumes."""
+        return self._beside.forecasting.newest
 
     def correct(self, correction: Correction) -> None:
         """Correct names from the next volume on; waits for nothing, from any thread.

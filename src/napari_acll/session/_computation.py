@@ -15,7 +15,6 @@ from napari_acll.core import (
     SessionState,
     StageTimings,
     TraceEstimator,
-    TraceQuality,
     TraceSample,
     TraceStore,
     Volume,
@@ -23,12 +22,14 @@ from napari_acll.core import (
     VolumeSpec,
     VolumeStatus,
 )
+from napari_acll.quality import TraceQuality
 from napari_acll.session._backfill import Backfilling
 from napari_acll.session._calibration import Calibration
 from napari_acll.session._clock_watch import ClockWatch
 from napari_acll.session._counters import Tally
 from napari_acll.session._deadline_monitor import DeadlineMonitor
 from napari_acll.session._drift_monitor import DriftMonitor
+from napari_acll.session._forecasting import Forecasting
 from napari_acll.session._labeling import Labeling
 from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._latest import Latest, Mailbox
@@ -100,6 +101,8 @@ class Computation:
         Get each sample, and how long it took.
     corrections, quality : Corrections, TraceQuality
         Change the names of each volume, and measure its values.
+    forecasting : Forecasting
+        Says which of them will be good.
     drift : DriftMonitor
         Looks now and then whether the alignment still holds.
     store, mailbox, tally : TraceStore, Mailbox, Tally
@@ -129,6 +132,7 @@ class Computation:
     deadlines: DeadlineMonitor
     corrections: Corrections
     quality: TraceQuality
+    forecasting: Forecasting
     drift: DriftMonitor
     store: TraceStore
     mailbox: Mailbox
@@ -226,6 +230,7 @@ class Computation:
             gaps = [_as_gap(item) for item in self._pending]
             self._pending.clear()
             self._record_gaps([*gaps, *self.queue.wait_for_last_gaps()])
+            self._tell(self.forecasting.last())
             self.source_notes.tell()
 
     def _take(self) -> list[Arrival]:
@@ -335,7 +340,7 @@ class Computation:
         self, volume: Volume, labeled: LabeledVolume, sample: TraceSample, timings: StageTimings
     ) -> None:
         self.store.append(sample)
-        self.quality.add(sample)
+        self.quality.add(sample, novelty=labeled.novelty)
         self.tally.count(sample.status)
         if self.ladder.shows:
             self.mailbox.put(Latest(volume, labeled, sample, timings))
@@ -343,6 +348,8 @@ class Computation:
         self._mention_unfit(labeled)
         self._tell(self.novelty.add(labeled))
         self._tell(self.mirror.add(labeled))
+        for event in self.forecasting.look():
+            self._tell(event)
         self._tell(self.drift.add(volume, labeled, self.calibration.settle()))
 
     def _tell(self, event: Event | None) -> None:

@@ -25,6 +25,7 @@ from napari_acll.core import (
     VolumeStatus,
     VoxelGrid,
 )
+from napari_acll.quality import MEASURED
 from napari_acll.session._build import Writers, assemble, fallback_of, header_of
 from napari_acll.session._outbox import STOPPED_BY_USER
 from napari_acll.session._resumption import Resumption
@@ -125,6 +126,8 @@ def _resumption(saved: "SavedSession", ended_as: str) -> Resumption:
         time_s=saved.read("time_s"),
         ratio=saved.read("ratio"),
         confidence=saved.read("confidence"),
+        measured={name: saved.read(name) for name in MEASURED},
+        novelty=saved.read("novelty"),
         alignment=saved.alignment,
         corrections=corrections,
         labeled=partial(_labeled_by_model, saved, saved.n_timepoints),

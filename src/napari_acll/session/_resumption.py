@@ -1,7 +1,8 @@
 """Where an interrupted session stood."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,11 @@ from napari_acll.core import (
     Correction,
     LabeledVolume,
     RunSettings,
-    TraceQuality,
     TraceSample,
     TraceStore,
     VolumeStatus,
 )
+from napari_acll.quality import TraceQuality
 from napari_acll.session._counters import Tally
 from napari_acll.session._volume_queue import Gap
 
@@ -34,6 +35,10 @@ class Resumption:
         Times.
     ratio, confidence : ndarray of float32, shape (n, n_neurons)
         Values.
+    measured : mapping of str to ndarray, shape (n, n_neurons, ...)
+        Further fields of the samples, from which the quality of traces is measured.
+    novelty : ndarray of float32, shape (n,), optional
+        Of each volume.
     alignment : ChannelAlignment, optional
         The alignment that they were taken with.
     corrections : tuple of Correction
@@ -48,6 +53,8 @@ class Resumption:
     time_s: NDArray[np.float64]
     ratio: NDArray[np.float32]
     confidence: NDArray[np.float32]
+    measured: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    novelty: NDArray[np.float32] | None = None
     alignment: ChannelAlignment | None = None
     corrections: tuple[Correction, ...] = ()
     labeled: Callable[[], Iterable[LabeledVolume]] = tuple
@@ -76,7 +83,7 @@ class Resumption:
                 sample = self._sample(index)
                 store.append(sample)
                 if quality is not None:
-                    quality.add(sample)
+                    quality.add(sample, novelty=self._novelty(index))
         for status in np.unique(self.status).tolist():
             if status != VolumeStatus.PENDING:
                 tally.count_before(VolumeStatus(status), int((self.status == status).sum()))
@@ -86,7 +93,11 @@ class Resumption:
         empty = TraceSample.absent(
             index, float(self.time_s[index]), self.ratio.shape[1], status=status
         )
-        return replace(empty, ratio=self.ratio[index], confidence=self.confidence[index])
+        known = {**self.measured, "ratio": self.ratio, "confidence": self.confidence}
+        return replace(empty, **{name: values[index] for name, values in known.items()})
+
+    def _novelty(self, index: int) -> float:
+        return float("nan") if self.novelty is None else float(self.novelty[index])
 
 
 def first_volume(run: RunSettings, resumption: Resumption | None) -> int:

@@ -236,6 +236,7 @@ class Session(SessionSides):
             deadlines=self._beside.deadlines,
             corrections=self._beside.corrections,
             quality=self._beside.quality,
+            forecasting=self._beside.forecasting,
             drift=self._beside.drift,
             store=self.store,
             mailbox=self._mailbox,

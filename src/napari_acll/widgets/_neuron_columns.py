@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from napari_acll.quality import Verdict
+
 
 @dataclass(frozen=True, slots=True)
 class NeuronColumn:
@@ -21,6 +23,8 @@ class NeuronColumn:
         How a value is written.
     absent : str
         What is written where there is no value.
+    words : tuple of str
+        What is written instead of the values 0, 1 and so on.
     """
 
     key: str
@@ -29,9 +33,11 @@ class NeuronColumn:
     width_px: int
     form: str = "{}"
     absent: str = ""
+    words: tuple[str, ...] = ()
 
 
-NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, FORECAST, PINNED, MUTED = (
+VERDICTS = tuple(verdict.words for verdict in Verdict)
+NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, FORECAST, VERDICT, PINNED, MUTED = (
     NeuronColumn(
         "name",
         "Neuron",
@@ -68,10 +74,20 @@ NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, FORECAST, PINNED, MUTED = (
     NeuronColumn(
         "forecast",
         "Forecast",
-        "How probably the name can be trusted for the rest of the recording; empty, as no model"
-        " tells it yet",
+        "Accuracy for the rest of the recording: the part of the neuron's samples that is expected"
+        " to be truly of it, from 30 labeled volumes on; fitted on simulation only. The tip of a"
+        " cell says more",
         58,
         "{:.0%}",
+    ),
+    NeuronColumn(
+        "verdict",
+        "Verdict",
+        "What the forecast comes to. Usable: at least 90 % of its samples right, a value in half"
+        " of the volumes, and little noise. Do not use: more wrong than right, or hardly"
+        " ever there",
+        70,
+        words=VERDICTS,
     ),
     NeuronColumn("is_pinned", "Pin", "Pinned: you vouch for the name (P)", 34),
     NeuronColumn("is_muted", "Mute", "Muted: the name is not given any more (M)", 38),
@@ -79,6 +95,6 @@ NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, FORECAST, PINNED, MUTED = (
 
 FEW_COLUMNS = (NAME, NOW, SEEN)
 """Those beside the traces."""
-ALL_COLUMNS = (NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, FORECAST, PINNED, MUTED)
+ALL_COLUMNS = (NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, FORECAST, VERDICT, PINNED, MUTED)
 CHECKED = (PINNED, MUTED)
 """Those with a box to check."""

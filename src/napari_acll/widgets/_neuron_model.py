@@ -1,6 +1,6 @@
 """The values of all neurons, as Qt's tables want them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,15 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QWidget
 
 from napari_acll.widgets._colors import confidence_rgb
-from napari_acll.widgets._neuron_columns import CHECKED, FEW_COLUMNS, NAME, NOW, NeuronColumn
+from napari_acll.widgets._neuron_columns import (
+    CHECKED,
+    FEW_COLUMNS,
+    FORECAST,
+    NAME,
+    NOW,
+    VERDICT,
+    NeuronColumn,
+)
 
 SORT_ROLE = Qt.ItemDataRole.UserRole
 
@@ -36,6 +44,7 @@ class NeuronTableModel(QAbstractTableModel):
         self._names: tuple[str, ...] = ()
         self._values: dict[str, NDArray[Any]] = {}
         self._has_doubt: NDArray[np.bool_] = np.zeros(0, bool)
+        self._reason: Callable[[int], str] = _no_reason
 
     def set_names(self, names: Sequence[str]) -> None:
         """Show these neurons, none of them seen yet."""
@@ -60,6 +69,15 @@ class NeuronTableModel(QAbstractTableModel):
     def set_side_doubt(self, has_doubt: NDArray[np.bool_]) -> None:
         """Mark the neurons, shape `(n_neurons,)`, whose name may be that of the other side."""
         self._has_doubt = has_doubt
+
+    def set_reason(self, reason: Callable[[int], str]) -> None:
+        """Let the tips of forecasts say what this returns for a row."""
+        self._reason = reason
+
+    def verdict(self, row: int) -> int:
+        """Return the verdict of a neuron; 0 where there is none."""
+        values = self._values.get(VERDICT.key)
+        return 0 if values is None else int(values[row])
 
     def confidence_now(self, row: int) -> float:
         """Return the confidence of a neuron in the newest volume, NaN where it is absent."""
@@ -97,6 +115,8 @@ class NeuronTableModel(QAbstractTableModel):
             return self._sort_value(row, column)
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(row, column)
+        if role == Qt.ItemDataRole.ToolTipRole and column in (FORECAST, VERDICT):
+            return self._reason(row) or None
         if role == Qt.ItemDataRole.CheckStateRole and column in CHECKED:
             is_checked = self._sort_value(row, column) > 0
             return Qt.CheckState.Checked if is_checked else Qt.CheckState.Unchecked
@@ -131,7 +151,13 @@ class NeuronTableModel(QAbstractTableModel):
         values = self._values.get(column.key)
         if column in CHECKED or values is None:
             return ""
+        if column.words:
+            return column.words[int(values[row])]
         return column.form.format(values[row]) if np.isfinite(values[row]) else column.absent
+
+
+def _no_reason(row: int) -> str:  # noqa: ARG001  before there is a forecast
+    return ""
 
 
 class NeuronFilter(QSortFilterProxyModel):
@@ -141,6 +167,7 @@ class NeuronFilter(QSortFilterProxyModel):
         super().__init__(model)
         self._model = model
         self._least: float | None = None
+        self._least_verdict = 0
         self.setSourceModel(model)
         self.setSortRole(SORT_ROLE)
         self.setDynamicSortFilter(False)  # rows that jump cannot be clicked
@@ -151,7 +178,13 @@ class NeuronFilter(QSortFilterProxyModel):
         self._least = least
         self.invalidateFilter()
 
+    def set_least_verdict(self, least: int) -> None:
+        """Show only neurons with at least this verdict; 0: all of them."""
+        self._least_verdict = least
+        self.invalidateFilter()
+
     def filterAcceptsRow(self, row: int, parent: QModelIndex) -> bool:  # noqa: N802
         """Return whether a neuron is shown."""
         is_good = self._least is None or self._model.confidence_now(row) >= self._least
+        is_good &= self._model.verdict(row) >= self._least_verdict
         return is_good and bool(super().filterAcceptsRow(row, parent))

@@ -98,6 +98,10 @@ class NeuronTableView(QWidget):
         """Show only neurons with at least this confidence now; None: all of them."""
         self._refilter(lambda: self._sorted.set_least_confidence(least))
 
+    def set_least_verdict(self, least: int) -> None:
+        """Show only neurons with at least this verdict; 0: all of them."""
+        self._refilter(lambda: self._sorted.set_least_verdict(least))
+
     def _find(self, text: str) -> None:
         self._refilter(lambda: self._sorted.setFilterFixedString(text))
 

@@ -11,6 +11,7 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QHBoxLayout,
     QInputDialog,
     QLabel,
@@ -20,11 +21,12 @@ from qtpy.QtWidgets import (
 )
 
 from napari_acll.core import AcllError, Correction, CorrectionKind, NeuronTable
+from napari_acll.quality import Forecast, Verdict
 from napari_acll.widgets._correction_actions import ActionButton, CorrectionActions, swaps, toggles
 from napari_acll.widgets._correction_list import CorrectionList
 from napari_acll.widgets._dock_size import dock_width_px
 from napari_acll.widgets._engine import engine_of
-from napari_acll.widgets._neuron_columns import ALL_COLUMNS, PINNED
+from napari_acll.widgets._neuron_columns import ALL_COLUMNS, FORECAST, PINNED, VERDICT
 from napari_acll.widgets._neuron_table import NeuronTableView
 from napari_acll.widgets._run import LiveSession
 
@@ -96,10 +98,16 @@ class NeuronsWidget(QWidget):
         self.least.setValue(_GOOD_PERCENT)
         self.least.setToolTip("Least confidence of a neuron that is shown")
         self._least_text = QLabel()
+        self.by_verdict = QComboBox()
+        self.by_verdict.addItem("all", Verdict.UNKNOWN)
+        self.by_verdict.addItem("not rejected", Verdict.DOUBTFUL)
+        self.by_verdict.addItem("usable", Verdict.USABLE)
+        self.by_verdict.setToolTip("Show only neurons of which the forecast is at least so good")
         top = QHBoxLayout()
         top.addWidget(self.only_good)
         top.addWidget(self.least, 1)
         top.addWidget(self._least_text)
+        top.addWidget(self.by_verdict)
         buttons = QHBoxLayout()
         buttons.setSpacing(2)
         for action in self.commands.for_buttons():
@@ -116,6 +124,7 @@ class NeuronsWidget(QWidget):
     def _connect(self) -> None:
         self.only_good.toggled.connect(self._filter)
         self.least.valueChanged.connect(self._filter)
+        self.by_verdict.currentIndexChanged.connect(self._filter)
         self.table.rowsChosen.connect(self._choose)
         self.table.rowActivated.connect(self._go_to)
         self.table.model.boxClicked.connect(self._click_box)
@@ -155,6 +164,10 @@ class NeuronsWidget(QWidget):
         if session is None:
             return
         measures, state = session.quality.measures(), session.corrections.state
+        forecast = session.forecast
+        expected = {} if forecast is None else _columns_of(forecast)
+        if forecast is not None:
+            self.table.model.set_reason(forecast.reason)
         newest = session.latest()
         if newest is not None:
             doubt = newest.labeled.detections.side_doubt(self._neurons())
@@ -164,10 +177,11 @@ class NeuronsWidget(QWidget):
             measures.coverage,
             jump_um=measures.jump_um,
             signal_to_noise=measures.signal_to_noise,
+            **expected,
             is_pinned=self._flags(state.pinned),
             is_muted=self._flags(state.muted),
         )
-        if self.only_good.isChecked():
+        if self.only_good.isChecked() or self.by_verdict.currentData():
             self._filter()
 
     def _flags(self, names: frozenset[str]) -> NDArray[np.bool_]:
@@ -191,6 +205,7 @@ class NeuronsWidget(QWidget):
         self.least.setEnabled(is_on)
         self._least_text.setText(f"{least:.2f}")
         self.table.set_least_confidence(least if is_on else None)
+        self.table.set_least_verdict(int(self.by_verdict.currentData()))
 
     def _choose(self, rows: list[int]) -> None:
         self.engine.choose(row + 1 for row in rows)
@@ -258,3 +273,7 @@ class NeuronsWidget(QWidget):
         self.correct(
             [Correction(kind=CorrectionKind.RENAME, name=name, new_name=new_name.strip())]
         )
+
+
+def _columns_of(forecast: Forecast) -> dict[str, NDArray[np.generic]]:
+    return {FORECAST.key: forecast.accuracy.value, VERDICT.key: forecast.verdict}

@@ -21,11 +21,11 @@ from napari_acll.core import (
     Mark,
     SessionCounters,
     SessionState,
-    TraceQuality,
     TraceStore,
     VolumeSource,
     VolumeSpec,
 )
+from napari_acll.quality import Forecast, TraceQuality
 from napari_acll.session import (
     DiskUse,
     KeptModel,
@@ -79,6 +79,11 @@ class LiveSession(Protocol):
     @property
     def quality(self) -> TraceQuality:
         """How far each trace can be trusted."""
+        ...
+
+    @property
+    def forecast(self) -> Forecast | None:
+        """What is expected of each neuron for the rest; None before it is known."""
         ...
 
     @property

@@ -22,11 +22,11 @@ from napari_acll.core import (
     SessionError,
     SessionState,
     StageTimings,
-    TraceQuality,
     TraceSample,
     VolumeStatus,
 )
 from napari_acll.export import SavedSession
+from napari_acll.quality import MEASURED, Forecast, TraceQuality, quality_of
 from napari_acll.session import Latest, spec_of, traces_of
 from napari_acll.widgets._last_read import LastRead
 from napari_acll.widgets._lazy_volumes import LazyVolumes
@@ -86,10 +86,19 @@ class SavedTraces:
     @cached_property
     def quality(self) -> TraceQuality:
         """How far each trace could be trusted at the end."""
-        quality = TraceQuality(self.store.neurons, self.spec.grid.stored_voxel_size_um())
-        for index in range(self.store.n_timepoints):
-            quality.add(self.sample(index))
-        return quality
+        return quality_of(
+            self.store.neurons,
+            self.spec.grid.stored_voxel_size_um(),
+            status=self.store.status,
+            values={name: self.saved.read(name) for name in MEASURED},
+            novelty=self._novelty,
+        )
+
+    @cached_property
+    def forecast(self) -> Forecast | None:
+        """The last forecast of the session, None if it made none."""
+        told = self.saved.forecasts()
+        return Forecast.from_json(told[-1], self.store.neurons) if told else None
 
     def times_s(self) -> NDArray[np.float64]:
         """Return the time of each volume, in s; those that never came lie on the period."""

@@ -35,7 +35,16 @@ _N_AUTO = 12
 _MAX_LINES = 24
 _AUTO_EVERY_S = 5.0
 _TABLE_EVERY_S = 0.5
-_DRAWN_EVENTS = ("degraded", "recovered", "late", "in time", "unusual", "usual again", "mirrored")
+_DRAWN_EVENTS = (
+    "degraded",
+    "recovered",
+    "late",
+    "in time",
+    "unusual",
+    "usual again",
+    "mirrored",
+    "bad animal",
+)
 _MOST_EVENTS = 100
 
 

@@ -1,0 +1,36 @@
+"""Which traces can be trusted: running measures of each neuron, and a forecast of the rest."""
+
+from napari_acll.quality._features import features_of
+from napari_acll.quality._forecast import AnimalForecast, Expected, Forecast, Verdict
+from napari_acll.quality._forecast_model import (
+    BAD_ACCURACY,
+    BAD_NAMES,
+    FEWEST_FOUND,
+    FIRST_AT,
+    ForecastModel,
+    weighted_mean,
+)
+from napari_acll.quality._kept import MEASURED, quality_of
+from napari_acll.quality._noise import relative_noise
+from napari_acll.quality._trace_quality import SURE, AnimalMeasures, NeuronMeasures, TraceQuality
+
+__all__ = [
+    "BAD_ACCURACY",
+    "BAD_NAMES",
+    "FEWEST_FOUND",
+    "FIRST_AT",
+    "MEASURED",
+    "SURE",
+    "AnimalForecast",
+    "AnimalMeasures",
+    "Expected",
+    "Forecast",
+    "ForecastModel",
+    "NeuronMeasures",
+    "TraceQuality",
+    "Verdict",
+    "features_of",
+    "quality_of",
+    "relative_noise",
+    "weighted_mean",
+]
