@@ -200,6 +200,10 @@ class LiveEngine(QObject):
         if self.run is not None:
             self.run.stop()
 
+    def hand_over(self, request: RunRequest) -> RunRequest:
+        """Ask the look to end; return what to start once it has, as `Run.hand_over`."""
+        return request if self.run is None else self.run.hand_over(request)
+
     def mark(self, line: str) -> str:
         """Note what the animal does or is shown now, and return the note as it is listed.
 
@@ -320,8 +324,11 @@ class LiveEngine(QObject):
             self._note_neurons(run.session.store.neurons)
         newest = run.session.latest() if run.session is not None else None
         if run.session is not None and newest is not None and newest is not self._shown:
+            is_first = self._shown is None
             self._shown = newest
             self.layers.show(newest, run.session.store.neurons)
+            if is_first:  # all that is loaded late is loaded now
+                run.pause_garbage()
         self.updated.emit()
         took_s = perf_counter() - started_s
         pause_s = took_s * (1 - _MAX_SHARE) / _MAX_SHARE

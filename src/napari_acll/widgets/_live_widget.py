@@ -36,7 +36,8 @@ _PLUGIN = "napari-acll"
 _FOLDED_PX, _UNFOLDED_PX = 390, 560
 _SETTLE_MS = 50  # after which Qt knows the new smallest sizes
 _TRACES_NAME = "AutoCellLabel Traces"
-_HANDED_OVER = "The look has ended: the recording is opened anew, the model stays loaded."
+_OPENED_ANEW = "The look has ended: the recording is opened anew, the model stays loaded."
+_GOES_ON = "The look has ended: the session goes on with volume {}, the model stays warm."
 
 
 class LiveSessionWidget(QWidget):
@@ -96,8 +97,7 @@ class LiveSessionWidget(QWidget):
             self._show_error(str(error))
             return
         if self.engine.is_looking:
-            self._follow_up = request
-            self.engine.stop()
+            self._follow_up = self.engine.hand_over(request)
             self._show_buttons()
             return
         self._begin(request)
@@ -332,7 +332,10 @@ class LiveSessionWidget(QWidget):
         request, self._follow_up = self._follow_up, None
         if request is not None:
             self._begin(request)
-            self.status.add_note(_HANDED_OVER)
+            goes_on = request.goes_on
+            self.status.add_note(
+                _OPENED_ANEW if goes_on is None else _GOES_ON.format(goes_on.first_index)
+            )
 
     def _show_paused(self, is_paused: bool) -> None:
         self.pause_button.setText("Go on" if is_paused else "Pause")

@@ -26,7 +26,7 @@ from napari_acll.widgets._dock_size import dock_width_px
 from napari_acll.widgets._engine import engine_of
 from napari_acll.widgets._neuron_columns import ALL_COLUMNS, PINNED
 from napari_acll.widgets._neuron_table import NeuronTableView
-from napari_acll.widgets._run import LiveSession
+from napari_acll.widgets._live_session import LiveSession
 
 _EVERY_S = 0.5
 _GOOD_PERCENT = 75
