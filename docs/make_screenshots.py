@@ -39,7 +39,7 @@ def take(width_px: int, height_px: int, path: Path, out: Path, *, zoom: float) -
 def take_look(width_px: int, height_px: int, path: Path) -> None:
     """Look at the simulated worm in a window of this size and save its picture."""
     viewer, live = _open(width_px, height_px)
-    live.look_button.click()
+    live.buttons.look.click()
     _wait_until(lambda: bool(live.look_list.value()))
     live.look_list.fold_button.setChecked(True)
     QTest.qWait(1500)
@@ -98,8 +98,8 @@ def _open(width_px: int, height_px: int) -> tuple[Any, Any]:
 
 def _start(live: Any, out: Path) -> None:
     live.setup.out.setValue(str(out))
-    _wait_until(live.start_button.isEnabled)
-    live.start_button.click()
+    _wait_until(live.buttons.start.isEnabled)
+    live.buttons.start.click()
 
 
 def _wait_until(is_so: Callable[[], bool]) -> None:

@@ -102,8 +102,8 @@ class TenMinutes:
 
     def start(self) -> None:
         """Start, and look on until some volumes are labeled."""
-        wait_until(self.live.start_button.isEnabled, "the start button")
-        self.live.start_button.click()
+        wait_until(self.live.buttons.start.isEnabled, "the start button")
+        self.live.buttons.start.click()
         wait_until(lambda: self.state is SessionState.RUNNING, "a running session")
         self.wait_for_volumes(10)
         self.take("running")
@@ -136,13 +136,13 @@ class TenMinutes:
 
     def pause(self) -> None:
         """Pause, and go on."""
-        self.live.pause_button.click()
+        self.live.buttons.pause.click()
         self.take("paused")
-        self.live.pause_button.click()
+        self.live.buttons.pause.click()
 
     def stop_and_export(self) -> None:
         """Stop, and write the table of traces beside the session."""
-        self.live.stop_button.click()
+        self.live.buttons.stop.click()
         wait_until(lambda: self.state.is_over, "the end of the session")
         self.take("stopped")
         saved = SavedSession.open(self.folder)

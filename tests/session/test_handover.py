@@ -209,7 +209,7 @@ def test_the_folder_of_a_session_after_a_look_begins_with_its_first_volume(
     assert saved.read("ratio")[5, : len(NAMES)] == pytest.approx(expected_ratio(5), rel=0.2)
 
 
-def test_a_lent_recording_is_not_armed_again(tmp_path, monkeypatch, source, handover):
+def test_a_lent_recording_is_not_armed_again(monkeypatch, source, handover):
     monkeypatch.setattr("napari_acll.label.load_labeler", lambda _: FakeLabeler())
     told = []
     handover.lend(source)
@@ -234,5 +234,7 @@ def _indices(writer):
 
 def _skipped(session):
     return [
-        index for index, status in enumerate(session.store.status) if status == VolumeStatus.SKIPPED
+        index
+        for index, status in enumerate(session.store.status)
+        if status == VolumeStatus.SKIPPED
     ]

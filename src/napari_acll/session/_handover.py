@@ -108,9 +108,7 @@ class Handover:
             self._volumes = iter(self._source)
         return None if self._volumes is None else next(self._volumes, None)
 
-    def _end_reading(
-        self, holder: "LentSource", got: Volume | AcllError | OSError | None
-    ) -> bool:
+    def _end_reading(self, holder: "LentSource", got: Volume | AcllError | OSError | None) -> bool:
         """Keep what came if it belongs to the other session; return whether it does not."""
         with self._changed:
             is_holder = holder is self._holder

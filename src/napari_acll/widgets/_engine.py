@@ -3,7 +3,6 @@
 import math
 import weakref
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -243,30 +242,6 @@ class LiveEngine(QObject):
         else:
             run.session.unpause()
         self._tell_pause(run)
-
-    def show_saved(self, folder: str | Path) -> None:
-        """Show a session folder in the viewer and in the docks.
-
-        Raises
-        ------
-        SessionError
-            If it cannot be read, or a session runs in this viewer.
-        """
-        if self.is_running:
-            raise SessionError(
-                "A session runs in this viewer; stop it first, or open the saved one in another"
-                " window."
-            )
-        from napari.layers import Layer
-
-        from napari_acll.widgets._saved_layers import open_session
-
-        run, layers = open_session(folder)
-        viewer = self._viewer()
-        if viewer is not None:
-            for data in layers:
-                viewer.add_layer(Layer.create(*data))
-        self.adopt(run)
 
     def adopt(self, run: "SavedRun") -> bool:
         """Let the docks show a saved session; return False if they show one that runs.
