@@ -47,6 +47,18 @@ def take_look(width_px: int, height_px: int, path: Path) -> None:
     _close(viewer, live)
 
 
+def take_armed(address: str, path: Path) -> None:
+    """Arm a session on something that sends volumes, with the form shown, and save its picture."""
+    viewer, live = _open(1366, 768)
+    live.setup.set_recording(address, is_live=True)
+    live.preflight.check()
+    _wait_until(lambda: bool(live.preflight.value()))
+    live.preflight.fold_button.setChecked(True)
+    QTest.qWait(500)
+    _save(live.window(), path)
+    viewer.close()
+
+
 def take_neurons(path: Path, out: Path) -> None:
     """Correct some names in a session on the simulated worm and save the dock that shows them."""
     viewer, live = _open(1366, 768)
@@ -135,6 +147,8 @@ def main() -> None:
         take(1440, 900, IMAGES / "napari-live.png", Path(folder) / "large.acll", zoom=1.2)
         take(1366, 768, IMAGES / "napari-small-screen.png", Path(folder) / "small.acll", zoom=1.0)
         take_neurons(IMAGES / "neurons.png", Path(folder) / "neurons.acll")
+    take_armed("shm:acll", IMAGES / "napari-nis-jobs.png")
+    take_armed("micromanager:", IMAGES / "napari-micro-manager.png")
     take_look(1366, 768, IMAGES / "napari-look.png")
     take_alignment(1366, 768, IMAGES / "napari-alignment.png")
 

@@ -233,7 +233,7 @@ class LiveSessionWidget(QWidget):
         self._show_buttons()
         if state is SessionState.WARMING_UP:
             self.buttons.setup.setChecked(False)
-        if state is SessionState.RUNNING:  # the status is as tall as it gets
+        if state is SessionState.RUNNING or state.is_over:  # the status is as tall as it gets
             QTimer.singleShot(_SETTLE_MS, self._fit_dock)
         if state.is_over:
             self.setup.propose_out()

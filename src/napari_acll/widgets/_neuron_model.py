@@ -149,7 +149,7 @@ class NeuronFilter(QSortFilterProxyModel):
     def set_least_confidence(self, least: float | None) -> None:
         """Show only neurons with at least this confidence now; None: all of them."""
         self._least = least
-        self.invalidateFilter()
+        self.invalidate()
 
     def filterAcceptsRow(self, row: int, parent: QModelIndex) -> bool:  # noqa: N802
         """Return whether a neuron is shown."""
