@@ -26,7 +26,6 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QWidget
 
 from napari_acll.core import Pace, SessionState, SourceSettings
-from napari_acll.export import SavedSession, export_csv
 from napari_acll.simulate import SimulatedSource, write_nd2
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images" / "first-ten-minutes"
@@ -145,8 +144,9 @@ class TenMinutes:
         self.live.buttons.stop.click()
         wait_until(lambda: self.state.is_over, "the end of the session")
         self.take("stopped")
-        saved = SavedSession.open(self.folder)
-        export_csv(saved, self.folder.with_suffix(".csv"))
+        export = self.live.after.export
+        export.export(self.folder.with_suffix(".csv"))  # as after a click and a file dialog
+        wait_until(lambda: not export.is_busy, "the export")
 
     def replay(self) -> None:
         """Open what was saved, and step through it."""

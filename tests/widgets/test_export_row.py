@@ -114,8 +114,9 @@ def test_an_error_is_told_in_the_words_of_the_command(row, folder, tmp_path, qtb
     assert "choose another place" in told.args[0]
 
 
-def test_a_dock_that_is_destroyed_ends_its_export(row, folder, tmp_path, slow, qtbot):
+def test_a_dock_that_is_destroyed_ends_its_export(folder, tmp_path, slow, qtbot):
     began, go = slow
+    row = ExportRow()
     row.set_session(folder)
     row.export(tmp_path / "mine.csv")
     job = row._job

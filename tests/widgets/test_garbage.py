@@ -35,13 +35,6 @@ def test_old_garbage_is_collected_after_the_pause_and_new_garbage_during_it(paus
     assert len(old_died) == 1
 
 
-def test_a_pause_collects_what_is_garbage_already(pause):
-    died = []
-    Cycle(died)
-    pause.begin()
-    assert died == [True]
-
-
 def test_pauses_that_overlap_end_with_the_last(pause):
     other = GarbagePause()
     pause.begin()

@@ -332,7 +332,7 @@ def test_a_session_that_is_over_can_be_exported(live, build_fake, tmp_path, qtbo
     live.setup.out.setValue(str(make_saved(tmp_path)))  # as if the fake had written it
     live._begin(live.setup.request())
     qtbot.waitUntil(lambda: live.engine.state is SessionState.FINISHED, timeout=5000)
-    assert live.after.isVisible()
+    assert not live.after.isHidden()
     with qtbot.waitSignal(live.after.export.exported, timeout=5000):
         live.after.export.export(tmp_path / "traces.csv")
     assert (tmp_path / "traces.csv").is_file()
@@ -357,16 +357,16 @@ def test_an_export_that_fails_is_told_and_changes_nothing(
 
 
 def test_before_a_session_only_the_state_is_shown(live, build_fake, tmp_path, qtbot):
-    assert live.status.state.isVisible()
-    assert not live.status.volumes.isVisible()
+    assert not live.status.state.isHidden()
+    assert live.status.volumes.isHidden()
     live.engine.build = build_fake(n_volumes=2)
     live.setup.set_recording("simulated")
     live.setup.out.setValue(str(tmp_path / "a.acll"))
     live.buttons.start.click()
     qtbot.waitUntil(lambda: live.engine.state is SessionState.FINISHED, timeout=5000)
-    assert live.status.volumes.isVisible()
+    assert not live.status.volumes.isHidden()
     live.buttons.setup.setChecked(True)
-    assert not live.status.volumes.isVisible()
+    assert live.status.volumes.isHidden()
 
 
 def test_red_lines_and_traces_fit_into_a_small_window(live, qtbot):

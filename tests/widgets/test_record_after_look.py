@@ -3,7 +3,7 @@
 import pytest
 from tests.session.test_handover import StepSource
 
-from napari_acll.core import SessionState, VolumeStatus
+from napari_acll.core import AcllSettings, AlignmentSettings, SessionState, VolumeStatus
 from napari_acll.export import SavedSession
 from napari_acll.testing import FakeLabeler
 from napari_acll.widgets._run import SessionMaker
@@ -32,6 +32,7 @@ def opened(monkeypatch):
 def looking(live, opened, tmp_path, qtbot):
     """A dock in which three volumes were looked at, and a fourth is waited for."""
     live.engine.build = SessionMaker()
+    live.setup.set_settings(AcllSettings(alignment=AlignmentSettings(n_volumes=0)))
     live.setup.set_recording("rig")
     live.setup.out.setValue(str(tmp_path / "worm.acll"))
     live.look()

@@ -17,15 +17,15 @@ class GarbagePause:
     """
 
     def begin(self) -> None:
-        """Collect once, and leave out from now on what is left; a second call does nothing.
+        """Leave out what is there now, garbage included; a second call does nothing.
 
-        To be called from the thread of the screen: windows are not to be collected by another.
+        Nothing is collected here: a collection that is forced while Qt calls us would end windows
+        that were just closed at a moment that nobody has chosen.
         """
         with _lock:
             if self in _holders:
                 return
             _holders.add(self)
-            gc.collect()
             gc.freeze()
 
     def end(self) -> None:
