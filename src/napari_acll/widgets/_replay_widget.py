@@ -16,7 +16,7 @@ from napari_acll.widgets._drop import dropped_path
 from napari_acll.widgets._engine import LiveEngine, engine_of
 from napari_acll.widgets._export_row import ExportRow
 from napari_acll.widgets._opening import Opened, Opening
-from napari_acll.widgets._playable import PLAYABLE, Playable, playable_of
+from napari_acll.widgets._playable import PLAYABLE, Playable, playable_of, settings_from_volume
 from napari_acll.widgets._player import Player
 from napari_acll.widgets._preferred_reader import is_preferred, prefer
 from napari_acll.widgets._replay_controls import ReplayControls
@@ -56,6 +56,7 @@ class ReplayWidget(QWidget):
         self._switch = _Switch()
         self.controls = ReplayControls()
         self.export = ExportRow()
+        self.export.setContentsMargins(4, 0, 4, 4)
         self.export.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -139,7 +140,7 @@ class ReplayWidget(QWidget):
         if playable is None or player is None or self._engine.is_running:
             return
         try:
-            settings = _beginning_with(self._settings(), player.position)
+            settings = settings_from_volume(self._settings(), player.position)
         except AcllError as error:
             self._show_error(str(error))
             return
@@ -380,17 +381,6 @@ class _Switch:
         """End it, if there is any."""
         if self.player is not None:
             self.player.close()
-
-
-def _beginning_with(settings: AcllSettings, index: int) -> AcllSettings:
-    """Return settings for a session on a finished recording that begins with a volume."""
-    live = settings.source.live.model_copy(update={"is_live": False})
-    return settings.model_copy(
-        update={
-            "source": settings.source.model_copy(update={"live": live}),
-            "run": settings.run.model_copy(update={"first_volume": index}),
-        }
-    )
 
 
 def _sentence_of(error: Exception) -> str:
