@@ -29,6 +29,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+BINDINGS = {"pyqt6": "PyQt6", "pyside6": "PySide6"}  # as qtpy and as pyqtgraph call them
 TORCH_INDEX = "https://download.pytorch.org/whl/"
 X_LIBRARIES = {  # what PyQt6 and its OpenGL windows load on Linux: file, Debian package
     "libEGL.so.1": "libegl1",
@@ -200,15 +201,16 @@ def demo(arguments: list[str], *, headless: bool) -> int:
     return run(PYTHON, "-m", "napari_acll.cli", "demo", *arguments)
 
 
-def test(arguments: list[str], *, has_windows: bool) -> int:
-    """Run the tests, on a virtual screen where there is none."""
+def test(arguments: list[str], *, qt: str, has_windows: bool) -> int:
+    """Run the tests on one binding of Qt, on a virtual screen where there is none."""
     pytest = (PYTHON, "-m", "pytest", *arguments)
     if not has_windows:
         code = run(*pytest, "-p", "no:pytest-qt", "--ignore", "tests/widgets")
         say("the tests of the windows were left out: their system libraries are missing")
         return code
+    binding = {"QT_API": qt, "PYTEST_QT_API": qt, "PYQTGRAPH_QT_LIB": BINDINGS[qt]}
     with virtual_screen() as env:
-        return run(*pytest, env=env)
+        return run(*pytest, env={**env, **binding})
 
 
 def lint() -> int:
@@ -226,15 +228,19 @@ def main() -> int:
     parser.add_argument(
         "--cuda", nargs="?", const="cu130", help="install a CUDA build of torch, such as cu130"
     )
+    parser.add_argument(
+        "--qt", choices=tuple(BINDINGS), default="pyqt6", help="binding of Qt for the tests"
+    )
     options, rest = parser.parse_known_args()
-    groups = {"demo": (), "test": ("test",), "lint": ("test", "lint"), "docs": ("docs",)}
+    tested = ("test",) if options.qt == "pyqt6" else ("test", "pyside")
+    groups = {"demo": (), "test": tested, "lint": ("test", "lint"), "docs": ("docs",)}
     needs_windows = options.command in ("demo", "test")
     has_windows = prepare_screen() if needs_windows else False
     set_up(groups[options.command], options.cuda)
     if options.command == "demo":
         return demo(rest, headless=options.headless or not has_windows)
     if options.command == "test":
-        return test(rest, has_windows=has_windows)
+        return test(rest, qt=options.qt, has_windows=has_windows)
     return (
         lint() if options.command == "lint" else run(PYTHON, "-m", "mkdocs", "build", "--strict")
     )

@@ -39,12 +39,24 @@ def take(width_px: int, height_px: int, path: Path, out: Path, *, zoom: float) -
 def take_look(width_px: int, height_px: int, path: Path) -> None:
     """Look at the simulated worm in a window of this size and save its picture."""
     viewer, live = _open(width_px, height_px)
-    live.look_button.click()
+    live.buttons.look.click()
     _wait_until(lambda: bool(live.look_list.value()))
     live.look_list.fold_button.setChecked(True)
     QTest.qWait(1500)
     _save(live.window(), path)
     _close(viewer, live)
+
+
+def take_armed(address: str, path: Path) -> None:
+    """Arm a session on something that sends volumes, with the form shown, and save its picture."""
+    viewer, live = _open(1366, 768)
+    live.setup.set_recording(address, is_live=True)
+    live.preflight.check()
+    _wait_until(lambda: bool(live.preflight.value()))
+    live.preflight.fold_button.setChecked(True)
+    QTest.qWait(500)
+    _save(live.window(), path)
+    viewer.close()
 
 
 def take_neurons(path: Path, out: Path) -> None:
@@ -98,8 +110,8 @@ def _open(width_px: int, height_px: int) -> tuple[Any, Any]:
 
 def _start(live: Any, out: Path) -> None:
     live.setup.out.setValue(str(out))
-    _wait_until(live.start_button.isEnabled)
-    live.start_button.click()
+    _wait_until(live.buttons.start.isEnabled)
+    live.buttons.start.click()
 
 
 def _wait_until(is_so: Callable[[], bool]) -> None:
@@ -135,6 +147,8 @@ def main() -> None:
         take(1440, 900, IMAGES / "napari-live.png", Path(folder) / "large.acll", zoom=1.2)
         take(1366, 768, IMAGES / "napari-small-screen.png", Path(folder) / "small.acll", zoom=1.0)
         take_neurons(IMAGES / "neurons.png", Path(folder) / "neurons.acll")
+    take_armed("shm:acll", IMAGES / "napari-nis-jobs.png")
+    take_armed("micromanager:", IMAGES / "napari-micro-manager.png")
     take_look(1366, 768, IMAGES / "napari-look.png")
     take_alignment(1366, 768, IMAGES / "napari-alignment.png")
 

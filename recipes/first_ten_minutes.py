@@ -26,7 +26,6 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QWidget
 
 from napari_acll.core import Pace, SessionState, SourceSettings
-from napari_acll.export import SavedSession, export_csv
 from napari_acll.simulate import SimulatedSource, write_nd2
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images" / "first-ten-minutes"
@@ -102,8 +101,8 @@ class TenMinutes:
 
     def start(self) -> None:
         """Start, and look on until some volumes are labeled."""
-        wait_until(self.live.start_button.isEnabled, "the start button")
-        self.live.start_button.click()
+        wait_until(self.live.buttons.start.isEnabled, "the start button")
+        self.live.buttons.start.click()
         wait_until(lambda: self.state is SessionState.RUNNING, "a running session")
         self.wait_for_volumes(10)
         self.take("running")
@@ -136,17 +135,18 @@ class TenMinutes:
 
     def pause(self) -> None:
         """Pause, and go on."""
-        self.live.pause_button.click()
+        self.live.buttons.pause.click()
         self.take("paused")
-        self.live.pause_button.click()
+        self.live.buttons.pause.click()
 
     def stop_and_export(self) -> None:
         """Stop, and write the table of traces beside the session."""
-        self.live.stop_button.click()
+        self.live.buttons.stop.click()
         wait_until(lambda: self.state.is_over, "the end of the session")
         self.take("stopped")
-        saved = SavedSession.open(self.folder)
-        export_csv(saved, self.folder.with_suffix(".csv"))
+        export = self.live.after.export
+        export.export(self.folder.with_suffix(".csv"))  # as after a click and a file dialog
+        wait_until(lambda: not export.is_busy, "the export")
 
     def replay(self) -> None:
         """Open what was saved, and step through it."""

@@ -1,7 +1,7 @@
 """What one full update of the screen costs the GUI thread, in CPU time.
 
 xvfb-run -a -s "-screen 0 1440x900x24" python recipes/measure_screen.py
-xvfb-run -a -s "-screen 0 1440x900x24" python recipes/measure_screen.py --busy
+xvfb-run -a -s "-screen 0 1440x900x24" python recipes/measure_screen.py --busy --all-docks
 
 A session of made-up volumes (80 x 322 x 210 voxels, uint16, two channels) at the end of a
 recording of 1600 is shown by the docks of the plugin in a viewer: images, labels, 150 names, heat
@@ -24,6 +24,7 @@ from qtpy.QtTest import QTest
 from napari_acll.core import (
     AcllSettings,
     ChannelAlignment,
+    Corrections,
     DeadlineReport,
     Detections,
     Durations,
@@ -33,6 +34,7 @@ from napari_acll.core import (
     SessionCounters,
     SessionState,
     StageTimings,
+    TraceQuality,
     TraceSample,
     TraceStore,
     Volume,
@@ -41,7 +43,13 @@ from napari_acll.core import (
     VoxelGrid,
 )
 from napari_acll.session import Latest
-from napari_acll.widgets import LiveSessionWidget, TracePlotWidget
+from napari_acll.widgets import (
+    AlignmentWidget,
+    LiveSessionWidget,
+    NeuronsWidget,
+    ReplayWidget,
+    TracePlotWidget,
+)
 from napari_acll.widgets._run import RunRequest
 
 SHAPE = (80, 322, 210)
@@ -66,16 +74,18 @@ class MadeUpSession:
         self.marks = (Mark(channel="key", name="light", time_s=600.0),)
         self.counters = SessionCounters()
         self.given_up: tuple[str, ...] = ()
-        self.is_paused = False
+        self.is_paused, self.drift = False, None
         self.store = TraceStore(NeuronTable.numbered(n_neurons))
         grid = VoxelGrid.as_stored(SHAPE, VOXEL_UM)
         self.spec = VolumeSpec(grid=grid, period_s=PERIOD_S)
+        self.corrections = Corrections(self.store.neurons)
+        self.quality = TraceQuality(self.store.neurons, VOXEL_UM)
         self._rng = np.random.default_rng(0)
         low, high = np.full(3, RADIUS_PX + 2), np.array(SHAPE) - RADIUS_PX - 2
         self._center_px = self._rng.uniform(low, high, (n_neurons, 3))
         self._latest: Latest | None = None
         for index in range(n_volumes):
-            self.store.append(self._sample(index, self._center_px))
+            self._add(self._sample(index, self._center_px))
 
     @property
     def deadlines(self) -> DeadlineReport:
@@ -108,7 +118,7 @@ class MadeUpSession:
             self._center_px + self._rng.normal(0, 1, 3), RADIUS_PX, np.array(SHAPE) - RADIUS_PX - 1
         )
         sample = self._sample(index, center_px)
-        self.store.append(sample)
+        self._add(sample)
         marker, activity = (self._rng.integers(90, 120, SHAPE).astype(np.uint16) for _ in range(2))
         instances = np.zeros(SHAPE, np.uint16)
         for row, (z, y, x) in enumerate(center_px.astype(int)):
@@ -126,6 +136,10 @@ class MadeUpSession:
             index=index, spec=self.spec, instances=instances, detections=_detections(sample)
         )
         self._latest = Latest(volume, labeled, sample, _timings())
+
+    def _add(self, sample: TraceSample) -> None:
+        self.store.append(sample)
+        self.quality.add(sample)
 
     def _sample(self, index: int, center_px: np.ndarray) -> TraceSample:
         n_neurons = len(center_px)
@@ -188,8 +202,8 @@ def report(name: str, values_ms: list[float]) -> None:
     )
 
 
-def main() -> None:
-    """Measure and print."""
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Return what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--updates", type=int, default=60)
     parser.add_argument("--volumes", type=int, default=1600, help="length of the recording")
@@ -197,14 +211,28 @@ def main() -> None:
     parser.add_argument("--traces", type=int, default=20)
     parser.add_argument("--busy", action="store_true", help="convolve in another thread")
     parser.add_argument("--projections", action="store_true", help="show them, too")
+    parser.add_argument("--all-docks", action="store_true", help="the other three docks, too")
     parser.add_argument("--picture", help="save the window as PNG")
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
 
-    viewer = napari.Viewer()
-    viewer.window.set_geometry(0, 0, *WINDOW_PX)
+
+def open_docks(viewer: napari.Viewer, *, has_all: bool) -> LiveSessionWidget:
+    """Return the Live dock, beside which the others are shown."""
     live = LiveSessionWidget(viewer)
     viewer.window.add_dock_widget(live, name="AutoCellLabel Live", area="right")
     viewer.window.add_dock_widget(TracePlotWidget(viewer), name="AutoCellLabel Traces")
+    for kind in (NeuronsWidget, AlignmentWidget, ReplayWidget) if has_all else ():
+        dock = viewer.window.add_dock_widget(kind(viewer), name=kind.__name__)
+        dock.setFloating(True)  # the window has no room for five
+    return live
+
+
+def main(arguments: list[str] | None = None) -> Figures:
+    """Measure, print and return the figures."""
+    options = parse(arguments)
+    viewer = napari.Viewer()
+    viewer.window.set_geometry(0, 0, *WINDOW_PX)
+    live = open_docks(viewer, has_all=options.all_docks)
     session = MadeUpSession(options.neurons, options.volumes - options.updates - N_WARM_UP)
     live.engine.build = lambda _request: session
     live.engine.name_all(True)
@@ -229,6 +257,7 @@ def main() -> None:
     live.stop()
     live.engine.run.wait()
     viewer.close()
+    return update_ms, all_ms
 
 
 if __name__ == "__main__":

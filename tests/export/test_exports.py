@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from napari_acll.core import ChannelAlignment, SessionError, VolumeStatus
-from napari_acll.export import CSV_COLUMNS, SavedSession, export_csv, export_h5
+from napari_acll.export import (
+    CSV_COLUMNS,
+    SavedSession,
+    export_csv,
+    export_h5,
+    export_session,
+)
 from napari_acll.testing import expected_ratio, fake_sample, write_fake_volume
 
 
@@ -177,3 +183,37 @@ def test_a_place_that_cannot_be_written_is_named(saved, tmp_path, export):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(SessionError, match="cannot be written"):
         export(saved, tmp_path / "file" / "out")
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.h5"])
+def test_the_name_of_the_file_says_what_is_written(saved, folder, tmp_path, name):
+    told = export_session(folder, tmp_path / name)
+    assert told == f"{tmp_path / name}: 5 volumes, 4 neurons."
+    write = export_csv if name.endswith("csv") else export_h5
+    write(saved, tmp_path / f"again_{name}")
+    assert (tmp_path / name).read_bytes() == (tmp_path / f"again_{name}").read_bytes()
+
+
+@pytest.mark.usefixtures("saved")
+def test_a_name_that_says_nothing_is_refused(folder, tmp_path):
+    with pytest.raises(SessionError, match=r"must end in \.csv or \.h5"):
+        export_session(folder, tmp_path / "out.txt")
+
+
+@pytest.mark.parametrize("export", [export_csv, export_h5])
+def test_progress_goes_up_to_the_end(saved, tmp_path, export):
+    told = []
+    export(saved, tmp_path / "out", progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+
+
+@pytest.mark.parametrize("export", [export_csv, export_h5])
+def test_an_export_that_is_cancelled_leaves_nothing(saved, tmp_path, export):
+    def cancel(_part_done):
+        raise LookupError
+
+    before = set(tmp_path.iterdir())
+    with pytest.raises(LookupError):
+        export(saved, tmp_path / "out", progress=cancel)
+    assert set(tmp_path.iterdir()) == before

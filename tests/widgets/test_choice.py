@@ -18,7 +18,7 @@ def shown(live, tmp_path, qtbot):
     """Return the live widget of a session whose three volumes are shown."""
     live.setup.set_recording("simulated")
     live.setup.out.setValue(str(tmp_path / "new.acll"))
-    live.start_button.click()
+    live.buttons.start.click()
     qtbot.waitUntil(lambda: live.engine.state.is_over, timeout=10_000)
     return live
 
@@ -180,7 +180,7 @@ def test_all_names_can_be_had_from_the_traces_dock(shown, traces):
 def test_a_second_session_of_the_same_model_keeps_the_choice(shown, tmp_path, qtbot):
     shown.engine.choose([2, 5])
     shown.setup.out.setValue(str(tmp_path / "second.acll"))
-    shown.start_button.click()
+    shown.buttons.start.click()
     qtbot.waitUntil(lambda: shown.engine.state.is_over, timeout=10_000)
     assert shown.engine.chosen == {2, 5}
 

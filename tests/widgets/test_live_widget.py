@@ -6,9 +6,10 @@ import pytest
 from napari.utils.interactions import mouse_press_callbacks, mouse_release_callbacks
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
+from tests.session.saved_sessions import make_saved
 from tests.widgets.fake_session import N_NEURONS, SHAPE, make_spec
 
-from napari_acll.core import ModelError, RecordingError, SessionState
+from napari_acll.core import Check, Light, ModelError, RecordingError, SessionState
 from napari_acll.widgets import LiveSessionWidget, TracePlotWidget
 from napari_acll.widgets._engine import engine_of
 
@@ -18,7 +19,7 @@ LAYERS = {"live marker", "live activity", "live labels", "live names"}
 def _start(live, tmp_path):
     live.setup.set_recording("simulated")
     live.setup.out.setValue(str(tmp_path / "new.acll"))
-    live.start_button.click()
+    live.buttons.start.click()
 
 
 def _run_to_the_end(live, tmp_path, qtbot):
@@ -76,10 +77,10 @@ def test_stop_ends_a_session_that_would_go_on(live, build_fake, tmp_path, qtbot)
     live.engine.build = build_fake(lingers=True)
     _start(live, tmp_path)
     qtbot.waitUntil(lambda: live.engine.state is SessionState.RUNNING, timeout=5000)
-    assert not live.start_button.isEnabled()
-    live.stop_button.click()
+    assert not live.buttons.start.isEnabled()
+    live.buttons.stop.click()
     qtbot.waitUntil(lambda: live.engine.state is SessionState.FINISHED, timeout=5000)
-    assert live.start_button.isEnabled()
+    assert live.buttons.start.isEnabled()
 
 
 def test_a_second_session_replaces_the_layers_of_the_first(live, build_fake, tmp_path, qtbot):
@@ -121,7 +122,7 @@ def test_an_error_of_the_session_is_shown(live, build_fake, tmp_path, qtbot, mon
     assert str(error) in shown[0]
     assert str(error) in live.status.state.text()
     assert live.engine.state is SessionState.FAILED
-    assert live.start_button.isEnabled()
+    assert live.buttons.start.isEnabled()
 
 
 def test_a_session_that_cannot_be_built_is_shown(live, tmp_path, qtbot):
@@ -137,7 +138,7 @@ def test_a_session_that_cannot_be_built_is_shown(live, tmp_path, qtbot):
 def test_without_a_recording_nothing_starts(live, monkeypatch):
     shown = []
     monkeypatch.setattr("napari_acll.widgets._live_widget.show_error", shown.append)
-    live.start_button.click()
+    live.buttons.start.click()
     assert live.engine.run is None
     assert "No recording" in shown[0]
 
@@ -297,28 +298,88 @@ def test_names_stand_on_the_plane_that_is_looked_at(live, tmp_path, qtbot, sessi
 
 def test_the_pause_button_pauses_and_goes_on(live, build_fake, tmp_path, qtbot, sessions):
     live.engine.build = build_fake(lingers=True)
-    assert not live.pause_button.isEnabled()
+    assert not live.buttons.pause.isEnabled()
     _start(live, tmp_path)
-    qtbot.waitUntil(live.pause_button.isEnabled, timeout=5000)
-    live.pause_button.click()
+    qtbot.waitUntil(live.buttons.pause.isEnabled, timeout=5000)
+    live.buttons.pause.click()
     assert sessions[0].is_paused
     assert live.engine.is_paused
     assert "paused" in live.status.state.text()
-    live.pause_button.click()
+    live.buttons.pause.click()
     assert not sessions[0].is_paused
     assert "running" in live.status.state.text()
-    live.stop_button.click()
+    live.buttons.stop.click()
     qtbot.waitUntil(lambda: live.engine.state.is_over, timeout=5000)
-    assert not live.pause_button.isEnabled()
+    assert not live.buttons.pause.isEnabled()
 
 
 def test_a_pause_by_a_script_is_shown_too(live, build_fake, tmp_path, qtbot, sessions):
     live.engine.build = build_fake(lingers=True)
     _start(live, tmp_path)
-    qtbot.waitUntil(live.pause_button.isEnabled, timeout=5000)
+    qtbot.waitUntil(live.buttons.pause.isEnabled, timeout=5000)
     with qtbot.waitSignal(live.engine.paused_changed):
         sessions[0].pause()
-    assert live.pause_button.isChecked()
-    live.stop_button.click()
+    assert live.buttons.pause.isChecked()
+    live.buttons.stop.click()
     qtbot.waitUntil(lambda: live.engine.state.is_over, timeout=5000)
     assert not live.engine.is_paused
+
+
+def test_a_session_that_is_over_can_be_exported(live, build_fake, tmp_path, qtbot):
+    assert live.after.isHidden()
+    live.engine.build = build_fake(n_volumes=2)
+    live.setup.set_recording("simulated")
+    live.setup.out.setValue(str(make_saved(tmp_path)))  # as if the fake had written it
+    live._begin(live.setup.request())
+    qtbot.waitUntil(lambda: live.engine.state is SessionState.FINISHED, timeout=5000)
+    assert not live.after.isHidden()
+    with qtbot.waitSignal(live.after.export.exported, timeout=5000):
+        live.after.export.export(tmp_path / "traces.csv")
+    assert (tmp_path / "traces.csv").is_file()
+    assert "export: " in live.status.notes.toPlainText()
+
+
+def test_an_export_that_fails_is_told_and_changes_nothing(
+    live, build_fake, tmp_path, qtbot, monkeypatch
+):
+    shown = []
+    monkeypatch.setattr("napari_acll.widgets._live_widget.show_error", shown.append)
+    live.engine.build = build_fake(n_volumes=2)
+    live.setup.set_recording("simulated")
+    live.setup.out.setValue(str(tmp_path / "no.acll"))
+    live._begin(live.setup.request())
+    qtbot.waitUntil(lambda: live.engine.state is SessionState.FINISHED, timeout=5000)
+    with qtbot.waitSignal(live.after.export.failed, timeout=5000):
+        live.after.export.export(tmp_path / "traces.csv")
+    assert "no.acll" in shown[0]
+    assert shown[0] in live.status.notes.toPlainText()
+    assert "finished" in live.status.state.text()
+
+
+def test_before_a_session_only_the_state_is_shown(live, build_fake, tmp_path, qtbot):
+    assert not live.status.state.isHidden()
+    assert live.status.volumes.isHidden()
+    live.engine.build = build_fake(n_volumes=2)
+    live.setup.set_recording("simulated")
+    live.setup.out.setValue(str(tmp_path / "a.acll"))
+    live.buttons.start.click()
+    qtbot.waitUntil(lambda: live.engine.state is SessionState.FINISHED, timeout=5000)
+    assert not live.status.volumes.isHidden()
+    live.buttons.setup.setChecked(True)
+    assert live.status.volumes.isHidden()
+
+
+def test_red_lines_and_traces_fit_into_a_small_window(live, qtbot):
+    from napari_acll.widgets import TracePlotWidget
+
+    viewer = live._viewer
+    viewer.window.add_dock_widget(TracePlotWidget(viewer), name="traces")
+    long = "What was expected is not there, and what there is cannot be used here; " * 3
+    red = Check(name="Recording", light=Light.RED, sentence=long)
+    live.preflight.setValue((red, red))
+    window = live.window()
+    window.resize(1366, 768)
+    window.show()
+    qtbot.waitUntil(live.preflight.isVisible, timeout=5000)
+    qtbot.wait(100)
+    assert window.minimumSizeHint().height() <= 720

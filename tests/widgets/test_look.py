@@ -11,7 +11,7 @@ def looking(live, build_fake, qtbot, tmp_path):
     live.engine.build = build_fake(n_volumes=3, lingers=True)
     live.setup.set_recording("simulated")
     live.setup.out.setValue(str(tmp_path / "new.acll"))
-    live.look_button.click()
+    live.buttons.look.click()
     qtbot.waitUntil(lambda: bool(live.look_list.value()), timeout=20_000)
     yield live
     live.stop()
@@ -47,7 +47,7 @@ def test_nothing_can_be_marked_while_nothing_is_recorded(looking, sessions, monk
 
 def test_the_form_can_be_changed_while_it_is_looked(looking):
     assert looking.setup.isEnabled()
-    assert looking.start_button.text() == "Record"
+    assert looking.buttons.start.text() == "Record"
 
 
 def test_record_ends_the_look_and_then_starts_on_what_the_form_says(
@@ -55,8 +55,8 @@ def test_record_ends_the_look_and_then_starts_on_what_the_form_says(
 ):
     looking.engine.build = build_fake(n_volumes=2, lingers=True)
     looking.setup.crop.setValue({"z_start_px": 1})
-    looking.start_button.click()
-    assert not looking.start_button.isEnabled()
+    looking.buttons.start.click()
+    assert not looking.buttons.start.isEnabled()
     qtbot.waitUntil(lambda: len(sessions) == 2, timeout=5000)
     qtbot.waitUntil(lambda: looking.engine.state is SessionState.RUNNING, timeout=5000)
     assert sessions[0].state.is_over
@@ -66,12 +66,12 @@ def test_record_ends_the_look_and_then_starts_on_what_the_form_says(
     assert not looking.engine.is_looking
     assert looking.look_list.isHidden()
     assert "the model stays loaded" in looking.status.notes.toPlainText()
-    assert looking.start_button.text() == "Start"
+    assert looking.buttons.start.text() == "Start"
 
 
 def test_stop_after_record_starts_nothing(looking, sessions, qtbot):
-    looking.start_button.click()
-    looking.stop_button.click()
+    looking.buttons.start.click()
+    looking.buttons.stop.click()
     qtbot.waitUntil(lambda: looking.engine.state.is_over, timeout=5000)
     qtbot.wait(100)
     assert len(sessions) == 1
@@ -81,9 +81,9 @@ def test_a_look_that_fails_starts_no_recording(live, build_fake, qtbot, tmp_path
     live.engine.build = build_fake(lingers=True, error=ModelError("The model is ill."))
     live.setup.set_recording("simulated")
     live.setup.out.setValue(str(tmp_path / "new.acll"))
-    live.look_button.click()
+    live.buttons.look.click()
     qtbot.waitUntil(lambda: live.engine.state is SessionState.RUNNING, timeout=5000)
-    live.start_button.click()
+    live.buttons.start.click()
     qtbot.waitUntil(lambda: live.engine.state is SessionState.FAILED, timeout=5000)
     qtbot.waitUntil(lambda: "The model is ill." in live.status.state.text(), timeout=5000)
     assert len(sessions) == 1

@@ -26,6 +26,10 @@ def _wait_for_lines(live, qtbot):
     qtbot.waitUntil(lambda: bool(live.preflight.value()), timeout=5000)
 
 
+def _red_sentences(panel):
+    return " ".join(check.sentence for check in panel.value() if check.light is Light.RED)
+
+
 def test_a_recording_is_looked_at_in_the_background_before_start(live, looked, qtbot, tmp_path):
     asked, _ = looked
     live.setup.set_recording("simulated")
@@ -35,7 +39,7 @@ def test_a_recording_is_looked_at_in_the_background_before_start(live, looked, q
     recording, settings, out, thread = asked[0]
     assert (recording, out, thread) == ("simulated", tmp_path / "worm.acll", "acll-preflight")
     assert settings == live.setup.settings()
-    assert live.start_button.isEnabled()
+    assert live.buttons.start.isEnabled()
 
 
 def test_a_red_line_keeps_start_from_starting_until_it_is_mended(live, looked, qtbot):
@@ -43,14 +47,14 @@ def test_a_red_line_keeps_start_from_starting_until_it_is_mended(live, looked, q
     answer[:] = [GREEN, RED]
     live.setup.set_recording("gone.nd2")
     _wait_for_lines(live, qtbot)
-    assert not live.start_button.isEnabled()
-    assert live.look_button.isEnabled()
+    assert not live.buttons.start.isEnabled()
+    assert live.buttons.look.isEnabled()
     live.start()  # as the key does
     assert live.engine.run is None
-    assert "It is not there." in live.preflight.shown_text
+    assert "It is not there." in _red_sentences(live.preflight)
     answer[:] = [GREEN]
     live.preflight.again_button.click()
-    qtbot.waitUntil(live.start_button.isEnabled, timeout=5000)
+    qtbot.waitUntil(live.buttons.start.isEnabled, timeout=5000)
     _wait_for_lines(live, qtbot)
 
 
@@ -59,7 +63,7 @@ def test_a_setting_that_is_not_valid_is_a_red_line(live, looked, qtbot):
     live.setup.set_recording("simulated")
     live.setup._advanced["source"].setValues({"marker_channel": 1, "activity_channel": 1})
     _wait_for_lines(live, qtbot)
-    assert "they must differ" in live.preflight.shown_text
+    assert "they must differ" in _red_sentences(live.preflight)
     assert asked == []
 
 
@@ -76,7 +80,7 @@ def test_starting_ends_the_looking(live, build_fake, qtbot, tmp_path):
     live.setup.set_recording("simulated")
     live.setup.out.setValue(str(tmp_path / "new.acll"))
     live.preflight.check()
-    live.start_button.click()
+    live.buttons.start.click()
     assert live.preflight.value() == ()
     assert live.preflight.isHidden()
     live.stop()

@@ -64,7 +64,7 @@ def panel(live, tmp_path, qtbot, monkeypatch):
     monkeypatch.setattr(panel, "isVisible", lambda: True)
     live.setup.set_recording("simulated")
     live.setup.out.setValue(str(tmp_path / "new.acll"))
-    live.start_button.click()
+    live.buttons.start.click()
     qtbot.waitUntil(lambda: live.engine.state.is_over, timeout=10_000)
     return panel
 

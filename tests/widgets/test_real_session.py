@@ -48,7 +48,7 @@ def start(live, tmp_path):
         live.engine.build = _build(source, labeler or FakeLabeler(), writer)
         live.setup.set_recording("fake")
         live.setup.out.setValue(str(tmp_path / "fake.acll"))
-        live.start_button.click()
+        live.buttons.start.click()
         return writer
 
     return start_on
@@ -79,7 +79,7 @@ def test_stop_saves_what_was_traced(live, start, qtbot):
     writer = start(FakeSource(range(50)), labeler)
     labeler.allow(2)
     qtbot.waitUntil(lambda: len(writer.samples) == 2, timeout=20_000)
-    live.stop_button.click()
+    live.buttons.stop.click()
     labeler.allow(50)
     _wait_for_the_end(live, qtbot)
     assert live.engine.state is SessionState.FINISHED
@@ -111,7 +111,7 @@ def test_a_recording_that_is_missing_is_told(live, tmp_path, qtbot):
 
     live.engine.build = SessionMaker()
     live.setup.set_recording(str(tmp_path / "missing.nd2"))
-    live.start_button.click()
+    live.buttons.start.click()
     _wait_for_the_end(live, qtbot)
     qtbot.waitUntil(lambda: "missing.nd2" in live.status.state.text(), timeout=5000)
     assert not list(tmp_path.glob("*.acll"))

@@ -11,7 +11,7 @@ from tests.session.saved_sessions import N_VOLUMES, make_saved
 from napari_acll.core import SessionState
 from napari_acll.simulate import write_array
 from napari_acll.testing import FakeSource
-from napari_acll.widgets import ReplayWidget
+from napari_acll.widgets import ReplayWidget, get_session_reader
 from napari_acll.widgets._playable import look_at
 from napari_acll.widgets._preferred_reader import PATTERNS
 
@@ -156,7 +156,8 @@ def test_a_session_moves_viewer_and_docks_and_labels_nothing(replay, tmp_path, v
 
 def test_a_session_that_was_dropped_on_the_viewer_is_ready_to_be_played(replay, tmp_path, qtbot):
     folder = make_saved(tmp_path)
-    replay._engine.show_saved(folder)
+    for data in get_session_reader(str(folder))(str(folder)):
+        replay._viewer.add_layer(Layer.create(*data))
     assert replay.path == str(folder)
     replay.step(1)
     qtbot.waitUntil(lambda: replay.controls.value() > 0, timeout=5000)
@@ -277,3 +278,14 @@ def test_the_patterns_are_those_by_which_napari_chooses(viewer, monkeypatch, tmp
     chosen = dict.fromkeys(PATTERNS, "napari-acll")
     monkeypatch.setattr(get_settings().plugins, "extension2reader", chosen)
     assert get_preferred_reader(str(path)) == "napari-acll"
+
+
+def test_a_session_can_be_exported_and_a_recording_cannot(replay, recording, tmp_path, qtbot):
+    _open(replay, recording, qtbot)
+    assert replay.export.isHidden()
+    _open(replay, make_saved(tmp_path), qtbot)
+    assert not replay.export.isHidden()
+    with qtbot.waitSignal(replay.export.exported, timeout=5000):
+        replay.export.export(tmp_path / "traces.h5")
+    assert (tmp_path / "traces.h5").is_file()
+    assert str(tmp_path / "traces.h5") in replay.controls.note.text()

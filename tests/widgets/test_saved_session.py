@@ -213,26 +213,28 @@ def test_a_session_without_volumes_says_so(tmp_path):
         open_session(folder)
 
 
-def test_traces_of_a_running_session_are_not_replaced(live, build_fake, folder, tmp_path, qtbot):
+def test_traces_of_a_running_session_are_not_replaced(
+    live, build_fake, folder, tmp_path, told, qtbot
+):
     live.engine.build = build_fake(lingers=True)
     live.setup.set_recording("simulated")
     live.setup.out.setValue(str(tmp_path / "new.acll"))
-    live.start_button.click()
+    live.buttons.start.click()
     qtbot.waitUntil(lambda: live.engine.state is SessionState.RUNNING, timeout=5000)
     running = live.engine.run
-    with pytest.raises(SessionError, match="stop it first"):
-        live.engine.show_saved(folder)
+    assert len(_read(folder)) > 0
     assert live.engine.run is running
+    assert "A session runs in this window" in told[-1]
     live.stop()
     qtbot.waitUntil(lambda: live.engine.state.is_over, timeout=5000)
 
 
 def test_a_new_session_takes_the_docks_over(live, folder, tmp_path, qtbot):
-    live.engine.show_saved(folder)
+    _drop(live._viewer, folder, qtbot)
     assert isinstance(live._viewer.layers["worm labels"], Labels)
     live.setup.set_recording("simulated")
     live.setup.out.setValue(str(tmp_path / "new.acll"))
-    live.start_button.click()
+    live.buttons.start.click()
     qtbot.waitUntil(lambda: live.engine.state.is_over, timeout=5000)
     assert live.engine.run.session.store.n_timepoints == 3
     assert "worm names" not in [layer.name for layer in live._viewer.layers]
@@ -244,10 +246,10 @@ def test_what_is_left_of_a_live_session_does_not_lie_over_the_saved_one(
 ):
     live.setup.set_recording("simulated")
     live.setup.out.setValue(str(tmp_path / "new.acll"))
-    live.start_button.click()
+    live.buttons.start.click()
     qtbot.waitUntil(lambda: live.engine.state.is_over, timeout=5000)
     mine = live._viewer.add_points(np.zeros((1, 3)), name="mine")
-    live.engine.show_saved(folder)
+    _drop(live._viewer, folder, qtbot)
     visible = {layer.name: layer.visible for layer in live._viewer.layers}
     assert not any(is_seen for name, is_seen in visible.items() if name.startswith("live"))
     assert visible["worm labels"]

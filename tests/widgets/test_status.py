@@ -71,7 +71,7 @@ def running(live, build_fake, qtbot, tmp_path, sessions):
     live.engine.build = build_fake(n_volumes=3, lingers=True)
     live.setup.set_recording("simulated")
     live.setup.out.setValue(str(tmp_path / "new.acll"))
-    live.start_button.click()
+    live.buttons.start.click()
     qtbot.waitUntil(lambda: live.engine.state is SessionState.RUNNING, timeout=5000)
     qtbot.waitUntil(lambda: sessions[0].counters.n_read == 3, timeout=5000)
     yield live
@@ -135,7 +135,7 @@ def test_the_help_lists_every_key(live, monkeypatch):
     monkeypatch.setattr(
         QMessageBox, "information", lambda _parent, _title, text: shown.append(text)
     )
-    live.help_button.click()
+    live.buttons.help.click()
     for shortcut in live._shortcuts:
         assert f"{shortcut.keys}: {shortcut.text}" in shown[0]
     assert len({shortcut.keys for shortcut in live._shortcuts}) == len(live._shortcuts)
@@ -149,5 +149,5 @@ def test_marks_of_the_last_session_are_not_those_of_the_next(running, build_fake
     qtbot.waitUntil(lambda: running.engine.state.is_over, timeout=5000)
     running.engine.build = build_fake(n_volumes=1, lingers=True)
     running.setup.out.setValue(str(tmp_path / "second.acll"))
-    running.start_button.click()
+    running.buttons.start.click()
     assert running.status.marks.listed.toPlainText() == ""

@@ -120,7 +120,28 @@ def test_a_new_volume_leaves_the_items_of_old_ones_alone(plot):
 
 def test_a_height_of_the_plot_tells_the_trace(plot):
     lines = StackedTraces(plot)
-    lines.set_names(["AVAL", "AVAR", "RIML"])
+    lines.set_names(["AVAL", "AVAR", "RIML"], name_px=11)
     assert [lines.row_at(height) for height in (2.5, 1.0, 0.4)] == [0, 1, 2]
     assert lines.row_at(3.1) is None
     assert lines.row_at(-0.1) is None
+
+
+@pytest.mark.parametrize(("height_px", "highlighted"), [(400, None), (90, None), (90, 4)])
+def test_names_that_would_lie_over_each_other_are_left_out(plot, qtbot, height_px, highlighted):
+    graphics = plot.getViewWidget()
+    graphics.resize(500, height_px)
+    graphics.show()
+    qtbot.waitExposed(graphics)
+    lines = StackedTraces(plot)
+    plot.setYRange(-0.1, 12.6, padding=0)
+    lines.set_names([f"N{row}" for row in range(12)], name_px=11)
+    lines.highlight(highlighted)
+    qtbot.waitUntil(lambda: plot.getViewBox().height() > 0.4 * height_px, timeout=5000)
+    rows = lines.written_rows()
+    row_px = plot.getViewBox().height() / 12.7
+    distances_px = np.diff(rows) * row_px
+    assert distances_px.min() >= 11
+    assert (len(rows) == 12) is (height_px == 400)
+    assert highlighted is None or highlighted in rows
+    ticks = plot.getAxis("left")._tickLevels[0]
+    assert [text for _, text in ticks] == [f"N{row}" for row in rows]

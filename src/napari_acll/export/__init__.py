@@ -6,10 +6,12 @@ from napari_acll.export._header import SessionHeader, package_versions
 from napari_acll.export._other_folder import other_folder
 from napari_acll.export._saved_session import SavedSession
 from napari_acll.export._size import bytes_per_volume, folder_bytes, free_bytes
+from napari_acll.export._table_or_h5 import EXPORT_SUFFIXES, export_session
 from napari_acll.export._writer import ZarrSessionWriter, check_new_session
 
 __all__ = [
     "CSV_COLUMNS",
+    "EXPORT_SUFFIXES",
     "SavedSession",
     "SessionHeader",
     "ZarrSessionWriter",
@@ -17,6 +19,7 @@ __all__ = [
     "check_new_session",
     "export_csv",
     "export_h5",
+    "export_session",
     "folder_bytes",
     "free_bytes",
     "other_folder",

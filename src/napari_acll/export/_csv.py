@@ -14,7 +14,7 @@ from napari_acll.export._corrections import CORRECTION_COLUMNS, correction_lines
 from napari_acll.export._forecasts import FORECAST_COLUMNS, forecast_lines
 from napari_acll.export._layout import TIMEPOINTS_PER_CHUNK
 from napari_acll.export._marks import MARK_COLUMNS, mark_lines
-from napari_acll.export._output import new_file
+from napari_acll.export._output import Progress, ignore_progress, new_file
 from napari_acll.export._saved_session import SavedSession
 from napari_acll.export._table_file import header_line
 
@@ -45,7 +45,13 @@ the probability that the name should be that of the partner on the other body si
 the names of the `TraceFlag`s that hold, with spaces in between."""
 
 
-def export_csv(saved: SavedSession, out: str | Path, *, overwrite: bool = False) -> None:
+def export_csv(
+    saved: SavedSession,
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    progress: Progress = ignore_progress,
+) -> None:
     """Write the traces as one row per volume and neuron of the model.
 
     If the session has marks of behavior or stimuli, they follow in a table of their own: beside
@@ -65,6 +71,8 @@ def export_csv(saved: SavedSession, out: str | Path, *, overwrite: bool = False)
         The file to write; it appears when it is complete.
     overwrite : bool
         Whether an existing file is replaced.
+    progress : callable
+        Told the part that is done; what it raises ends the export, and leaves no file.
 
     Raises
     ------
@@ -77,8 +85,9 @@ def export_csv(saved: SavedSession, out: str | Path, *, overwrite: bool = False)
         partial.open("w", encoding="utf-8", newline="") as file,
     ):
         file.write(",".join(CSV_COLUMNS) + "\n")
-        for text in _blocks(saved):
+        for stop, text in _blocks(saved):
             file.write(text)
+            progress(stop / saved.n_timepoints)
     for name, columns, lines in (
         ("marks", MARK_COLUMNS, mark_lines(saved.marks())),
         ("corrections", CORRECTION_COLUMNS, correction_lines(saved.corrections())),
@@ -98,11 +107,12 @@ def _export_table(
         partial.write_text(header_line(columns) + text, encoding="utf-8", newline="")
 
 
-def _blocks(saved: SavedSession) -> Iterator[str]:
+def _blocks(saved: SavedSession) -> Iterator[tuple[int, str]]:
+    """Yield the lines of some volumes at a time, and the number of volumes done by then."""
     names = [_quoted(name) for name in saved.neurons.names]
     for start in range(0, saved.n_timepoints, TIMEPOINTS_PER_CHUNK):
         stop = min(start + TIMEPOINTS_PER_CHUNK, saved.n_timepoints)
-        yield _block(saved, names, start, stop)
+        yield stop, _block(saved, names, start, stop)
 
 
 def _block(saved: SavedSession, names: list[str], start: int, stop: int) -> str:

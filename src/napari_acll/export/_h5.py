@@ -10,7 +10,7 @@ import numpy as np
 from napari_acll.export._corrections import CORRECTION_COLUMNS
 from napari_acll.export._layout import DETECTION_ARRAYS, SAMPLE_ARRAYS, STATUS, TIME_ARRAYS
 from napari_acll.export._marks import MARK_COLUMNS
-from napari_acll.export._output import new_file
+from napari_acll.export._output import Progress, ignore_progress, new_file
 from napari_acll.export._saved_session import SavedSession
 
 if TYPE_CHECKING:
@@ -25,7 +25,13 @@ _NUMBERS = {
 }
 
 
-def export_h5(saved: SavedSession, out: str | Path, *, overwrite: bool = False) -> None:
+def export_h5(
+    saved: SavedSession,
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    progress: Progress = ignore_progress,
+) -> None:
     """Write everything but the label maps into one HDF5 file.
 
     `signal` is the original program's table: `(classes, T)` float32, row 0 is the background and
@@ -40,6 +46,8 @@ def export_h5(saved: SavedSession, out: str | Path, *, overwrite: bool = False) 
         The file to write; it appears when it is complete.
     overwrite : bool
         Whether an existing file is replaced.
+    progress : callable
+        Told the part that is done; what it raises ends the export, and leaves no file.
 
     Raises
     ------
@@ -52,9 +60,12 @@ def export_h5(saved: SavedSession, out: str | Path, *, overwrite: bool = False) 
     with new_file(Path(out), overwrite=overwrite) as partial, h5py.File(partial, "w") as file:
         _write_header(file, saved)
         _write_signal(file, saved)
-        for spec in (*SAMPLE_ARRAYS, *TIME_ARRAYS):
+        arrays = (*SAMPLE_ARRAYS, *TIME_ARRAYS)
+        for n_done, spec in enumerate(arrays):
+            progress(n_done / (len(arrays) + 1))
             file.create_dataset(spec.name, data=saved.read(spec.name), track_times=False)
             file[spec.name].attrs["about"] = spec.about
+        progress(len(arrays) / (len(arrays) + 1))
         file.create_dataset(
             "side_swap_probability", data=saved.side_swap_probability(), track_times=False
         )
@@ -63,6 +74,7 @@ def export_h5(saved: SavedSession, out: str | Path, *, overwrite: bool = False) 
         _write_detections(file, saved)
         _write_table(file, "marks", MARK_COLUMNS, saved.marks())
         _write_table(file, "corrections", CORRECTION_COLUMNS, saved.corrections())
+        progress(1.0)
 
 
 def _write_header(file: "h5py.File", saved: SavedSession) -> None:

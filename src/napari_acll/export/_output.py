@@ -1,12 +1,20 @@
 """Exported files that appear only when they are complete."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from napari_acll.core import SessionError
 from napari_acll.export._store import replace_file
+
+Progress: TypeAlias = Callable[[float], None]
+"""Called with the part of the work that is done, 0 to 1."""
+
+
+def ignore_progress(part_done: float) -> None:
+    """Tell nobody."""
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from napari_acll.session._build import build_session
 from napari_acll.session._first_volume import first_volume
+from napari_acll.session._handover import Handover, LentSource
 from napari_acll.session._kept_model import KeptModel
 from napari_acll.session._latest import Latest
 from napari_acll.session._look import LookMeasures, LookMeter, settings_to_look
@@ -23,8 +24,10 @@ from napari_acll.session._warm_up import warm_up
 __all__ = [
     "CalibrationReport",
     "DiskUse",
+    "Handover",
     "KeptModel",
     "Latest",
+    "LentSource",
     "LookMeasures",
     "LookMeter",
     "Session",

@@ -22,6 +22,7 @@ from napari_acll.core import (
 )
 from napari_acll.session._build_publishers import make_publishers
 from napari_acll.session._geometry_memory import remember_spec
+from napari_acll.session._handover import LentSource
 from napari_acll.session._resumption import Resumption
 from napari_acll.session._session import Session
 from napari_acll.session._sink import Fallback
@@ -47,6 +48,7 @@ def build_session(
     tell: Callable[[str, str], None] = _tell_nobody,
     load_model: Callable[[LabelSettings], Labeler] | None = None,
     opened: Callable[[VolumeSource], None] | None = None,
+    lend: Callable[[VolumeSource], VolumeSource] | None = None,
 ) -> Session:
     """Return a session that is ready to start.
 
@@ -66,6 +68,8 @@ def build_session(
     opened : callable, optional
         Called with the source once it is open: whoever closes that from another thread ends the
         wait for a live recording.
+    lend : callable, optional
+        Returns what the session reads in place of the source, such as `Handover.lend`.
 
     Raises
     ------
@@ -93,7 +97,7 @@ def build_session(
             opened(source)
         _check_first_volume(settings, source)
         settings = _effective(settings, source)
-        text = recording if isinstance(recording, str) else ""
+        text = _opened_with(recording)
 
         def writers(spec: VolumeSpec, labeler: Labeler, rig: str) -> Writers:
             if out is None:
@@ -105,7 +109,7 @@ def build_session(
             return [writer], fallback_of(writer, header, settings, is_live=source.is_live)
 
         labeler = None if load_model is None else load_model(settings.label)
-        return assemble(source, settings, writers, tell=tell, labeler=labeler)
+        return assemble(source, settings, writers, tell=tell, labeler=labeler, lend=lend)
     except BaseException:
         source.close()
         raise
@@ -117,6 +121,13 @@ def _open(recording: str | VolumeSource, settings: AcllSettings) -> VolumeSource
     from napari_acll.sources import open_source
 
     return open_source(str(recording), settings.source)
+
+
+def _opened_with(recording: str | VolumeSource) -> str:
+    """Return what opens the recording once more, empty if nothing does."""
+    if isinstance(recording, LentSource):
+        return recording.recording
+    return recording if isinstance(recording, str) else ""
 
 
 def _check_first_volume(settings: AcllSettings, source: VolumeSource) -> None:
@@ -135,11 +146,12 @@ def _check_first_volume(settings: AcllSettings, source: VolumeSource) -> None:
 
 
 def _effective(settings: AcllSettings, source: VolumeSource) -> AcllSettings:
-    if "drop_policy" in settings.run.model_fields_set:
-        return settings
-    policy = DropPolicy.DROP_OLDEST if source.is_live else DropPolicy.BLOCK
-    run = settings.run.model_copy(update={"drop_policy": policy})
-    return settings.model_copy(update={"run": run})
+    update: dict[str, object] = {}
+    if "drop_policy" not in settings.run.model_fields_set:
+        update["drop_policy"] = DropPolicy.DROP_OLDEST if source.is_live else DropPolicy.BLOCK
+    if isinstance(source, LentSource):  # the volumes before belong to the session before
+        update["first_volume"] = source.first_index
+    return settings.model_copy(update={"run": settings.run.model_copy(update=update)})
 
 
 def assemble(
@@ -150,6 +162,7 @@ def assemble(
     tell: Callable[[str, str], None] = _tell_nobody,
     labeler: Labeler | None = None,
     resumption: Resumption | None = None,
+    lend: Callable[[VolumeSource], VolumeSource] | None = None,
 ) -> Session:
     """Return a session of an open recording.
 
@@ -167,6 +180,8 @@ def assemble(
         The model; None: it is loaded.
     resumption : Resumption, optional
         What an interrupted session left.
+    lend : callable, optional
+        As `build_session`.
 
     Raises
     ------
@@ -181,7 +196,8 @@ def assemble(
     estimator = _trace_estimator(labeler, settings)
     identity_filter = _identity_filter(labeler, settings)
     told = ""
-    if source.is_live and resumption is None:  # one that is gone on with runs already
+    is_running = resumption is not None or isinstance(source, LentSource)
+    if source.is_live and not is_running:
         told = _ready_before(source, labeler, estimator, settings, tell)
     preprocessor = Preprocessor(source.spec, settings.preprocess)
     rig = rig_name(source.spec)
@@ -191,7 +207,7 @@ def assemble(
     publishers, mark_channels = make_publishers(settings.publish), _mark_channels(settings)
     writers, fallback = make_writers(preprocessor.spec, labeler, rig)
     session = Session(
-        source=source,
+        source=source if lend is None else lend(source),
         preprocessor=preprocessor,
         labeler=labeler,
         calibrator=_calibrator(preprocessor, settings) if alignment is None else None,

@@ -17,6 +17,7 @@ from napari_acll.session import CalibrationReport
 from napari_acll.widgets._calibration_job import CalibrationJob
 from napari_acll.widgets._calibration_setup import CalibrationSetup
 from napari_acll.widgets._engine import LiveEngine
+from napari_acll.widgets._when_destroyed import when_destroyed
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -47,7 +48,7 @@ class CalibrationPanel(QWidget):
         self._timer.timeout.connect(self._look)
         self._build_layout()
         self._show_busy(is_busy=False)
-        self.destroyed.connect(self._switch.turn_off)
+        when_destroyed(self, self._switch.turn_off)
 
     @property
     def job(self) -> CalibrationJob | None:

@@ -74,13 +74,6 @@ class CheckList(QWidget):
             for label in row:
                 color_text(label, QUIET)
 
-    @property
-    def shown_text(self) -> str:
-        """The lines that are not folded away, one per line."""
-        return "\n".join(
-            f"{check.name}: {check.sentence}" for check in self._checks if self._is_shown(check)
-        )
-
     def _is_shown(self, check: Check) -> bool:
         return self.fold_button.isChecked() or check.light is not Light.GREEN
 

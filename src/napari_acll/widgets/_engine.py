@@ -3,7 +3,6 @@
 import math
 import weakref
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -200,6 +199,10 @@ class LiveEngine(QObject):
         if self.run is not None:
             self.run.stop()
 
+    def hand_over(self, request: RunRequest) -> RunRequest:
+        """Ask the look to end; return what to start once it has, as `Run.hand_over`."""
+        return request if self.run is None else self.run.hand_over(request)
+
     def mark(self, line: str) -> str:
         """Note what the animal does or is shown now, and return the note as it is listed.
 
@@ -239,30 +242,6 @@ class LiveEngine(QObject):
         else:
             run.session.unpause()
         self._tell_pause(run)
-
-    def show_saved(self, folder: str | Path) -> None:
-        """Show a session folder in the viewer and in the docks.
-
-        Raises
-        ------
-        SessionError
-            If it cannot be read, or a session runs in this viewer.
-        """
-        if self.is_running:
-            raise SessionError(
-                "A session runs in this viewer; stop it first, or open the saved one in another"
-                " window."
-            )
-        from napari.layers import Layer
-
-        from napari_acll.widgets._saved_layers import open_session
-
-        run, layers = open_session(folder)
-        viewer = self._viewer()
-        if viewer is not None:
-            for data in layers:
-                viewer.add_layer(Layer.create(*data))
-        self.adopt(run)
 
     def adopt(self, run: "SavedRun") -> bool:
         """Let the docks show a saved session; return False if they show one that runs.
@@ -320,8 +299,11 @@ class LiveEngine(QObject):
             self._note_neurons(run.session.store.neurons)
         newest = run.session.latest() if run.session is not None else None
         if run.session is not None and newest is not None and newest is not self._shown:
+            is_first = self._shown is None
             self._shown = newest
             self.layers.show(newest, run.session.store.neurons)
+            if is_first:  # all that is loaded late is loaded now
+                run.pause_garbage()
         self.updated.emit()
         took_s = perf_counter() - started_s
         pause_s = took_s * (1 - _MAX_SHARE) / _MAX_SHARE

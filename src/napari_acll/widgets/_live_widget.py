@@ -7,16 +7,12 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
-    QCheckBox,
-    QHBoxLayout,
-    QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_acll.core import AcllError, AcllSettings, ChannelAlignment, SessionState, VoxelGrid
-from napari_acll.widgets._calibrate_names import ask_and_calibrate
+from napari_acll.widgets._after_session import AfterSession
 from napari_acll.widgets._check_list import CheckList
 from napari_acll.widgets._crop_tool import CropTool
 from napari_acll.widgets._dock_size import dock_width_px, fit_dock_height, loosen_dock
@@ -27,16 +23,19 @@ from napari_acll.widgets._preflight_panel import PreflightPanel
 from napari_acll.widgets._projections_switch import ProjectionsSwitch
 from napari_acll.widgets._run import RunRequest
 from napari_acll.widgets._run_switch import RunSwitch
+from napari_acll.widgets._session_buttons import SessionButtons
 from napari_acll.widgets._setup_panel import SetupPanel
 from napari_acll.widgets._shortcuts import Shortcut, install_shortcuts, show_shortcuts
 from napari_acll.widgets._speed_meter import SpeedMeter
 from napari_acll.widgets._status_panel import StatusPanel, state_words
+from napari_acll.widgets._when_destroyed import when_destroyed
 
 _PLUGIN = "napari-acll"
 _FOLDED_PX, _UNFOLDED_PX = 390, 560
 _SETTLE_MS = 50  # after which Qt knows the new smallest sizes
 _TRACES_NAME = "AutoCellLabel Traces"
-_HANDED_OVER = "The look has ended: the recording is opened anew, the model stays loaded."
+_OPENED_ANEW = "The look has ended: the recording is opened anew, the model stays loaded."
+_GOES_ON = "The look has ended: the session goes on with volume {}, the model stays warm."
 
 
 class LiveSessionWidget(QWidget):
@@ -63,6 +62,9 @@ class LiveSessionWidget(QWidget):
         self.preflight = PreflightPanel(self.setup)
         self.look_list = CheckList("The picture")
         self.status = StatusPanel()
+        self.projections = ProjectionsSwitch(viewer, self.engine)
+        self.buttons = SessionButtons(self.projections)
+        self.after = AfterSession()
         self.crop_tool = CropTool(viewer, self.setup)
         self._speed = SpeedMeter()
         self._build_layout()
@@ -88,7 +90,7 @@ class LiveSessionWidget(QWidget):
 
         An error is shown, never raised.
         """
-        if not self.start_button.isEnabled():
+        if not self.buttons.start.isEnabled():
             return
         try:
             request = self.setup.request()
@@ -96,15 +98,14 @@ class LiveSessionWidget(QWidget):
             self._show_error(str(error))
             return
         if self.engine.is_looking:
-            self._follow_up = request
-            self.engine.stop()
+            self._follow_up = self.engine.hand_over(request)
             self._show_buttons()
             return
         self._begin(request)
 
     def look(self) -> None:
         """Label volumes without recording them; an error is shown, never raised."""
-        if not self.look_button.isEnabled():
+        if not self.buttons.look.isEnabled():
             return
         try:
             request = self.setup.look_request()
@@ -134,21 +135,7 @@ class LiveSessionWidget(QWidget):
         try:
             self.status.marks.add(self.engine.mark(line))
         except AcllError as error:
-            self.status.add_note(f"mark: {error}")
-            show_error(str(error))
-
-    def calibrate_names(self) -> None:
-        """Ask for checked names of the last session and calibrate its model on them."""
-        run = self.engine.run
-        if run is None or run.request.out is None:
-            return
-        try:
-            done = ask_and_calibrate(self, run.request.out)
-        except AcllError as error:
-            self._show_error(str(error))
-            return
-        if done:
-            self.status.add_note(f"calibration: {done}")
+            self._warn(f"mark: {error}")
 
     def _begin(self, request: RunRequest) -> None:
         self.preflight.cancel()
@@ -175,46 +162,12 @@ class LiveSessionWidget(QWidget):
         layout.setSpacing(4)
         layout.addWidget(self.setup, 1)
         layout.addWidget(self.preflight)
-        layout.addLayout(self._build_buttons())
+        layout.addWidget(self.buttons)
+        layout.addWidget(self.after)
         layout.addWidget(self.look_list)
         self.look_list.again_button.hide()
         layout.addWidget(self.status)
         layout.addStretch(0)  # takes the room that the hidden form leaves
-
-    def _build_buttons(self) -> QHBoxLayout:
-        self.look_button = _button("Look", "Label volumes without recording them (F6)")
-        self.start_button = _button("Start", "Record what the form says (F7)")
-        self.pause_button = _button(
-            "Pause", "A replay stands still; of a live recording, what comes meanwhile is skipped"
-        )
-        self.pause_button.setCheckable(True)
-        self.stop_button = _button("Stop", "End the session and keep what was traced (Shift+F7)")
-        self._setup_toggle = QCheckBox("Setup")
-        self._setup_toggle.setChecked(True)
-        self._setup_toggle.setToolTip("Show or hide the form")
-        self.calibrate_button = QPushButton("Calibrate names…")
-        self.calibrate_button.setToolTip("Make probabilities hold on this rig, by checked names")
-        self.calibrate_button.hide()
-        self.projections = ProjectionsSwitch(self._viewer, self.engine)
-        self.help_button = QToolButton()
-        self.help_button.setText("?")
-        self.help_button.setToolTip("Keys of this dock (Shift+F1)")
-        buttons = QHBoxLayout()
-        for button in (
-            self.look_button,
-            self.start_button,
-            self.pause_button,
-            self.stop_button,
-        ):
-            buttons.addWidget(button, 1)
-        for button in (
-            self.calibrate_button,
-            self.projections,
-            self._setup_toggle,
-            self.help_button,
-        ):
-            buttons.addWidget(button)
-        return buttons
 
     def _make_shortcuts(self) -> list[Shortcut]:
         return [
@@ -231,14 +184,16 @@ class LiveSessionWidget(QWidget):
 
     def _connect(self) -> None:
         install_shortcuts(self, self._shortcuts)
-        self.look_button.clicked.connect(self.look)
-        self.start_button.clicked.connect(self.start)
-        self.stop_button.clicked.connect(self.stop)
-        self.help_button.clicked.connect(self._show_shortcuts)
-        self.pause_button.clicked.connect(self.engine.set_paused)
+        buttons = self.buttons
+        buttons.look.clicked.connect(self.look)
+        buttons.start.clicked.connect(self.start)
+        buttons.stop.clicked.connect(self.stop)
+        buttons.help.clicked.connect(self._show_shortcuts)
+        buttons.pause.clicked.connect(self.engine.set_paused)
         self.engine.paused_changed.connect(self._show_paused)
-        self.calibrate_button.clicked.connect(self.calibrate_names)
-        self._setup_toggle.toggled.connect(self._show_setup)
+        self.after.told.connect(self.status.add_note)
+        self.after.failed.connect(self._warn)
+        buttons.setup.toggled.connect(self._show_setup)
         self.setup.failed.connect(self._show_error)
         self.setup.crop.drag_asked.connect(self._drag_crop)
         self.crop_tool.failed.connect(self._show_error)
@@ -252,7 +207,7 @@ class LiveSessionWidget(QWidget):
         self.engine.started.connect(self._arm)
         self.engine.alignment_file_chosen.connect(self.setup.set_alignment_file)
         self.engine.offer_form(self.chosen)
-        self.destroyed.connect(self._switch.turn_off)
+        when_destroyed(self, self._switch.turn_off)
 
     def _arm(self) -> None:
         self._switch.run = self.engine.run
@@ -277,8 +232,8 @@ class LiveSessionWidget(QWidget):
         self._show_words(state)
         self._show_buttons()
         if state is SessionState.WARMING_UP:
-            self._setup_toggle.setChecked(False)
-        if state is SessionState.RUNNING:  # the status is as tall as it gets
+            self.buttons.setup.setChecked(False)
+        if state is SessionState.RUNNING or state.is_over:  # the status is as tall as it gets
             QTimer.singleShot(_SETTLE_MS, self._fit_dock)
         if state.is_over:
             self.setup.propose_out()
@@ -306,20 +261,25 @@ class LiveSessionWidget(QWidget):
         is_running = self.engine.is_running and not state.is_over
         is_looking = is_running and self.engine.is_looking
         is_stopping, is_followed = state is SessionState.STOPPING, self._follow_up is not None
-        self.start_button.setText("Record" if is_looking else "Start")
         can_record = is_looking and not (is_stopping or is_followed)
-        self.start_button.setEnabled(can_record or not (is_running or self.preflight.is_red))
-        self.look_button.setEnabled(not is_running)
-        self.stop_button.setEnabled(is_running and (is_followed or not is_stopping))
-        can_pause = is_running and state in (SessionState.CALIBRATING, SessionState.RUNNING)
-        self.pause_button.setEnabled(can_pause)
+        self.buttons.show_state(
+            is_looking=is_looking,
+            can_look=not is_running,
+            can_start=can_record or not (is_running or self.preflight.is_red),
+            can_pause=is_running and state in (SessionState.CALIBRATING, SessionState.RUNNING),
+            can_stop=is_running and (is_followed or not is_stopping),
+        )
         self.setup.setEnabled(not is_running or is_looking)
         self.preflight.setVisible(not is_running and self.setup.isVisibleTo(self))
         self.look_list.setVisible(is_looking)
         has_session = run is not None and run.session is not None
         self.status.marks.setEnabled(is_running and not is_looking and has_session)
-        has_saved = run is not None and run.request.out is not None
-        self.calibrate_button.setVisible(state is SessionState.FINISHED and has_saved)
+        self.status.show_measures(is_running or not self.setup.isVisibleTo(self))
+        has_saved = state.is_over and has_session and run is not None
+        self.after.set_session(
+            run.request.out if has_saved and run is not None else None,
+            is_complete=state is SessionState.FINISHED,
+        )
 
     def _go_on(self, state: SessionState) -> None:
         """Begin the recording that was asked for while it was only looked."""
@@ -332,11 +292,13 @@ class LiveSessionWidget(QWidget):
         request, self._follow_up = self._follow_up, None
         if request is not None:
             self._begin(request)
-            self.status.add_note(_HANDED_OVER)
+            goes_on = request.goes_on
+            self.status.add_note(
+                _OPENED_ANEW if goes_on is None else _GOES_ON.format(goes_on.first_index)
+            )
 
     def _show_paused(self, is_paused: bool) -> None:
-        self.pause_button.setText("Go on" if is_paused else "Pause")
-        self.pause_button.setChecked(is_paused)
+        self.buttons.show_paused(is_paused)
         self._show_words(self.engine.state)
 
     def _show_progress(self) -> None:
@@ -381,7 +343,12 @@ class LiveSessionWidget(QWidget):
 
     def _show_error(self, sentence: str) -> None:
         self.status.show_error(sentence)
-        self._setup_toggle.setChecked(True)
+        self.buttons.setup.setChecked(True)
+        show_error(sentence)
+
+    def _warn(self, sentence: str) -> None:
+        """Tell of something that went wrong beside the session."""
+        self.status.add_note(sentence)
         show_error(sentence)
 
     def event(self, event: QEvent) -> bool:
@@ -401,12 +368,6 @@ class LiveSessionWidget(QWidget):
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
         """Choose the dropped file or folder as the recording."""
         self.setup.set_recording(dropped_path(event))
-        self._setup_toggle.setChecked(True)
+        self.buttons.setup.setChecked(True)
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    return button

@@ -176,7 +176,7 @@ class NeuronFilter(QSortFilterProxyModel):
     def set_least_confidence(self, least: float | None) -> None:
         """Show only neurons with at least this confidence now; None: all of them."""
         self._least = least
-        self.invalidateFilter()
+        self.invalidate()
 
     def set_least_verdict(self, least: int) -> None:
         """Show only neurons with at least this verdict; 0: all of them."""

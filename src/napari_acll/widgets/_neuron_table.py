@@ -70,11 +70,6 @@ class NeuronTableView(QWidget):
         table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         return table
 
-    def shown_rows(self) -> list[int]:
-        """Return the neurons that the filters let through, in the order of the list."""
-        n_shown = self._sorted.rowCount()
-        return [self._sorted.mapToSource(self._sorted.index(at, 0)).row() for at in range(n_shown)]
-
     def chosen_rows(self) -> list[int]:
         """Return the selected neurons in the order of the list."""
         chosen = self.table.selectionModel().selectedRows()

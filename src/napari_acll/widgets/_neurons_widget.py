@@ -26,9 +26,9 @@ from napari_acll.widgets._correction_actions import ActionButton, CorrectionActi
 from napari_acll.widgets._correction_list import CorrectionList
 from napari_acll.widgets._dock_size import dock_width_px
 from napari_acll.widgets._engine import engine_of
+from napari_acll.widgets._live_session import LiveSession
 from napari_acll.widgets._neuron_columns import ALL_COLUMNS, FORECAST, PINNED, VERDICT
 from napari_acll.widgets._neuron_table import NeuronTableView
-from napari_acll.widgets._run import LiveSession
 
 _EVERY_S = 0.5
 _GOOD_PERCENT = 75

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_acll.core import RandomAccessSource, RecordingError, SourceSettings
+from napari_acll.core import AcllSettings, RandomAccessSource, RecordingError, SourceSettings
 from napari_acll.widgets._lazy_volumes import LayerData, LazyVolumes, recording_layers
 
 PLAYABLE = "napari_acll"
@@ -116,3 +116,14 @@ def look_at(
     )
     metadata: Mapping[str, object] = {**source.describe(), PLAYABLE: playable}
     return playable, recording_layers(volumes, title=title, metadata=metadata)
+
+
+def settings_from_volume(settings: AcllSettings, index: int) -> AcllSettings:
+    """Return settings for a session on a finished recording that begins with a volume."""
+    live = settings.source.live.model_copy(update={"is_live": False})
+    return settings.model_copy(
+        update={
+            "source": settings.source.model_copy(update={"live": live}),
+            "run": settings.run.model_copy(update={"first_volume": index}),
+        }
+    )

@@ -14,14 +14,16 @@ from napari_acll.core import AcllError, AcllSettings
 from napari_acll.widgets._dock_size import dock_width_px, fit_dock_height, loosen_dock
 from napari_acll.widgets._drop import dropped_path
 from napari_acll.widgets._engine import LiveEngine, engine_of
+from napari_acll.widgets._export_row import ExportRow
 from napari_acll.widgets._opening import Opened, Opening
-from napari_acll.widgets._playable import PLAYABLE, Playable, playable_of
+from napari_acll.widgets._playable import PLAYABLE, Playable, playable_of, settings_from_volume
 from napari_acll.widgets._player import Player
 from napari_acll.widgets._preferred_reader import is_preferred, prefer
 from napari_acll.widgets._replay_controls import ReplayControls
 from napari_acll.widgets._run import RunRequest
 from napari_acll.widgets._saved_view import shown_volume, time_axis
 from napari_acll.widgets._session_paths import fresh_session_path
+from napari_acll.widgets._when_destroyed import when_destroyed
 
 _PLUGIN = "napari-acll"
 _LIVE_NAME = "AutoCellLabel Live"
@@ -53,9 +55,13 @@ class ReplayWidget(QWidget):
         self._player: Player | None = None
         self._switch = _Switch()
         self.controls = ReplayControls()
+        self.export = ExportRow()
+        self.export.setContentsMargins(4, 0, 4, 4)
+        self.export.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.controls)
+        layout.addWidget(self.export)
         layout.addStretch(1)
         self._timer = QTimer(self)
         self._timer.setInterval(_TICK_MS)
@@ -66,7 +72,10 @@ class ReplayWidget(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a size that leaves the traces their room on a small screen."""
-        return QSize(dock_width_px(self), self.controls.sizeHint().height())
+        height_px = self.controls.sizeHint().height()
+        if not self.export.isHidden():
+            height_px += self.export.sizeHint().height()
+        return QSize(dock_width_px(self), height_px)
 
     @property
     def path(self) -> str:
@@ -131,7 +140,7 @@ class ReplayWidget(QWidget):
         if playable is None or player is None or self._engine.is_running:
             return
         try:
-            settings = _beginning_with(self._settings(), player.position)
+            settings = settings_from_volume(self._settings(), player.position)
         except AcllError as error:
             self._show_error(str(error))
             return
@@ -156,10 +165,12 @@ class ReplayWidget(QWidget):
         controls.speedChanged.connect(self._set_speed)
         controls.labelWanted.connect(self.label_from_here)
         controls.preferenceWanted.connect(self.prefer_this_plugin)
+        self.export.exported.connect(controls.show_note)
+        self.export.failed.connect(self._show_error)
         self._engine.started.connect(self._take_over_saved)
         self._engine.state_changed.connect(self._show_controls)
         self._viewer.dims.events.point.connect(self._follow_viewer)
-        self.destroyed.connect(self._switch.turn_off)
+        when_destroyed(self, self._switch.turn_off)
 
     def _ask_file(self) -> None:
         path = str(QFileDialog.getOpenFileName(self, "Choose a recording")[0])
@@ -317,6 +328,17 @@ class ReplayWidget(QWidget):
             is_playing=player is not None and player.is_playing,
             can_label=can_label,
         )
+        self._show_export()
+
+    def _show_export(self) -> None:
+        """Offer the export of a session; of a recording there is nothing to export."""
+        is_session = self._playable is not None and not self._playable.is_recording
+        self.export.set_session(Path(self.path) if is_session else None)
+        is_wanted = is_session or self.export.is_busy
+        if is_wanted == self.export.isHidden():
+            self.export.setVisible(is_wanted)
+            self.updateGeometry()
+            QTimer.singleShot(_SETTLE_MS, self._fit_dock)
 
     def _show_error(self, sentence: str) -> None:
         self.controls.show_note(sentence)
@@ -359,17 +381,6 @@ class _Switch:
         """End it, if there is any."""
         if self.player is not None:
             self.player.close()
-
-
-def _beginning_with(settings: AcllSettings, index: int) -> AcllSettings:
-    """Return settings for a session on a finished recording that begins with a volume."""
-    live = settings.source.live.model_copy(update={"is_live": False})
-    return settings.model_copy(
-        update={
-            "source": settings.source.model_copy(update={"live": live}),
-            "run": settings.run.model_copy(update={"first_volume": index}),
-        }
-    )
 
 
 def _sentence_of(error: Exception) -> str:

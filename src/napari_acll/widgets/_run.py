@@ -8,33 +8,28 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TypeAlias
 
 from napari_acll.core import (
     AcllError,
     AcllSettings,
     ChannelAlignment,
-    ChannelDrift,
-    Correction,
-    Corrections,
-    DeadlineReport,
-    Mark,
-    SessionCounters,
     SessionState,
-    TraceStore,
     VolumeSource,
-    VolumeSpec,
 )
-from napari_acll.quality import Forecast, TraceQuality
 from napari_acll.session import (
     DiskUse,
+    Handover,
     KeptModel,
+    LentSource,
     LookMeasures,
     LookMeter,
     build_session,
     disk_use,
     settings_to_look,
 )
+from napari_acll.widgets._garbage import GarbagePause
+from napari_acll.widgets._live_session import LiveSession
 
 _LOG = logging.getLogger(__name__)
 _CHECK_S = 0.1
@@ -42,116 +37,6 @@ _DISK_EVERY_S = 5.0
 _ARMED, _READY = "armed", "Ready"
 """Kind and first word of the event that says that the model is warm before a recording begins."""
 _INBOX_CAPACITY = 1000
-
-
-class LiveSession(Protocol):
-    """What the screen needs of a session."""
-
-    # psygnal's descriptors; kept loose so that a test can stand in for a session
-    event: Any
-    alignment_ready: Any
-
-    @property
-    def state(self) -> SessionState:
-        """Where the session stands."""
-        ...
-
-    @property
-    def spec(self) -> VolumeSpec:
-        """What its volumes share, after crop and binning."""
-        ...
-
-    @property
-    def counters(self) -> SessionCounters:
-        """What became of the volumes."""
-        ...
-
-    @property
-    def store(self) -> TraceStore:
-        """The traces so far."""
-        ...
-
-    @property
-    def corrections(self) -> Corrections:
-        """What a person corrected."""
-        ...
-
-    @property
-    def quality(self) -> TraceQuality:
-        """How far each trace can be trusted."""
-        ...
-
-    @property
-    def forecast(self) -> Forecast | None:
-        """What is expected of each neuron for the rest; None before it is known."""
-        ...
-
-    @property
-    def marks(self) -> tuple[Mark, ...]:
-        """The marks so far that stand for moments."""
-        ...
-
-    @property
-    def calibrated_on(self) -> str:
-        """On what the probabilities were calibrated."""
-        ...
-
-    @property
-    def novelty(self) -> float:
-        """How odd the last volumes look, 0 to 1."""
-        ...
-
-    @property
-    def drift(self) -> ChannelDrift | None:
-        """How far the channels last lay from the applied alignment."""
-        ...
-
-    @property
-    def deadlines(self) -> DeadlineReport:
-        """How long the stages take."""
-        ...
-
-    @property
-    def given_up(self) -> tuple[str, ...]:
-        """What is not done because labeling fell behind."""
-        ...
-
-    def mark(self, name: str, value: float = ..., *, note: str = "", channel: str = "") -> None:
-        """Note what the animal does or is shown now."""
-        ...
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether it stands still because somebody wants it to."""
-        ...
-
-    def pause(self) -> None:
-        """Stand still until `unpause`."""
-        ...
-
-    def unpause(self) -> None:
-        """Go on."""
-        ...
-
-    def latest(self) -> Any:
-        """Return the newest labeled volume, None before the first."""
-        ...
-
-    def correct(self, correction: Correction) -> None:
-        """Correct names from the next volume on."""
-        ...
-
-    def start(self) -> None:
-        """Start the threads."""
-        ...
-
-    def stop(self) -> None:
-        """Ask the threads to end."""
-        ...
-
-    def join(self, timeout: float | None = None) -> Any:
-        """Wait for the end, and raise what went wrong."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +55,10 @@ class RunRequest:
         Called with kind and message of what is worth telling before there is a session.
     opened : callable, optional
         Called with the source once it is open; closing it ends the wait for a live recording.
+    handover : Handover, optional
+        Keeps a live recording open for the session that follows a look.
+    goes_on : LentSource, optional
+        The open recording of the look before, which is gone on with.
     """
 
     recording: str | VolumeSource
@@ -177,6 +66,8 @@ class RunRequest:
     out: Path | None
     tell: Callable[[str, str], None] | None = None
     opened: Callable[[VolumeSource], None] | None = None
+    handover: Handover | None = None
+    goes_on: LentSource | None = None
 
     @property
     def is_look(self) -> bool:
@@ -201,16 +92,37 @@ class SessionMaker:
         AcllError
             If recording, model, settings or session folder cannot be used.
         """
+        try:
+            return self._made(request)
+        except BaseException:
+            if request.goes_on is not None:
+                request.goes_on.close()
+            raise
+
+    def _made(self, request: RunRequest) -> LiveSession:
         settings = request.settings
         session: LiveSession = build_session(
-            request.recording,
+            request.goes_on or request.recording,
             settings=settings_to_look(settings) if request.is_look else settings,
             out=request.out,
             tell=request.tell or _tell_nobody,
             load_model=self._models.labeler,
             opened=request.opened,
+            lend=None if request.handover is None else request.handover.lend,
         )
         return session
+
+
+def _handover_of(request: RunRequest) -> Handover | None:
+    if not request.is_look or not isinstance(request.recording, str):
+        return None
+    return Handover(request.recording)
+
+
+def _reads_the_same(look: RunRequest, recording: RunRequest) -> bool:
+    return (
+        look.recording == recording.recording and look.settings.source == recording.settings.source
+    )
 
 
 def _tell_nobody(kind: str, message: str) -> None:
@@ -250,10 +162,13 @@ class Run:
         self.is_ready = False
         self.look: LookMeasures | None = None
         self.disk: DiskUse | None = None
+        self._handover = _handover_of(request)
+        self._handed_over: LentSource | None = None
         self._meter = LookMeter()
         self._next_disk_s = 0.0
         self._source: VolumeSource | None = None
         self._build = build
+        self._pause = GarbagePause()
         self._events: deque[tuple[str, str]] = deque(maxlen=_INBOX_CAPACITY)
         self._alignment: ChannelAlignment | None = None
         self._done = threading.Event()
@@ -292,6 +207,20 @@ class Run:
         """Ask the session to end; returns at once, and may be called twice."""
         self.closing.set()
         self._stop_waiting()
+        self._take_back()
+
+    def hand_over(self, request: RunRequest) -> RunRequest:
+        """Ask the look to end, and return the request of the recording that follows it.
+
+        It goes on with the open source where that is live, and opened and read as the look did;
+        else it opens the recording itself.
+        """
+        goes_on = None
+        if self._handover is not None and _reads_the_same(self.request, request):
+            goes_on = self._handover.take()
+        self.stop()
+        self._handed_over = goes_on
+        return replace(request, goes_on=goes_on)
 
     def abandon(self) -> None:
         """Stop, and show nothing more: the dock or the whole viewer is being closed."""
@@ -307,6 +236,12 @@ class Run:
         """Return and forget the `(kind, message)` events since the last call, oldest first."""
         return [self._events.popleft() for _ in range(len(self._events))]
 
+    def pause_garbage(self) -> None:
+        """Leave what is loaded by now out of collections of garbage until the session ends."""
+        self._pause.begin()
+        if self.is_over:
+            self._pause.end()
+
     def _work(self) -> None:
         try:
             self._run_session()
@@ -318,9 +253,16 @@ class Run:
             self.error = error
         finally:
             self._done.set()
+            self._pause.end()
 
     def _run_session(self) -> None:
-        session = self._build(replace(self.request, tell=self._on_event, opened=self._on_opened))
+        request = replace(
+            self.request,
+            tell=self._on_event,
+            opened=self._on_opened,
+            handover=self._handover,
+        )
+        session = self._build(request)
         session.event.connect(self._on_event)
         session.alignment_ready.connect(self._on_alignment)
         self.session = session
@@ -333,6 +275,22 @@ class Run:
                 session.stop()
                 break
             self._observe(session)
+        self._wait_for_end(session)
+
+    def _wait_for_end(self, session: LiveSession) -> None:
+        """Wait for the threads, but not for one that reads the next volume for another session.
+
+        Raises
+        ------
+        AcllError
+            The first error of the session.
+        """
+        handover = self._handover
+        while handover is not None and handover.is_taken:
+            if session.state is SessionState.FAILED:
+                self._take_back()  # nothing follows a look that failed
+            if session.join(_CHECK_S) or session.state is SessionState.FINISHED:
+                return
         session.join()
 
     def _observe(self, session: LiveSession) -> None:
@@ -362,6 +320,12 @@ class Run:
         source = self._source
         if self.session is None and source is not None and source.is_live:
             source.close()
+
+    def _take_back(self) -> None:
+        """Close a recording that was to be gone on with, if nothing has gone on with it."""
+        handed_over, self._handed_over = self._handed_over, None
+        if handed_over is not None:
+            handed_over.close()
 
     def _on_event(self, kind: str, message: str) -> None:
         self.is_ready = self.is_ready or (kind == _ARMED and message.startswith(_READY))

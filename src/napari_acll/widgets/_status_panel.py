@@ -149,6 +149,8 @@ class StatusPanel(QWidget):
             form.addRow(title, widget)
             widget.setToolTip(tip)
             form.labelForField(widget).setToolTip(tip)
+        measures = [self.volumes, self.speed, self.latency, self.disk, self.alignment, self.names]
+        self._measures = [*measures, *map(form.labelForField, measures)]
         self.notes = QPlainTextEdit()
         self.notes.setReadOnly(True)
         self.notes.setMaximumBlockCount(_MAX_NOTES)
@@ -174,6 +176,13 @@ class StatusPanel(QWidget):
         self.latency.setValue(None)
         self.notes.clear()
         self.marks.clear()
+
+    def show_measures(self, is_wanted: bool) -> None:
+        """Show all lines, or the state alone, and events only if there are any."""
+        for part in self._measures:
+            part.setVisible(is_wanted)
+        self.tabs.setVisible(is_wanted or bool(self.notes.toPlainText()))
+        self.updateGeometry()
 
     def show_state(self, state: SessionState, words: str = "") -> None:
         """Show where the session stands, in other words than the state's own where given."""
@@ -236,6 +245,7 @@ class StatusPanel(QWidget):
     def add_note(self, sentence: str) -> None:
         """Add a line to the notes."""
         self.notes.appendPlainText(sentence)
+        self.tabs.show()
 
 
 def _value_label() -> QLabel:

@@ -149,10 +149,6 @@ class TimeMarkLines:
                 curve.setData(np.repeat(at, 2), np.tile([-1.0, _REACH], len(at)), connect="pairs")
         self._write_names()
 
-    def shown_names(self) -> list[str]:
-        """Return the names that are written, from the right."""
-        return [name.textItem.toPlainText() for name in self._names if name.isVisible()]
-
     def _write_names(self) -> None:
         (left, right), (_, top) = self._box.viewRange()
         width_px = self._box.width()

@@ -1,5 +1,6 @@
 """Stacked traces of a few neurons, every segment in the colour of its confidence."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,8 @@ TRACE_HEIGHT = 0.85
 """Height of a trace; what is left of 1 keeps neighbors apart."""
 _LOWEST, _HIGHEST = -0.1, 1.15
 _DASH_SHARE = 0.35
+_LINE_HEIGHT = 1.15
+"""Of a line of text, in heights of its letters."""
 _HIGHLIGHT = (255, 255, 255, 26)
 Segments = tuple[
     NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]
@@ -100,7 +103,15 @@ class StackedTraces:
         self._band.setZValue(-10)
         self._band.hide()
         self._box.addItem(self._band, ignoreBounds=True)
-        self._n_rows = 0
+        self._names: Sequence[str] = ()
+        self._name_px = 1
+        self._highlighted: int | None = None
+        for signal in (self._box.sigYRangeChanged, self._box.sigResized):
+            signal.connect(self._write_names)
+
+    @property
+    def _n_rows(self) -> int:
+        return len(self._names)
 
     def clear(self) -> None:
         """Draw nothing."""
@@ -108,14 +119,37 @@ class StackedTraces:
             for item in chunk:
                 item.setData([], [])
 
-    def set_names(self, names: Sequence[str]) -> None:
-        """Write the names of the traces on the axis."""
-        self._n_rows = len(names)
-        last = len(names) - 1
-        self._axis.setTicks([[(last - row + 0.4, name) for row, name in enumerate(names)]])
+    def set_names(self, names: Sequence[str], *, name_px: int) -> None:
+        """Write the names of the traces on the axis, as many as there is room for.
+
+        Parameters
+        ----------
+        names : sequence of str
+            From the top.
+        name_px : int
+            Height of the letters.
+        """
+        self._names, self._name_px = names, name_px
+        self._write_names()
+
+    def written_rows(self) -> list[int]:
+        """Return the traces that have their names on the axis, counted from the top.
+
+        Where they lie closer than a line of text only every second, third, ... has, and the one
+        that is highlighted.
+        """
+        bottom, top = self._box.viewRange()[1]
+        row_px = max(self._box.height() / max(top - bottom, 1.0), 1.0)
+        every, lit = max(1, math.ceil(_LINE_HEIGHT * self._name_px / row_px)), self._highlighted
+        rows = range(0, self._n_rows, every)
+        if lit is None or lit >= self._n_rows:
+            return list(rows)
+        return sorted([lit, *(row for row in rows if abs(row - lit) >= every)])
 
     def highlight(self, row: int | None) -> None:
         """Lay a bright band behind a trace, counted from the top; None: behind none."""
+        self._highlighted = row
+        self._write_names()
         self._band.setVisible(row is not None)
         if row is not None:
             bottom = self._n_rows - 1 - row
@@ -158,6 +192,11 @@ class StackedTraces:
             columns = slice(number * CHUNK_VOLUMES, (number + 1) * CHUNK_VOLUMES)
             segments, bins = trace_segments(position, height, confidence, columns)
             _set_segments(self._chunks[number], segments, bins)
+
+    def _write_names(self, *_changed: object) -> None:
+        last = self._n_rows - 1
+        ticks = [(last - row + 0.4, self._names[row]) for row in self.written_rows()]
+        self._axis.setTicks([ticks])
 
     def _make_item(self, pen: object) -> pg.PlotCurveItem:
         item = pg.PlotCurveItem(pen=pen, skipFiniteCheck=True)

@@ -106,9 +106,10 @@ class TracePlots(pg.GraphicsLayoutWidget):
 
     def set_names(self, names: Sequence[str]) -> None:
         """Make room for traces with these names, from the top."""
-        self.lines.set_names(names)
+        name_px = next(size for most, size in _NAME_PX if len(names) <= most)
+        self.lines.set_names(names, name_px=name_px)
         font = self.font()
-        font.setPixelSize(next(size for most, size in _NAME_PX if len(names) <= most))
+        font.setPixelSize(name_px)
         self.line_plot.getAxis("left").setStyle(tickFont=font)
         longest = max((QFontMetrics(font).horizontalAdvance(name) for name in names), default=0)
         for plot in (self.heat_plot, self.line_plot):
