@@ -179,4 +179,6 @@ def _published(sample: TraceSample) -> PublishedSample:
         ratio=sample.ratio[found],
         confidence=sample.confidence[found],
         is_pinned=np.zeros(len(found), np.bool_),
+        ratio_sd=sample.ratio_sd[found],
+        flags=sample.flags[found],
     )
