@@ -28,7 +28,9 @@ def test_what_is_free_is_asked_of_the_disk_on_which_a_folder_would_lie(tmp_path)
 
 def test_a_row_is_counted_column_by_column():
     per_neuron = sum(
-        np.dtype(spec.dtype).itemsize * (3 if "zyx" in spec.axes else 1) for spec in SAMPLE_ARRAYS
+        np.dtype(spec.dtype).itemsize * (3 if "zyx" in spec.axes else 1)
+        for spec in SAMPLE_ARRAYS
+        if "neuron" in spec.axes
     )
     more = bytes_per_volume((1, 1, 1), n_neurons=11, has_labels=False)
     less = bytes_per_volume((1, 1, 1), n_neurons=10, has_labels=False)
