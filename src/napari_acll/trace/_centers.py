@@ -63,14 +63,14 @@ def _medians(instances, marker, background, voxels, n):  # type: ignore[no-untyp
             counts[row, 1, y] += light
             counts[row, 2, x] += light
     middle = np.full((n, 3), np.nan)
-    for row in range(n):
+    for i in range(n):
         for axis in range(3):
             passed, at = 0.0, 0
-            while 2 * passed < sizes[row] and at < counts.shape[2]:
-                passed += counts[row, axis, at]
+            while 2 * passed < sizes[i] and at < counts.shape[2]:
+                passed += counts[i, axis, at]
                 at += 1
             if at > 0:
-                middle[row, axis] = at - 1
+                middle[i, axis] = at - 1
     return middle
 
 
@@ -94,7 +94,7 @@ def _means_around(instances, voxels, place, radius):  # type: ignore[no-untyped-
             total[row, 2] += x
             sizes[row] += 1
     mean = place.copy()
-    for row in range(len(place)):
-        if sizes[row] > 0:
-            mean[row] = total[row] / sizes[row]
+    for i in range(len(place)):
+        if sizes[i] > 0:
+            mean[i] = total[i] / sizes[i]
     return mean
