@@ -133,7 +133,6 @@ def test_it_goes_on_where_it_stood_and_ends_like_an_undisturbed_one(
     assert any(event["kind"] == "resumed" for event in saved.events())
 
 
-@pytest.mark.usefixtures("labeler")
 def test_the_trace_engine_begins_anew_with_values_for_all_neurons(tmp_path):
     settings = settings_for("simulated", trace={"estimator": "engine"})
     run_to_end(build_session(RECORDING, settings=settings, out=tmp_path / "a.acll"))

@@ -107,6 +107,8 @@ class SessionArrays:
             Rows that were taken back.
         """
         status, _ = self._status.restore()
+        for array in (*self._samples, *self._times.values()):
+            array.reach(len(status))
         times, is_there = {}, [array.restore()[1] for array in self._samples]
         for name, array in self._times.items():
             times[name], of_array = array.restore()

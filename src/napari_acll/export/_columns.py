@@ -89,6 +89,13 @@ class GrowingArray:
             )
             done += len(part)
 
+    def reach(self, n_rows: int) -> None:
+        """Be as long as the others, if sessions of earlier versions lack this array."""
+        if self._is_later and n_rows > self._array.shape[0]:
+            n_chunks = -(-n_rows // self._rows_per_chunk)
+            tail = self._empty_chunk.shape[1:]
+            self._array.resize((n_chunks * self._rows_per_chunk, *tail))
+
     def restore(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Return all rows, and which of them the disk has.
 

@@ -4,23 +4,29 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_acll.core import LabeledVolume
+from napari_acll.core import LabeledVolume, Volume
 
 _FARTHEST_UM = 1.5
 """A center this far from the middle of its voxels is not believed; a nucleus's radius."""
 _RADIUS_UM = 2.5
 """Voxels farther than this from the median do not count for the middle."""
+_LEAST_LIGHT = 1e-3
+"""Counts, so that a mask without light has a middle, too."""
 
 
-def mask_centers(labeled: LabeledVolume, voxels: NDArray[np.int64]) -> NDArray[np.float64]:
+def mask_centers(
+    volume: Volume, labeled: LabeledVolume, voxels: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """Return the center of each detection, in voxels, shape (n, 3).
 
     It is the labeler's, unless that lies farther than a nucleus's radius from the middle of the
-    mask: voxels of a class that lie elsewhere move a mean, and hardly a median. The middle is the
-    mean of the voxels around the median.
+    mask: voxels of a class that lie elsewhere move a mean, and hardly a median, in which voxels
+    count by their marker light. The middle is the mean of the voxels around the median.
 
     Parameters
     ----------
+    volume : Volume
+        Where the light is.
     labeled : LabeledVolume
         The masks and centers.
     voxels : ndarray of int64, shape (k,)
@@ -30,7 +36,9 @@ def mask_centers(labeled: LabeledVolume, voxels: NDArray[np.int64]) -> NDArray[n
     center_px = detections.centroid_px.astype(np.float64)
     voxel_um = np.asarray(labeled.spec.voxel_size_um)
     instances = np.ascontiguousarray(labeled.instances)
-    median_px = _medians(instances, voxels, len(detections))
+    marker = np.ascontiguousarray(volume.marker)
+    background = volume.marker_background
+    median_px = _medians(instances, marker, background, voxels, len(detections))
     middle_px = _means_around(instances, voxels, median_px, _RADIUS_UM / voxel_um)
     away_um = (center_px - middle_px) * voxel_um
     is_astray = np.linalg.norm(away_um, axis=1) > _FARTHEST_UM
@@ -39,29 +47,30 @@ def mask_centers(labeled: LabeledVolume, voxels: NDArray[np.int64]) -> NDArray[n
 
 
 @numba.njit(cache=True, nogil=True)
-def _medians(instances, voxels, n):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Return the median of the voxels of each instance along each axis, NaN without voxels."""
+def _medians(instances, marker, background, voxels, n):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Return the median of the light of each instance along each axis, NaN without voxels."""
     n_z, n_y, n_x = instances.shape
-    counts = np.zeros((n, 3, max(n_z, n_y, n_x)), np.int32)
-    sizes = np.zeros(n, np.int64)
+    counts = np.zeros((n, 3, max(n_z, n_y, n_x)))
+    sizes = np.zeros(n)
     for voxel in voxels:
         z, rest = divmod(voxel, n_y * n_x)
         y, x = divmod(rest, n_x)
         row = np.int64(instances[z, y, x]) - 1
         if row < n:
-            sizes[row] += 1
-            counts[row, 0, z] += 1
-            counts[row, 1, y] += 1
-            counts[row, 2, x] += 1
+            light = max(marker[z, y, x] - background, _LEAST_LIGHT)
+            sizes[row] += light
+            counts[row, 0, z] += light
+            counts[row, 1, y] += light
+            counts[row, 2, x] += light
     middle = np.full((n, 3), np.nan)
-    for row in range(n):
+    for i in range(n):
         for axis in range(3):
-            passed, at = 0, 0
-            while 2 * passed < sizes[row]:
-                passed += counts[row, axis, at]
+            passed, at = 0.0, 0
+            while 2 * passed < sizes[i] and at < counts.shape[2]:
+                passed += counts[i, axis, at]
                 at += 1
             if at > 0:
-                middle[row, axis] = at - 1
+                middle[i, axis] = at - 1
     return middle
 
 
@@ -85,7 +94,7 @@ def _means_around(instances, voxels, place, radius):  # type: ignore[no-untyped-
             total[row, 2] += x
             sizes[row] += 1
     mean = place.copy()
-    for row in range(len(place)):
-        if sizes[row] > 0:
-            mean[row] = total[row] / sizes[row]
+    for i in range(len(place)):
+        if sizes[i] > 0:
+            mean[i] = total[i] / sizes[i]
     return mean

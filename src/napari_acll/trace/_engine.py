@@ -124,7 +124,7 @@ class EngineTraceEstimator:
         sums = sums_of(volume, labeled, voxels, to_activity)
         rows = named_rows(labeled, sums)
         fill_raw(sample, volume, labeled, sums, rows)
-        center_px = mask_centers(labeled, voxels)
+        center_px = mask_centers(volume, labeled, voxels)
         light, seen = self._light_of(volume, center_px, to_activity)
         into = labeled.detections.neuron[rows] - 1
         is_fitted = self._is_fitted(light, seen)[rows]

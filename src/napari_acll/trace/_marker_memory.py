@@ -123,7 +123,8 @@ class MarkerMemory:
         return float(np.median(away)) if len(away) >= _FEWEST_NEURONS else 0.0
 
     def _deviation(self, log_marker: Floats) -> Floats:
-        return log_marker - self._usual_log - self._common(log_marker)
+        deviation: Floats = log_marker - self._usual_log - self._common(log_marker)
+        return deviation
 
     def _own_weight(self) -> Floats:
         prior = self._all_moved / MEMORY_VOLUMES * _PRIOR_VOLUMES

@@ -92,4 +92,4 @@ class NaiveTraceEstimator(RatioTraceEstimator):
     """
 
     def _has_marker(self, marker: NDArray[np.float32]) -> NDArray[np.bool_]:
-        return np.isfinite(marker) & (marker != 0)
+        return np.asarray(np.isfinite(marker) & (marker != 0), np.bool_)

@@ -93,7 +93,7 @@ def labeled_voxels(instances: NDArray[np.uint16]) -> NDArray[np.int64]:
     words = np.flatnonzero(flat[: 4 * n_words].view(np.uint64))  # most voxels are 0: four at once
     inside = (4 * words[:, None] + np.arange(4)).ravel()
     candidates = np.concatenate([inside, np.arange(4 * n_words, len(flat))])
-    return candidates[flat[candidates] > 0]
+    return np.asarray(candidates[flat[candidates] > 0], np.int64)
 
 
 @numba.njit(cache=True, nogil=True)
