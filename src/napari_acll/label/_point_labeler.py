@@ -24,6 +24,7 @@ from napari_acll.core import (
 from napari_acll.label._calibration import Calibration
 from napari_acll.label._devices import choose_device
 from napari_acll.label._fitness import sharpness, unfit_image
+from napari_acll.label._kept_memory import keep_memory
 from napari_acll.label._novelty import agreement_of, volume_statistics
 from napari_acll.label._point_finder import FoundNuclei, NucleusFinder
 from napari_acll.label._point_image import PreparedVolume, check_geometry, prepare
@@ -177,6 +178,7 @@ class PointLabeler:
             If the voxel size is not known, or the volumes are too thin or too large.
         """
         check_geometry(spec.shape, spec.voxel_size_um, self._model.card.voxel_size_um)
+        keep_memory()
         logger.info("warming up for %s voxels, batches up to %d", spec.shape, batch_size)
         rng = np.random.default_rng(0)
         blank = rng.integers(90, 110, spec.shape, dtype=np.uint16)
