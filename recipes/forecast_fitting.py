@@ -83,7 +83,7 @@ def fit(animals: Sequence[Sequence[Outcome]]) -> dict[str, Any]:
         For each animal one outcome per cut, the first one first.
     """
     raw = np.concatenate([_raw(one) for cuts in animals for one in cuts])
-    center, scale = np.nanmean(raw, axis=0), np.nanstd(raw, axis=0)
+    center, scale = _center_and_scale(raw)
     content: dict[str, Any] = {
         "features": FEATURES,
         "center": center.tolist(),
@@ -95,6 +95,15 @@ def fit(animals: Sequence[Sequence[Outcome]]) -> dict[str, Any]:
         content[name], predicted[name] = _part(rows, name)
     content["animal"] = _animal(animals, center, scale)
     return content
+
+
+def _center_and_scale(raw: Floats) -> tuple[Floats, Floats]:
+    """Return mean and deviation of the finite values; 0 and 1 where all are alike or missing."""
+    known = np.isfinite(raw)
+    n = np.maximum(known.sum(axis=0), 1)
+    center = np.where(known, raw, 0.0).sum(axis=0) / n
+    scale = np.sqrt((np.where(known, raw - center, 0.0) ** 2).sum(axis=0) / n)
+    return center, np.where(scale > 1e-9, scale, 1.0)
 
 
 def _raw(one: Outcome) -> Floats:

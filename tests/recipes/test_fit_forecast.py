@@ -57,8 +57,10 @@ def test_names_that_are_right_as_often_as_they_say_weigh_by_their_confidence(sco
 
 @pytest.mark.parametrize("part", ["accuracy", "coverage", "noise"])
 def test_intervals_hold_what_they_say_on_animals_that_were_not_fitted_on(scores, part):
-    # 12 animals of 60 neurons: the standard error is about 0.02
-    assert LEVEL - 0.05 < scores[1][part]["held"] < LEVEL + 0.15
+    # 12 animals of 60 neurons: the standard error is about 0.02; an accuracy that is 0 or 1 needs
+    # an interval from 0 to 1, which holds more than was asked for
+    most = 1.0 if part == "accuracy" else LEVEL + 0.15
+    assert LEVEL - 0.05 < scores[1][part]["held"] <= most
 
 
 def test_the_forecast_is_as_good_as_it_can_be(scores):
