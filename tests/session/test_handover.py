@@ -93,9 +93,9 @@ def test_the_volume_that_the_first_one_waits_for_goes_to_the_second_one(source, 
     second = handover.take()
     first.close()
     assert not source.closed.is_set()
+    assert looking.join() == [0, 1]  # though the microscope is silent
     recording = Reader(second)
     source.give(3)
-    assert looking.join() == [0, 1]
     for _ in range(3):
         source.wait_until_asked()
     second.close()
@@ -109,10 +109,9 @@ def test_an_error_that_comes_during_the_handover_reaches_the_second_one(source, 
     source.wait_until_asked()
     second = handover.take()
     source.failure = RecordingError("The share is gone; connect it again.")
+    assert looking.join() == []
     recording = Reader(second)
     source.give()
-    assert looking.join() == []
-    assert looking.error is None
     assert recording.join() == []
     assert recording.error is source.failure
 
@@ -171,6 +170,7 @@ def test_a_look_and_the_session_after_it_miss_no_volume_between(source, handover
         source.wait_until_asked()
     lent = handover.take()
     look.stop()
+    assert look.join(PATIENCE_S)
     session = make_session(
         lent,
         labeler=labeler,
@@ -183,7 +183,6 @@ def test_a_look_and_the_session_after_it_miss_no_volume_between(source, handover
         source.wait_until_asked()
     source.close()  # the recording is over, and everything in the queue is labeled
     assert session.join(PATIENCE_S)
-    assert look.join(PATIENCE_S)
     indices = [*_indices(looked), *_indices(kept), *_skipped(look), *_skipped(session)]
     assert sorted(indices) == list(range(7))
     assert _indices(kept) == [3, 4, 5, 6]

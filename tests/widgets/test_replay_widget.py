@@ -283,8 +283,8 @@ def test_the_patterns_are_those_by_which_napari_chooses(viewer, monkeypatch, tmp
 def test_a_session_can_be_exported_and_a_recording_cannot(replay, recording, tmp_path, qtbot):
     _open(replay, recording, qtbot)
     assert replay.export.isHidden()
-    _open(replay, make_saved(tmp_path), qtbot)
-    assert not replay.export.isHidden()
+    replay.open(str(make_saved(tmp_path)))
+    qtbot.waitUntil(lambda: not replay.export.isHidden(), timeout=5000)
     with qtbot.waitSignal(replay.export.exported, timeout=5000):
         replay.export.export(tmp_path / "traces.h5")
     assert (tmp_path / "traces.h5").is_file()

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 
-from napari_acll.core import AcllError, RereadableSource, Volume, VolumeSource, VolumeSpec
+from napari_acll.core import RereadableSource, Volume, VolumeSource, VolumeSpec
 
 
 class Handover:
@@ -11,8 +11,9 @@ class Handover:
 
     Each session reads a `LentSource`. Only one of them gets volumes: from `take` on, all that the
     first one had not been given yet goes to the second one, also the volume for which the first
-    one is waiting just then. So nothing in between is lost, and nothing has to be kept here but
-    that one volume. Safe from several threads.
+    one is waiting just then. So nothing in between is lost, nobody has to wait for a volume to
+    hand over, and no volume is read before somebody wants it. For that the recording is read by a
+    thread of its own, `acll-read`, one volume whenever it is asked for one.
 
     Parameters
     ----------
@@ -24,17 +25,13 @@ class Handover:
         self.recording = recording
         self._changed = threading.Condition()
         self._source: VolumeSource | None = None
-        self._volumes: Iterator[Volume] | None = None
         self._holder: LentSource | None = None
-        self._is_reading = False
-        self._kept: Volume | AcllError | OSError | None = None
+        self._got: list[Volume | Exception] = []
+        self._is_asked = False
+        self._is_over = False
         self._next_index = 0
         self._is_taken = False
-
-    @property
-    def is_taken(self) -> bool:
-        """Whether another session goes on with the recording."""
-        return self._is_taken
+        self._thread: threading.Thread | None = None
 
     def lend(self, source: VolumeSource) -> VolumeSource:
         """Return what the first session reads: the source itself if it is not live.
@@ -63,24 +60,21 @@ class Handover:
 
         Raises
         ------
-        AcllError
-            If the recording cannot be read.
+        Exception
+            What reading the recording raised.
         """
-        if not self._begin_reading(holder):
-            return None
-        got: Volume | AcllError | OSError | None = self._kept
-        self._kept = None
-        try:
-            if got is None:
-                got = self._read()
-        except (AcllError, OSError) as error:
-            got = error  # raised where the recording is read by then
-        finally:
-            is_holder = self._end_reading(holder, got)
-        if not is_holder or got is None:
-            return None
-        if isinstance(got, Volume):
-            return got
+        with self._changed:
+            if holder is self._holder:
+                self._ask()
+            self._changed.wait_for(
+                lambda: holder is not self._holder or bool(self._got) or self._is_over
+            )
+            if holder is not self._holder or not self._got:
+                return None
+            got = self._got.pop()
+            if isinstance(got, Volume):
+                self._next_index = got.index + 1
+                return got
         raise got
 
     def close(self, holder: "LentSource") -> None:
@@ -88,37 +82,47 @@ class Handover:
         with self._changed:
             if holder is not self._holder or self._source is None:
                 return
+            self._is_over = True
+            self._changed.notify_all()
         self._source.close()
 
     def _lent(self, source: VolumeSource) -> "LentSource":
         kind = RereadableLentSource if isinstance(source, RereadableSource) else LentSource
         return kind(self, source, first_index=self._next_index)
 
-    def _begin_reading(self, holder: "LentSource") -> bool:
-        with self._changed:
-            while self._is_reading and holder is self._holder:
-                self._changed.wait()  # the session before waits for this very volume
-            if holder is not self._holder:
-                return False
-            self._is_reading = True
-            return True
+    def _ask(self) -> None:
+        """Let one volume be read, unless one is there, or is being read already."""
+        if self._is_asked or self._got or self._is_over or self._source is None:
+            return
+        self._is_asked = True
+        self._changed.notify_all()
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._read, args=(iter(self._source),), name="acll-read", daemon=True
+            )
+            self._thread.start()
 
-    def _read(self) -> Volume | None:
-        if self._volumes is None and self._source is not None:
-            self._volumes = iter(self._source)
-        return None if self._volumes is None else next(self._volumes, None)
+    def _read(self, volumes: Iterator[Volume]) -> None:
+        while self._read_one(volumes):
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_asked or self._is_over)
 
-    def _end_reading(self, holder: "LentSource", got: Volume | AcllError | OSError | None) -> bool:
-        """Keep what came if it belongs to the other session; return whether it does not."""
+    def _read_one(self, volumes: Iterator[Volume]) -> bool:
+        """Read a volume for whoever wants it by then; return whether there may be more."""
+        if self._is_over:
+            return False
+        got: Volume | Exception | None
+        try:
+            got = next(volumes, None)
+        except Exception as error:  # noqa: BLE001  outer edge of the thread: raised by who reads
+            got = error
         with self._changed:
-            is_holder = holder is self._holder
-            if not is_holder:
-                self._kept = got
-            elif isinstance(got, Volume):
-                self._next_index = got.index + 1
-            self._is_reading = False
+            self._is_asked = False
+            self._is_over = self._is_over or not isinstance(got, Volume)
+            if got is not None:
+                self._got.append(got)
             self._changed.notify_all()
-            return is_holder
+            return not self._is_over
 
 
 class LentSource:

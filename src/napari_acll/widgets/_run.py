@@ -218,8 +218,9 @@ class Run:
         goes_on = None
         if self._handover is not None and _reads_the_same(self.request, request):
             goes_on = self._handover.take()
-        self.stop()
         self._handed_over = goes_on
+        self.closing.set()
+        self._stop_waiting()
         return replace(request, goes_on=goes_on)
 
     def abandon(self) -> None:
@@ -251,6 +252,7 @@ class Run:
             if not isinstance(error, AcllError):
                 _LOG.exception("The session ended by an unexpected error")
             self.error = error
+            self._take_back()  # nothing follows a look that failed
         finally:
             self._done.set()
             self._pause.end()
@@ -275,22 +277,6 @@ class Run:
                 session.stop()
                 break
             self._observe(session)
-        self._wait_for_end(session)
-
-    def _wait_for_end(self, session: LiveSession) -> None:
-        """Wait for the threads, but not for one that reads the next volume for another session.
-
-        Raises
-        ------
-        AcllError
-            The first error of the session.
-        """
-        handover = self._handover
-        while handover is not None and handover.is_taken:
-            if session.state is SessionState.FAILED:
-                self._take_back()  # nothing follows a look that failed
-            if session.join(_CHECK_S) or session.state is SessionState.FINISHED:
-                return
         session.join()
 
     def _observe(self, session: LiveSession) -> None:
