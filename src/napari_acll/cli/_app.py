@@ -7,6 +7,7 @@ import typer
 from napari_acll import __version__
 from napari_acll.cli._calibrate_names import calibrate_names
 from napari_acll.cli._check import check
+from napari_acll.cli._compare import compare
 from napari_acll.cli._demo import demo
 from napari_acll.cli._evaluate import evaluate
 from napari_acll.cli._export import export
@@ -65,6 +66,7 @@ _COMMANDS = (
     probe,
     export,
     evaluate,
+    compare,
     simulate,
     rig,
     train,
