@@ -14,6 +14,7 @@ from napari_acll.cli._export import export
 from napari_acll.cli._info import info
 from napari_acll.cli._models import models
 from napari_acll.cli._probe import probe
+from napari_acll.cli._refine import refine
 from napari_acll.cli._resume import resume
 from napari_acll.cli._rig import rig
 from napari_acll.cli._run import calibrate, run
@@ -65,8 +66,9 @@ _COMMANDS = (
     info,
     probe,
     export,
-    evaluate,
+    refine,
     compare,
+    evaluate,
     simulate,
     rig,
     train,

@@ -9,41 +9,48 @@ N_TOLD = 10
 """Neurons that are printed without --all: the worst ones."""
 
 
+Session = Annotated[Path, typer.Argument(help="A session folder, or whatever OTHER may be.")]
+Other = Annotated[
+    Path,
+    typer.Argument(
+        help="ANTSUN's *-data.h5; a CSV file with a column time_s or volume_index and one per"
+        " neuron, or as `acll export` writes it; or another session.",
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder for comparison.html, comparison.csv and .json."),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="Names of the columns of *-data.h5. [default: labels.json beside it]"),
+]
+By = Annotated[
+    Literal["volume", "time"] | None,
+    typer.Option(
+        help="What makes timepoints the same. [default: volume, where both count volumes]"
+    ),
+]
+Quantity = Annotated[
+    str, typer.Option(help="What is compared of sessions: ratio, activity, marker, ...")
+]
+MaxLag = Annotated[int, typer.Option(min=0, help="Greatest lag that is tried, in volumes.")]
+ShowsAll = Annotated[bool, typer.Option("--all", help="Print all neurons, not the ten worst.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a comparison that is there.")
+]
+
+
 def compare(
-    session: Annotated[Path, typer.Argument(help="A session folder, or whatever OTHER may be.")],
-    other: Annotated[
-        Path,
-        typer.Argument(
-            help="ANTSUN's *-data.h5; a CSV file with a column time_s or volume_index and one per"
-            " neuron, or as `acll export` writes it; or another session.",
-        ),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder for comparison.html, comparison.csv and .json."),
-    ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(help="Names of the columns of *-data.h5. [default: labels.json beside it]"),
-    ] = None,
-    by: Annotated[
-        Literal["volume", "time"] | None,
-        typer.Option(
-            help="What makes timepoints the same. [default: volume, where both count volumes]"
-        ),
-    ] = None,
-    quantity: Annotated[
-        str, typer.Option(help="What is compared of sessions: ratio, activity, marker, ...")
-    ] = "ratio",
-    max_lag: Annotated[
-        int, typer.Option(min=0, help="Greatest lag that is tried, in volumes.")
-    ] = 10,
-    shows_all: Annotated[
-        bool, typer.Option("--all", help="Print all neurons, not the ten worst.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a comparison that is there.")
-    ] = False,
+    session: Session,
+    other: Other,
+    out: Out = None,
+    labels: Labels = None,
+    by: By = None,
+    quantity: Quantity = "ratio",
+    max_lag: MaxLag = 10,
+    shows_all: ShowsAll = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Compare the traces of a session with those of another pipeline, neuron by neuron.
 

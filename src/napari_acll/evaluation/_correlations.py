@@ -1,6 +1,7 @@
 """Correlations of traces that have gaps."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_acll.evaluation._nuclei import Floats, Ints
 
@@ -73,9 +74,10 @@ def _centered(values: Floats) -> tuple[Floats, Floats]:
     return np.where(has, values - mean, 0.0), has.astype(np.float64)
 
 
-def _ratio(product: Floats, one: Floats, other: Floats, is_enough: Floats) -> Floats:
+def _ratio(product: Floats, one: Floats, other: Floats, is_enough: NDArray[np.bool_]) -> Floats:
     scale = np.sqrt(np.maximum(one, 0.0) * np.maximum(other, 0.0))
     is_known = is_enough & (scale > 1e-12)
     result = np.full(product.shape, np.nan)
     np.divide(product, scale, out=result, where=is_known)
-    return np.clip(result, -1.0, 1.0)
+    clipped: Floats = np.clip(result, -1.0, 1.0)  # rounding may lead beyond
+    return clipped

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from napari_acll.evaluation._correlations import correlations, lagged_correlations
-from napari_acll.evaluation._nuclei import Floats
+from napari_acll.evaluation._nuclei import Floats, Ints
 from napari_acll.evaluation._result import without_nan
 from napari_acll.evaluation._trace_table import (
     AlignedBy,
@@ -225,7 +225,7 @@ def _agreements(
     return tuple(result)
 
 
-def _best(known: Floats, lags: Floats) -> int:
+def _best(known: Floats, lags: Ints) -> int:
     """Return where the correlation is best, at the smallest lag of several."""
     order = np.argsort(np.abs(lags), kind="stable")
     return int(order[np.argmax(known[order])])

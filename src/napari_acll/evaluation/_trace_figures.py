@@ -32,13 +32,14 @@ def correlation_figure(comparison: TraceComparison) -> str:
             value = np.percentile(known, share)
             left.axhline(value, color=GRID, linewidth=1.2)
             left.text(0, value, f"{share} %: {value:.2f}", fontsize=8, color=INK, va="bottom")
-    left.set(ylim=(min(-0.05, known.min(initial=0.0)), 1.02), xlabel="neurons, the worst first")
+    left.set(ylim=(known.min(initial=0.0) - 0.05, 1.02), xlabel="neurons, the worst first")
     left.set_ylabel("correlation")
     lags = [
         item.lag_volumes for item in comparison.neurons if np.isfinite(item.correlation_at_lag)
     ]
     bins = np.arange(min(lags, default=0) - 1.5, max(lags, default=0) + 2.5)
     right.hist(lags, bins=bins, color=OURS, rwidth=0.85)
+    right.xaxis.get_major_locator().set_params(integer=True)
     right.set(xlabel="lag at which it is best, volumes", ylabel="neurons")
     return as_svg(figure)
 
@@ -75,7 +76,7 @@ def trace_figure(comparison: TraceComparison) -> str:
     names = tuple(item.neuron for item in shown)
     ours, other = comparison.ours.of(names), comparison.other.of(names)
     by_time = comparison.ours.has_times
-    x = comparison.ours.time_s if by_time else comparison.ours.volume_index
+    x = comparison.ours.time_s if by_time else comparison.ours.volume_index.astype(np.float64)
     n_rows = max(1, -(-len(shown) // 2))
     figure = new_figure(11.4, 1.3 * n_rows + 0.5)
     grid = figure.subplots(n_rows, 2, sharex=True, squeeze=False)
