@@ -204,7 +204,8 @@ def test_values_are_taken_from_the_recording_once_more(recorded):
     assert after.detections(2).centroid_px == pytest.approx(before.detections(2).centroid_px)
 
 
-def test_without_its_recording_a_session_keeps_its_values(recorded, tmp_path):
+def test_without_its_recording_a_session_keeps_its_values(recorded, tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_acll.label.load_labeler", lambda _: FakeLabeler())
     shutil.rmtree(tmp_path / "worm.zarr")
     done = refine_session(recorded)
     assert "The saved values stand under the names" in done.how
