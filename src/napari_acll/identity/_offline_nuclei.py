@@ -14,8 +14,8 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _N_ROUNDS = 2
-"""Rounds over the whole recording after the first: a third one changed nothing on six virtual
-animals."""
+"""Rounds over the whole recording after the first: a third one names as many right on six
+virtual animals."""
 _TIDIED_EVERY = 30
 """Volumes between two looks at which nuclei of the growing template were worth adding."""
 
