@@ -8,6 +8,7 @@ from napari_acll import __version__
 from napari_acll.cli._bench import bench
 from napari_acll.cli._calibrate_names import calibrate_names
 from napari_acll.cli._check import check
+from napari_acll.cli._compare import compare
 from napari_acll.cli._demo import demo
 from napari_acll.cli._evaluate import evaluate
 from napari_acll.cli._export import export
@@ -15,6 +16,7 @@ from napari_acll.cli._info import info
 from napari_acll.cli._models import models
 from napari_acll.cli._probe import probe
 from napari_acll.cli._report import report
+from napari_acll.cli._refine import refine
 from napari_acll.cli._resume import resume
 from napari_acll.cli._rig import rig
 from napari_acll.cli._run import calibrate, run
@@ -67,6 +69,8 @@ _COMMANDS = (
     probe,
     bench,
     export,
+    refine,
+    compare,
     evaluate,
     report,
     simulate,

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ from napari_acll.cli._options import (
 )
 from napari_acll.cli._resolve import resolve_settings
 from napari_acll.core import AcllSettings, calibration_notice
+
+if TYPE_CHECKING:
+    from napari_acll.export import SavedSession
 
 MODEL_SUFFIXES = (".pytorch", ".pt", ".pth", ".safetensors")
 
@@ -91,17 +94,24 @@ def _session_facts(path: Path) -> dict[str, Any]:
         "state": saved.state,
         "volumes": saved.n_timepoints,
         **counts,
-        **_what_next(path, saved.state, counts),
+        **_what_next(saved, counts),
         "neurons": len(saved.neurons),
         "calibrated_on": saved.calibrated_on,
         "has_labels": saved.has_labels,
+        **{key: saved.header[key] for key in ("refined_from",) if key in saved.header},
         "alignment": None if alignment is None else alignment.model_dump(mode="json"),
         **{key: saved.header.get(key) for key in ("started_at", "source", "model", "animal")},
         "versions": saved.header.get("versions"),
     }
 
 
-def _what_next(path: Path, state: str, counts: Mapping[str, int]) -> dict[str, str]:
+def _what_next(saved: "SavedSession", counts: Mapping[str, int]) -> dict[str, str]:
+    path, state = saved.path, saved.state
+    made_from = saved.header.get("refined_from")
+    if made_from:
+        how = f"`acll refine {made_from} --out {path}` goes on with it."
+        is_broken = state in ("interrupted", "failed")
+        return {"next": f"It is not complete; {how}"} if is_broken else {}
     if state == "interrupted":
         return {"next": f"It was interrupted; `acll resume {path}` goes on with it."}
     if state == "failed":

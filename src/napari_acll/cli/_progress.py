@@ -11,6 +11,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -132,6 +133,49 @@ def volume_bar(n_volumes: int) -> Iterator[Callable[[int], None]]:
             progress.update(task, completed=n_done)
 
         yield advance
+
+
+@contextmanager
+def steps_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function that is told what is done, and how much of how much.
+
+    It draws a bar for each such thing on a terminal, and writes a line for it anywhere else.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _say_steps()
+        return
+    columns = (
+        TextColumn("{task.description:22}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def advance(doing: str, n_done: int, n_all: int) -> None:
+            if doing not in tasks:
+                tasks[doing] = progress.add_task(doing, total=n_all)
+            progress.update(tasks[doing], completed=n_done)
+
+        yield advance
+
+
+def _say_steps() -> Callable[[str, int, int], None]:
+    """Return a function that writes a line when something begins, and every ten seconds."""
+    doing_now, said_at = "", time.monotonic()
+
+    def say(doing: str, n_done: int, n_all: int) -> None:
+        nonlocal doing_now, said_at
+        now = time.monotonic()
+        if doing != doing_now or now - said_at >= SAY_EVERY_S:
+            doing_now, said_at = doing, now
+            sys.stderr.write(f"acll: {doing}: {n_done} of {n_all}\n")
+            sys.stderr.flush()
+
+    return say
 
 
 def watch(session: "Session", *, n_volumes: int | None) -> bool:

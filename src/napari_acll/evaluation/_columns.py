@@ -25,8 +25,8 @@ TRUE_WORDS = frozenset({"1", "1.0", "true", "yes", "y", "t"})
 Columns = dict[str, list[str]]
 
 
-def read_columns(path: Path, error: type[AcllError]) -> Columns:
-    """Return the columns of a table under their usual names.
+def read_rows(path: Path, error: type[AcllError]) -> tuple[list[str], list[list[str]]]:
+    """Return the header of a table as it stands there, and the rows below it.
 
     Parameters
     ----------
@@ -54,6 +54,25 @@ def read_columns(path: Path, error: type[AcllError]) -> Columns:
             f"{path} has {len(header)} columns in its header but {len(body[uneven - 2])} in row"
             f" {uneven}; correct the table."
         )
+    return header, body
+
+
+def read_columns(path: Path, error: type[AcllError]) -> Columns:
+    """Return the columns of a table under their usual names.
+
+    Parameters
+    ----------
+    path : Path
+        CSV file with a header, UTF-8.
+    error : type of AcllError
+        What to raise.
+
+    Raises
+    ------
+    AcllError
+        If the file cannot be read, is empty, or has rows of unequal length.
+    """
+    header, body = read_rows(path, error)
     names = [_usual(name) for name in header]
     return {
         name: list(column) for name, column in zip(names, zip(*body, strict=True), strict=True)

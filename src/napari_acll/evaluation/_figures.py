@@ -1,22 +1,20 @@
 """Figures of a report, as SVG that stands in a page; drawn without global state."""
 
-import io
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_acll.evaluation._bins import Bin, Reliability
+from napari_acll.evaluation._drawing import GRID, INK, OTHER, OURS, QUIET, as_svg, new_figure
 from napari_acll.evaluation._errors_of_names import OUTCOMES
 from napari_acll.evaluation._nuclei import Floats, Ints
 from napari_acll.evaluation._result import Evaluation, VolumeSeries
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-INK, QUIET, GRID = "#1d2433", "#69738a", "#d9dee8"
-OURS, OTHER, PUBLISHED = "#0072b2", "#e69f00", "#9aa3b5"
+PUBLISHED = "#9aa3b5"
 # Okabe and Ito's colors, which the color-blind tell apart
 OUTCOME_COLORS = ("#0072b2", "#56b4e9", "#e69f00", "#d55e00", "#cc79a7", "#c3c9d6", "#5f6778")
 LIGHT_COLORS = ("#56b4e9", "#e69f00", "#cc79a7", "#c3c9d6")
@@ -52,7 +50,7 @@ def reliability_figure(evaluation: Evaluation) -> str:
     top.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share right")
     below.set(xlabel="probability that the name is right", ylabel="names")
     top.legend(frameon=False, fontsize=8, loc="upper left", labelcolor=INK)
-    return svg_of(figure)
+    return as_svg(figure)
 
 
 def _draw_reliability(
@@ -96,7 +94,7 @@ def record_figure(evaluation: Evaluation) -> str:
     axes.set_xticks(place, BIN_LABELS)
     axes.set_yticks(range(0, 101, 20))
     axes.legend(frameon=False, fontsize=8, loc="upper left", labelcolor=INK)
-    return svg_of(figure)
+    return as_svg(figure)
 
 
 def _note(axes: "Axes", text: str, x: float, y: float) -> None:
@@ -132,7 +130,7 @@ def outcome_figure(evaluation: Evaluation) -> str:
         fontsize=8,
         labelcolor=INK,
     )
-    return svg_of(figure)
+    return as_svg(figure)
 
 
 def _write_shares(axes: "Axes", left: Floats, share: Floats, *, is_light: bool) -> None:
@@ -181,7 +179,7 @@ def detection_figure(evaluation: Evaluation) -> str:
         fontsize=8,
         labelcolor=INK,
     )
-    return svg_of(figure)
+    return as_svg(figure)
 
 
 def time_figure(evaluation: Evaluation) -> str:
@@ -215,7 +213,7 @@ def time_figure(evaluation: Evaluation) -> str:
         fontsize=8,
         labelcolor=INK,
     )
-    return svg_of(figure)
+    return as_svg(figure)
 
 
 def series_shown(evaluation: Evaluation) -> list[VolumeSeries]:
@@ -250,44 +248,3 @@ def _ratio(part: Ints | Floats, whole: Ints | Floats) -> Floats:
 
 def _short(name: str) -> str:
     return name if len(name) <= 28 else f"{name[:25]}..."
-
-
-def new_figure(width: float, height: float) -> "Figure":
-    """Return an empty figure that no window belongs to.
-
-    Parameters
-    ----------
-    width, height : float
-        In inches of 72 points.
-    """
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), facecolor="none", layout="constrained")
-
-
-def svg_of(figure: "Figure") -> str:
-    """Return a figure as an `svg` element.
-
-    Parameters
-    ----------
-    figure : Figure
-        What to write.
-    """
-    for axes in figure.axes:
-        _quieten(axes)
-    text = io.StringIO()
-    nothing: dict[str, Any] = {"Date": None, "Creator": None, "Format": None, "Type": None}
-    figure.savefig(text, format="svg", metadata=nothing)
-    return text.getvalue()[text.getvalue().index("<svg") :]
-
-
-def _quieten(axes: "Axes") -> None:
-    axes.set_facecolor("none")
-    axes.grid(visible=True, color=GRID, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=QUIET, labelsize=8, length=0)
-    for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set(color=INK, fontsize=9)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(GRID)

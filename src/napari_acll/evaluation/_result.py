@@ -115,7 +115,7 @@ class Evaluation:
             **{name: _plain(getattr(self, name)) for name in _PLAIN_FIELDS},
         }
         content["measures"] = {name: _plain(value) for name, value in self.measures.items()}
-        result: dict[str, Any] = _without_nan(content)
+        result: dict[str, Any] = without_nan(content)
         return result
 
     def write_json(self, path: str | Path) -> None:
@@ -163,10 +163,10 @@ def _plain(value: Any) -> Any:
     return asdict(value) if hasattr(value, "__dataclass_fields__") else value
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """Return JSON values in which None stands for what is not a number."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from napari_acll.evaluation._figures import GRID, OTHER, OURS, new_figure, svg_of
+from napari_acll.evaluation._drawing import GRID, OTHER, OURS, as_svg, new_figure
 from napari_acll.evaluation._session_measures import SessionMeasures
 
 
@@ -21,7 +21,7 @@ def names_figure(measures: SessionMeasures) -> str:
     top.set_ylim(bottom=0)
     below.plot(measures.mean_confidence, color=OURS, linewidth=0.9)
     below.set(ylim=(0, 1), xlabel="volume", ylabel="mean probability")
-    return svg_of(figure)
+    return as_svg(figure)
 
 
 def check_figure(measures: SessionMeasures) -> str:
@@ -43,4 +43,4 @@ def check_figure(measures: SessionMeasures) -> str:
         axes.fill_between(expected[order], low, high, color=OTHER, alpha=0.2, linewidth=0)
         axes.scatter(expected, actual, s=9, color=OURS, linewidths=0)
         axes.set(xlabel=f"{name}, expected", ylabel=f"{name}, as it came")
-    return svg_of(figure)
+    return as_svg(figure)

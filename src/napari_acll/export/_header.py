@@ -58,6 +58,8 @@ class SessionHeader:
         Name under which the alignment of this microscope is remembered; empty if none.
     recording : str
         How the recording was given, such as a path or an address; empty for an object.
+    refined_from : str
+        Path of the session that this one is a second pass over; empty for any other.
     folder : str
         Where paths in the settings begin.
     versions : mapping
@@ -75,6 +77,7 @@ class SessionHeader:
     model: Mapping[str, object] = field(default_factory=dict)
     rig: str = ""
     recording: str = ""
+    refined_from: str = ""
     folder: str = field(default_factory=lambda: str(Path.cwd()))
     versions: Mapping[str, str] = field(default_factory=package_versions)
     started_at: str = field(default_factory=now_iso)
@@ -97,4 +100,5 @@ class SessionHeader:
             "stored_spec": asdict(self.stored_spec),
             "spec": asdict(self.spec),
             "versions": dict(self.versions),
+            **({"refined_from": self.refined_from} if self.refined_from else {}),
         }

@@ -8,6 +8,7 @@ from napari_acll.session._latest import Latest
 from napari_acll.session._look import LookMeasures, LookMeter, settings_to_look
 from napari_acll.session._preflight import preflight
 from napari_acll.session._recording_calibration import CalibrationReport, calibrate_recording
+from napari_acll.session._refine import Refinement, refine_session, refined_path
 from napari_acll.session._resume import resume_session
 from napari_acll.session._room import DiskUse, disk_use
 from napari_acll.session._saved import open_recording, spec_of, traces_of
@@ -30,6 +31,7 @@ __all__ = [
     "LentSource",
     "LookMeasures",
     "LookMeter",
+    "Refinement",
     "Session",
     "build_session",
     "calibrate_recording",
@@ -40,6 +42,8 @@ __all__ = [
     "own_profiles_dir",
     "preflight",
     "profile_names",
+    "refine_session",
+    "refined_path",
     "resume_session",
     "save_profile",
     "save_settings",

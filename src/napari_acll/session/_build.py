@@ -12,6 +12,7 @@ from napari_acll.core import (
     Labeler,
     LabelSettings,
     MarkChannel,
+    NeuronTable,
     PluginError,
     SessionWriter,
     SettingsError,
@@ -193,7 +194,7 @@ def assemble(
 
     # First: the spec of a live source has to be waited for.
     labeler = sparing_memory(labeler or load_labeler(settings.label), settings.label)
-    estimator = _trace_estimator(labeler, settings)
+    estimator = trace_estimator_of(labeler.neurons, settings)
     identity_filter = _identity_filter(labeler, settings)
     told = ""
     is_running = resumption is not None or isinstance(source, LentSource)
@@ -269,11 +270,25 @@ def _rule(rig: str) -> AlignmentRule:
     return settle
 
 
-def _trace_estimator(labeler: Labeler, settings: AcllSettings) -> TraceEstimator:
+def trace_estimator_of(neurons: NeuronTable, settings: AcllSettings) -> TraceEstimator:
+    """Return the installed trace estimator.
+
+    Parameters
+    ----------
+    neurons : NeuronTable
+        The neurons of the model.
+    settings : AcllSettings
+        All settings.
+
+    Raises
+    ------
+    PluginError
+        If it is none.
+    """
     factory = load_stage("trace_estimators", settings.trace.estimator)
     if not callable(factory):
         raise PluginError(f"The trace estimator must be a class, got {factory!r}.")
-    estimator = factory(labeler.neurons, settings.trace)
+    estimator = factory(neurons, settings.trace)
     if not isinstance(estimator, TraceEstimator):
         raise PluginError(f"{factory!r} does not make trace estimators; it lacks `estimate`.")
     return estimator

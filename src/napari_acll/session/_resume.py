@@ -14,6 +14,7 @@ from napari_acll.core import (
     Backfill,
     LabeledVolume,
     Labeler,
+    LabelSettings,
     NotBegunError,
     RecordingError,
     ResumableSource,
@@ -76,13 +77,14 @@ def resume_session(
     from napari_acll.export import SavedSession, ZarrSessionWriter
     from napari_acll.label import load_labeler
 
+    check_not_refined(SavedSession.open(path))
     writer = ZarrSessionWriter.resume(path)
     try:
         saved = SavedSession.open(path)
         settings = _settings(saved, backfill, is_over=_is_over(saved, writer.ended_as))
         settings = settings if adjust is None else adjust(settings)
         labeler = load_labeler(settings.label)
-        _check_model(labeler, saved)
+        check_model(labeler, saved)
         source = _open(saved, settings.source, is_over=_is_over(saved, writer.ended_as))
         try:
             resumption = _resumption(saved, writer.ended_as)
@@ -167,13 +169,9 @@ def _settings(saved: "SavedSession", backfill: Backfill | None, *, is_over: bool
             ),
         }
     )
-    folder = Path(str(saved.header.get("folder", ".")))
-    names = ("model", "config_file", "names_file")
-    found = {name: _absolute(getattr(settings.label, name), folder) for name in names}
-    computed = {"backend": backend_of(saved) or settings.label.backend}
     update: dict[str, object] = {
         "source": settings.source.model_copy(update={"live": live}),
-        "label": settings.label.model_copy(update={**found, **computed}),
+        "label": label_settings_of(saved),
     }
     if backfill is not None:
         update["run"] = settings.run.model_copy(update={"backfill": backfill})
@@ -186,12 +184,51 @@ def backend_of(saved: "SavedSession") -> Backend | None:
     return Backend(name) if name in set(Backend) else None
 
 
+def label_settings_of(saved: "SavedSession") -> LabelSettings:
+    """Return with what model and backend a session ran, files found from any folder.
+
+    Raises
+    ------
+    SessionError
+        If the settings were written by a version with other ones.
+    """
+    folder = Path(str(saved.header.get("folder", ".")))
+    settings = saved.settings.label
+    names = ("model", "config_file", "names_file")
+    found = {name: _absolute(getattr(settings, name), folder) for name in names}
+    backend = backend_of(saved) or settings.backend
+    return settings.model_copy(update={**found, "backend": backend})
+
+
 def _absolute(file: str | None, folder: Path) -> str | None:
     """Return the path of a file that was given from another folder; a name stays a name."""
     return str(folder / file) if file and (folder / file).is_file() else file
 
 
-def _check_model(labeler: Labeler, saved: "SavedSession") -> None:
+def check_not_refined(saved: "SavedSession") -> None:
+    """Check that a session was recorded: a refined one has names that no live session gives.
+
+    Raises
+    ------
+    SessionError
+        If it was refined.
+    """
+    made_from = saved.header.get("refined_from")
+    if made_from:
+        raise SessionError(
+            f"{saved.path} is a refined session; resume {made_from}, from which it was made, and"
+            " refine that once more."
+        )
+
+
+def check_model(labeler: Labeler, saved: "SavedSession") -> None:
+    """Check that a model is the one that a session was made with.
+
+    Raises
+    ------
+    SessionError
+        If it is another one.
+    """
     before, now = content_of(saved.header.get("model")), labeler.describe()
     is_same = before.get("sha256") == now.get("sha256")
     if is_same and labeler.neurons.names == saved.neurons.names:
