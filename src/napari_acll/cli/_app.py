@@ -15,8 +15,8 @@ from napari_acll.cli._export import export
 from napari_acll.cli._info import info
 from napari_acll.cli._models import models
 from napari_acll.cli._probe import probe
-from napari_acll.cli._report import report
 from napari_acll.cli._refine import refine
+from napari_acll.cli._report import report
 from napari_acll.cli._resume import resume
 from napari_acll.cli._rig import rig
 from napari_acll.cli._run import calibrate, run
