@@ -69,9 +69,10 @@ class Masks:
             If the masks are to be made once more, and recording or model are not there.
         """
         labeler = _labeler(saved, adjust) if relabels else None
-        why_not = "" if uses_recording or relabels else "the recording was not to be used"
-        alignment = saved.alignment
-        if alignment is None:
+        alignment, why_not = saved.alignment, ""
+        if not uses_recording and not relabels:
+            why_not = "the recording was not to be used"
+        elif alignment is None:
             why_not = "the session has no alignment"
         elif not saved.has_labels and not relabels:
             why_not = "label maps were not saved (--relabel makes them once more)"
