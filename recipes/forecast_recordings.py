@@ -280,8 +280,9 @@ def traces_of(recording: Recording, labeler: Labeler, cache: Path, identity: str
 def _traced(
     recording: Recording, labels: Labels, labeler: Labeler, identity: str
 ) -> dict[str, Any]:
-    estimator: Any = load_stage("trace_estimators", "ratio")
-    estimator = estimator(labeler.neurons, TraceSettings())
+    settings = TraceSettings()
+    estimator: Any = load_stage("trace_estimators", settings.estimator)
+    estimator = estimator(labeler.neurons, settings)
     identity_filter = _filter(identity, labeler.neurons)
     rows: dict[str, list[Any]] = {key: [] for key in (*VALUES, *_OTHERS)}
     for volume in recording.volumes():

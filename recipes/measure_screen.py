@@ -34,7 +34,6 @@ from napari_acll.core import (
     SessionCounters,
     SessionState,
     StageTimings,
-    TraceQuality,
     TraceSample,
     TraceStore,
     Volume,
@@ -42,6 +41,7 @@ from napari_acll.core import (
     VolumeStatus,
     VoxelGrid,
 )
+from napari_acll.quality import TraceQuality
 from napari_acll.session import Latest
 from napari_acll.widgets import (
     AlignmentWidget,
@@ -74,7 +74,7 @@ class MadeUpSession:
         self.marks = (Mark(channel="key", name="light", time_s=600.0),)
         self.counters = SessionCounters()
         self.given_up: tuple[str, ...] = ()
-        self.is_paused, self.drift = False, None
+        self.is_paused, self.drift, self.forecast = False, None, None
         self.store = TraceStore(NeuronTable.numbered(n_neurons))
         grid = VoxelGrid.as_stored(SHAPE, VOXEL_UM)
         self.spec = VolumeSpec(grid=grid, period_s=PERIOD_S)

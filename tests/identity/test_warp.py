@@ -6,14 +6,15 @@ from scipy.spatial.transform import Rotation
 from napari_acll.identity._warp import MIN_PAIRS, fit_warp
 
 
-def head(n=120, seed=0):
-    return np.random.default_rng(seed).normal(0, 1, (n, 3)) * (8, 10, 30)
+def head(n=180, seed=0):
+    """As many nuclei in as much room as in a real head."""
+    return np.random.default_rng(seed).normal(0, 1, (n, 3)) * (6, 8, 24)
 
 
 def moved(place_um):
     """A turn, a shift, and a bend of 5 um at the ends."""
     turned = place_um @ Rotation.from_euler("z", 12, degrees=True).as_matrix() + (4, -20, 9)
-    return turned + np.c_[0 * place_um[:, 0], 5 * (place_um[:, 2] / 60) ** 2, 0 * place_um[:, 0]]
+    return turned + np.c_[0 * place_um[:, 0], 5 * (place_um[:, 2] / 48) ** 2, 0 * place_um[:, 0]]
 
 
 def test_places_between_the_pairs_follow_the_motion():
@@ -28,7 +29,7 @@ def test_places_between_the_pairs_follow_the_motion():
 def test_wrong_pairs_hardly_disturb():
     place = head()
     target = moved(place)
-    wrong = np.arange(0, 120, 6)
+    wrong = np.arange(0, len(place), 6)
     target[wrong] = target[np.roll(wrong, 1)]
     error = np.linalg.norm(fit_warp(place, target).apply(place) - moved(place), axis=1)
     assert np.median(error) < 0.6

@@ -5,9 +5,11 @@ from pathlib import Path
 from napari_acll.core import (
     AcllSettings,
     AlignmentSettings,
+    IdentitySettings,
     PublishMode,
     PublishSettings,
     SourceSettings,
+    TraceSettings,
 )
 from napari_acll.export import SavedSession, ZarrSessionWriter
 from napari_acll.session._build import assemble, header_of
@@ -25,7 +27,11 @@ def make_saved(
     recording = write_array(FakeSource(range(n_volumes)), folder / "worm.zarr", n_volumes)
     source = open_source(str(recording), SourceSettings())
     settings = AcllSettings(
-        alignment=AlignmentSettings(n_volumes=0), publish=PublishSettings(mode=PublishMode.OFF)
+        alignment=AlignmentSettings(n_volumes=0),
+        publish=PublishSettings(mode=PublishMode.OFF),
+        # names and values are then known exactly
+        identity=IdentitySettings(filter="none"),
+        trace=TraceSettings(estimator="ratio"),
     )
     out = folder / "worm.acll"
 

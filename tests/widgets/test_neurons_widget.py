@@ -178,7 +178,7 @@ def test_only_neurons_with_a_good_verdict_can_be_shown(bench):
         (Verdict.UNKNOWN, {AVAL, AVAR, RIBL, OLLR}),
     ):
         choice.setCurrentIndex(choice.findData(least))
-        assert set(table.shown_rows()) == rows
+        assert set(_shown_rows(bench.widget)) == rows
 
 
 def test_choosing_rows_chooses_their_neurons_everywhere(bench):

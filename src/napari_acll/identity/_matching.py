@@ -17,7 +17,7 @@ Pairs: TypeAlias = tuple[Integers, Integers]
 """Rows in two tables, pair by pair."""
 
 _NOBODY = np.zeros(0, np.int64)
-_GATES_UM = (4.0, 3.0, 2.5)
+_GATES_UM = (5.0, 3.5, 3.0)
 """Greatest distance of a match, round by round: each round knows the motion better."""
 _LEAST_SHARE = 0.4
 """Part of the nuclei that must be found again; with less the motion is not known."""

@@ -15,9 +15,11 @@ _SCALE_UM = 3.0
 """Distance at which a pair counts half: about the way to the next nucleus."""
 _STIFFNESS = 2.0
 """Weight of leaving the shape as it is, in pairs of nuclei 10 um apart."""
-_REACH_UM = 8.0
-"""How far a bend is shared: the standard deviation of the kernel."""
-_DOUBT = 0.5
+_REACH_UM = np.array([2.0, 6.0, 6.0])
+"""How far a bend is shared along z, y and x: the standard deviations of the kernel. Slices are
+taken one after the other while the animal moves, so it changes fastest along z. Set on virtual
+animals on the usual rig and three times as fast (`recipes/measure_identity.py`)."""
+_DOUBT = 0.25
 """Weight of there being no bend, in neighbors at no distance."""
 _TOO_FAR_UM = 2.5
 """A pair that its neighbors contradict by more is taken for wrong."""
@@ -100,7 +102,8 @@ def _smoothed(
     """Return values averaged over anchors nearby; without the own one if it is left out."""
     if not len(anchor_um):
         return np.zeros_like(place_um)
-    kernel = np.exp(cdist(place_um, anchor_um, "sqeuclidean") / (-2 * _REACH_UM**2))
+    distance = cdist(place_um / _REACH_UM, anchor_um / _REACH_UM, "sqeuclidean")
+    kernel = np.exp(-0.5 * distance)
     if is_left_out:
         np.fill_diagonal(kernel, 0.0)
     smoothed: Floats = kernel @ value / (kernel.sum(1, keepdims=True) + _DOUBT)
