@@ -29,6 +29,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+N_AT_ONCE = min(2, os.cpu_count() or 1)  # files of tests side by side; some measure times
 BINDINGS = {"pyqt6": "PyQt6", "pyside6": "PySide6"}  # as qtpy and as pyqtgraph call them
 TORCH_INDEX = "https://download.pytorch.org/whl/"
 X_LIBRARIES = {  # what PyQt6 and its OpenGL windows load on Linux: file, Debian package
@@ -203,7 +204,9 @@ def demo(arguments: list[str], *, headless: bool) -> int:
 
 def test(arguments: list[str], *, qt: str, has_windows: bool) -> int:
     """Run the tests on one binding of Qt, on a virtual screen where there is none."""
-    pytest = (PYTHON, "-m", "pytest", *arguments)
+    is_chosen = any(argument.startswith(("-n", "--pdb")) for argument in arguments)
+    at_once = () if is_chosen else ("-n", str(N_AT_ONCE), "--dist", "loadfile")
+    pytest = (PYTHON, "-m", "pytest", *at_once, *arguments)
     if not has_windows:
         code = run(*pytest, "-p", "no:pytest-qt", "--ignore", "tests/widgets")
         say("the tests of the windows were left out: their system libraries are missing")
