@@ -21,7 +21,6 @@ from napari_acll.core import (
     Publisher,
     PublishSettings,
     StageTimings,
-    TraceEstimator,
     TraceSample,
     Volume,
     load_stage,
@@ -29,6 +28,7 @@ from napari_acll.core import (
 from napari_acll.export import SessionHeader, ZarrSessionWriter
 from napari_acll.label import StepClock
 from napari_acll.preprocess import Preprocessor
+from napari_acll.session import trace_estimator_of
 
 _NO_FILTER = "none"
 _USUAL_FILTER = "evidence"
@@ -98,7 +98,7 @@ class _Stages:
     ) -> None:
         self._source, self._labeler = source, labeler
         self._preprocessor = Preprocessor(source.spec, settings.preprocess)
-        self._estimator = _trace_estimator(labeler, settings)
+        self._estimator = trace_estimator_of(labeler.neurons, settings)
         self._filter_row, self._filter = _identity_filter(labeler, settings)
         header = SessionHeader(
             neurons=labeler.neurons,
@@ -135,11 +135,6 @@ class _Stages:
         self._writer.close(state="finished")
         if self._publisher is not None:
             self._publisher.close()
-
-
-def _trace_estimator(labeler: Labeler, settings: AcllSettings) -> TraceEstimator:
-    factory = cast("Callable[..., TraceEstimator]", load_stage("trace_estimators", "ratio"))
-    return factory(labeler.neurons, settings.trace)
 
 
 def _identity_filter(labeler: Labeler, settings: AcllSettings) -> tuple[str, IdentityFilter]:

@@ -4,16 +4,13 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
 
 from napari_acll.core import (
     AcllSettings,
     SessionError,
-    TraceEstimator,
     VolumeSpec,
     VoxelGrid,
-    load_stage,
 )
 
 _IMPORT = """
@@ -82,7 +79,7 @@ def get_ready() -> None:
     """
     from napari_acll.label import load_labeler
     from napari_acll.preprocess import Preprocessor
-    from napari_acll.session import warm_up
+    from napari_acll.session import trace_estimator_of, warm_up
 
     given = json.loads(sys.stdin.read())
     settings = AcllSettings.model_validate(given["settings"])
@@ -90,11 +87,10 @@ def get_ready() -> None:
     spec = VolumeSpec(grid=grid, period_s=0.6)
     labeler = load_labeler(settings.label)
     loaded_s = time.perf_counter()
-    estimator = cast("Callable[..., TraceEstimator]", load_stage("trace_estimators", "ratio"))
     warm_up(
         labeler,
         preprocessor=Preprocessor(spec, settings.preprocess),
-        trace_estimator=estimator(labeler.neurons, settings.trace),
+        trace_estimator=trace_estimator_of(labeler.neurons, settings),
         stored_spec=spec,
         batch_size=settings.label.batch_size,
     )

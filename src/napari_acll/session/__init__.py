@@ -1,6 +1,6 @@
 """One live or replayed recording: the threads, the queue and the states."""
 
-from napari_acll.session._build import build_session
+from napari_acll.session._build import build_session, trace_estimator_of
 from napari_acll.session._first_volume import first_volume
 from napari_acll.session._handover import Handover, LentSource
 from napari_acll.session._kept_model import KeptModel
@@ -49,6 +49,7 @@ __all__ = [
     "save_settings",
     "settings_to_look",
     "spec_of",
+    "trace_estimator_of",
     "traces_of",
     "warm_up",
 ]
