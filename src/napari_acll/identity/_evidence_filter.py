@@ -11,8 +11,9 @@ from scipy.spatial import cKDTree
 from napari_acll.core import IdentitySettings, LabeledVolume, NeuronTable
 from napari_acll.identity._evidence import evidence_of
 from napari_acll.identity._matching import match
+from napari_acll.identity._shown import renamed, shown_probabilities
 from napari_acll.identity._tracks import Tracks
-from napari_acll.naming import assign_names, name_probabilities, top_candidates
+from napari_acll.naming import assign_names, name_probabilities
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -150,16 +151,8 @@ class EvidenceFilter:
     def _renamed(
         self, labeled: LabeledVolume, chance: Floats, neuron: NDArray[np.integer]
     ) -> LabeledVolume:
-        shown = _with_shown(chance, neuron)
-        candidate_neuron, candidate_probability = top_candidates(shown)
-        given = np.where(neuron > 0, shown[np.arange(len(neuron)), neuron], 0.0)
-        detections = replace(
-            labeled.detections,
-            neuron=neuron.astype(np.int32),
-            probability=given.astype(np.float32),
-            candidate_neuron=candidate_neuron,
-            candidate_probability=candidate_probability,
-        )
+        shown = shown_probabilities(chance, neuron, gain=_GAIN, offset=_OFFSET)
+        detections = renamed(labeled.detections, neuron, shown)
         return replace(labeled, detections=detections)
 
 
@@ -193,16 +186,3 @@ def _gaps_um(tracks: Tracks) -> Floats:
         return np.full(len(tracks), _FAR)
     gap_um, _ = cKDTree(tracks.place_um[is_found]).query(tracks.place_um)
     return np.where(is_found, _FAR, gap_um)
-
-
-def _with_shown(chance: Floats, neuron: NDArray[np.integer]) -> Floats:
-    """Return probabilities of which those of given names are as calibrated for pooled evidence."""
-    named = np.flatnonzero(neuron > 0)
-    given = neuron[named]
-    before = np.clip(chance[named, given], 1e-6, 1 - 1e-6)
-    logit = _GAIN * (np.log(before) - np.log1p(-before)) + _OFFSET
-    after = 1 / (1 + np.exp(-logit))
-    shown = chance.copy()
-    shown[named] *= ((1 - after) / (1 - before))[:, None]
-    shown[named, given] = after
-    return shown

@@ -1,7 +1,7 @@
 """Names of the nuclei of a recording, by what all of its volumes say."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,8 @@ from scipy.special import logsumexp
 from napari_acll.core import Detections
 from napari_acll.identity._evidence import evidence_of
 from napari_acll.identity._offline_nuclei import FoundNuclei, LinkedNuclei, link_nuclei
-from napari_acll.naming import assign_names, name_probabilities, top_candidates
+from napari_acll.identity._shown import renamed, shown_probabilities
+from napari_acll.naming import assign_names, name_probabilities
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -157,20 +158,8 @@ class _WholeRecording:
         named = np.flatnonzero(usual > 0)
         held[named, usual[named]] *= np.exp(_STEADINESS)
         neuron, _ = assign_names(held)
-        return _renamed(found, neuron, _vouched(_shown(chance, neuron), certain))
-
-
-def _renamed(found: Detections, neuron: NDArray[np.int32], shown: Floats) -> Detections:
-    """Return detections with other names and their probabilities."""
-    candidate_neuron, candidate_probability = top_candidates(shown)
-    given = np.where(neuron > 0, shown[np.arange(len(neuron)), neuron], 0.0)
-    return replace(
-        found,
-        neuron=neuron,
-        probability=given.astype(np.float32),
-        candidate_neuron=candidate_neuron,
-        candidate_probability=candidate_probability,
-    )
+        shown = shown_probabilities(chance, neuron, gain=_GAIN, offset=_OFFSET)
+        return renamed(found, neuron, _vouched(shown, certain))
 
 
 def _vouched(shown: Floats, certain: NDArray[np.int32]) -> Floats:
@@ -240,16 +229,3 @@ def _nucleus_called(
         rows = nuclei.rows[number][volumes[number].detections.neuron == item.neuron]
         votes[rows[rows >= 0]] += 1
     return int(votes.argmax()) if votes.any() else None
-
-
-def _shown(chance: Floats, neuron: NDArray[np.integer]) -> Floats:
-    """Return probabilities of which those of given names are as calibrated for pooled evidence."""
-    named = np.flatnonzero(neuron > 0)
-    given = neuron[named]
-    before = np.clip(chance[named, given], 1e-6, 1 - 1e-6)
-    logit = _GAIN * (np.log(before) - np.log1p(-before)) + _OFFSET
-    after = 1 / (1 + np.exp(-logit))
-    shown = chance.copy()
-    shown[named] *= ((1 - after) / (1 - before))[:, None]
-    shown[named, given] = after
-    return shown
