@@ -295,16 +295,30 @@ def tell_bins(key: str, names: Names) -> None:
     )
 
 
-def main() -> None:
-    """Draw, label, filter, score and print."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def parser_of(about: str, *, volumes: int, skip: int) -> argparse.ArgumentParser:
+    """Return a parser of which animals to record how.
+
+    Parameters
+    ----------
+    about : str
+        The docstring of a recipe.
+    volumes, skip : int
+        How many volumes there are and are not scored, unless somebody says so.
+    """
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder of the real data")
     parser.add_argument("--kind", choices=("held_out", "virtual"), default="virtual")
     parser.add_argument("--n", type=int, default=8, help="animals")
-    parser.add_argument("--volumes", type=int, default=100, help="of each recording")
+    parser.add_argument("--volumes", type=int, default=volumes, help="of each recording")
     parser.add_argument("--rig", choices=RIGS, default="normal")
-    parser.add_argument("--skip", type=int, default=30, help="volumes that are not scored")
+    parser.add_argument("--skip", type=int, default=skip, help="volumes that are not scored")
+    return parser
+
+
+def main() -> None:
+    """Draw, label, filter, score and print."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = parser_of(__doc__, volumes=100, skip=30)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--fit", action="store_true", help="fit the shown probabilities, too")
     parser.add_argument("--out", type=Path, help="JSON file to write")

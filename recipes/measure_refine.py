@@ -6,7 +6,6 @@ The recordings are those of `measure_identity.py`, and its cache of labels is us
 there. `--fit` fits the shown probabilities; do that on virtual animals only.
 """
 
-import argparse
 import json
 import logging
 import time
@@ -15,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from measure_identity import RIGS, Recording, animals, filtered, fit, record, rig, scores
+from measure_identity import Recording, animals, filtered, fit, parser_of, record, rig, scores
 
 from napari_acll.core import LabeledVolume, LabelSettings, NeuronTable
 from napari_acll.identity import FoundNuclei, LinkedNuclei, refine_names
@@ -70,13 +69,7 @@ def _mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:
 def main() -> None:
     """Draw, label, refine, score and print."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of the real data")
-    parser.add_argument("--kind", choices=("held_out", "virtual"), default="virtual")
-    parser.add_argument("--n", type=int, default=8, help="animals")
-    parser.add_argument("--volumes", type=int, default=60, help="of each recording")
-    parser.add_argument("--rig", choices=RIGS, default="normal")
-    parser.add_argument("--skip", type=int, default=0, help="volumes that are not scored")
+    parser = parser_of(__doc__, volumes=60, skip=0)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--fit", action="store_true", help="fit the shown probabilities, too")
     parser.add_argument("--out", type=Path, help="JSON file to write")

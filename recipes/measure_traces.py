@@ -13,7 +13,6 @@ lab SF that no part of the model has seen, completed with virtual nuclei; `virtu
 the fitted anatomy with seeds that nothing else uses.
 """
 
-import argparse
 import json
 import logging
 import time
@@ -22,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from measure_identity import MATCH_UM, POSITIONS, rig
+from measure_identity import MATCH_UM, POSITIONS, parser_of, rig
 from numpy.typing import NDArray
 from trace_scores import OWN, lines, table
 
@@ -61,7 +60,6 @@ from napari_acll.training import match_nuclei, read_heads
 
 logger = logging.getLogger("measure_traces")
 
-RIGS = ("normal", "dim", "fast")
 LIGHT = TraceSettings(corrects_light=False)
 """For what is compared with the whole engine."""
 STRAY_SHARE = 0.1
@@ -306,13 +304,7 @@ def changed_light(volume: Volume) -> Volume:
 def main() -> None:
     """Record what is not there yet, score all and print."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of the real data")
-    parser.add_argument("--kind", choices=("held_out", "virtual"), default="virtual")
-    parser.add_argument("--n", type=int, default=8, help="animals")
-    parser.add_argument("--volumes", type=int, default=200, help="of each recording")
-    parser.add_argument("--rig", choices=RIGS, default="normal")
-    parser.add_argument("--skip", type=int, default=10, help="volumes that are not scored")
+    parser = parser_of(__doc__, volumes=200, skip=10)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--only-print", action="store_true", help="score what is there")
     parser.add_argument("--out", type=Path, help="JSON file to write")
