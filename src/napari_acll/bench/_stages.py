@@ -30,7 +30,6 @@ from napari_acll.label import StepClock
 from napari_acll.preprocess import Preprocessor
 from napari_acll.session import trace_estimator_of
 
-_NO_FILTER = "none"
 _USUAL_FILTER = "evidence"
 _ANY_PORT = "tcp://127.0.0.1:*"
 _TIMINGS = StageTimings(
@@ -141,7 +140,7 @@ def _identity_filter(labeler: Labeler, settings: AcllSettings) -> tuple[str, Ide
     """Return the filter of the settings; without one, the usual one, only to measure it."""
     name = settings.identity.filter
     row = "identity"
-    if name == _NO_FILTER:
+    if not settings.identity.is_used:
         name, row = _USUAL_FILTER, "identity (off)"
     factory = load_stage("identity_filters", name)
     make = cast("Callable[..., IdentityFilter]", getattr(factory, "from_settings", factory))

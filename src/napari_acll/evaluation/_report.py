@@ -1,13 +1,11 @@
 """An evaluation as one page that opens anywhere, and as JSON."""
 
-from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 from napari_acll import __version__
 from napari_acll.core import SessionError
 from napari_acll.evaluation._elements import count, interval, number, percent
+from napari_acll.evaluation._page import page_of
 from napari_acll.evaluation._report_sections import (
     animal_section,
     calibration_section,
@@ -98,7 +96,6 @@ def render_page(evaluation: Evaluation, *, title: str) -> str:
     title : str
         Its heading.
     """
-    template = files("napari_acll.evaluation").joinpath("report.html").read_text("utf-8")
     sections = (
         record_section(evaluation),
         animal_section(evaluation),
@@ -109,12 +106,12 @@ def render_page(evaluation: Evaluation, *, title: str) -> str:
         neuron_section(evaluation),
         measure_section(evaluation),
     )
-    return Template(template).substitute(
-        title=escape(title),
-        summary=escape(summary_sentence(evaluation)),
-        terms=escape(_terms(evaluation)),
-        notes="".join(f'<p class="note">{escape(note)}</p>' for note in evaluation.notes),
-        sections="\n".join(sections),
+    return page_of(
+        title,
+        summary=summary_sentence(evaluation),
+        terms=_terms(evaluation),
+        notes=evaluation.notes,
+        sections=sections,
     )
 
 

@@ -1,9 +1,6 @@
 """What a session tells of its own traces, as one page that opens anywhere."""
 
-from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 import numpy as np
 
@@ -19,6 +16,7 @@ from napari_acll.evaluation._elements import (
     section,
     table,
 )
+from napari_acll.evaluation._page import page_of
 from napari_acll.evaluation._session_figures import check_figure, names_figure
 from napari_acll.evaluation._session_measures import SessionMeasures, measure_session
 from napari_acll.export import SavedSession
@@ -96,7 +94,6 @@ def session_sentence(measures: SessionMeasures) -> str:
 
 
 def _page(saved: SavedSession, measures: SessionMeasures) -> str:
-    template = files("napari_acll.evaluation").joinpath("report.html").read_text("utf-8")
     sections = (
         _time_section(measures),
         _forecast_section(measures),
@@ -104,16 +101,14 @@ def _page(saved: SavedSession, measures: SessionMeasures) -> str:
         _pair_section(measures),
         _neuron_section(measures),
     )
-    return Template(template).substitute(
-        title=escape(f"Traces of {saved.path.name}"),
-        summary=escape(session_sentence(measures)),
-        terms=escape(
-            "Nobody knows here which names are right: this page holds what a session tells of"
-            f" itself. Probabilities were calibrated on: {saved.calibrated_on or 'nothing'}. Made"
-            f" by napari-acll {__version__}."
-        ),
-        notes="".join(f'<p class="note">{escape(note)}</p>' for note in _notes(measures)),
-        sections="\n".join(sections),
+    return page_of(
+        f"Traces of {saved.path.name}",
+        summary=session_sentence(measures),
+        terms="Nobody knows here which names are right: this page holds what a session tells of"
+        f" itself. Probabilities were calibrated on: {saved.calibrated_on or 'nothing'}. Made"
+        f" by napari-acll {__version__}.",
+        notes=_notes(measures),
+        sections=sections,
     )
 
 

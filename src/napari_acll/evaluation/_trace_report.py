@@ -6,13 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import astuple
 from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 from napari_acll import __version__
 from napari_acll.core import SessionError
 from napari_acll.evaluation._elements import count, number, pair, percent, picture, section, table
+from napari_acll.evaluation._page import page_of
 from napari_acll.evaluation._trace_comparison import (
     AGREEMENT_COLUMNS,
     Exchange,
@@ -97,17 +96,16 @@ def comparison_page(comparison: TraceComparison) -> str:
     comparison : TraceComparison
         What to report.
     """
-    template = files("napari_acll.evaluation").joinpath("report.html").read_text("utf-8")
     sections = [_agreement_section(comparison), _exchange_section(comparison)]
     if len(comparison.correlation):
         sections.insert(1, _trace_section(comparison))
     sections.append(_neuron_section(comparison))
-    return Template(template).substitute(
-        title=escape(f"{comparison.ours.source} and {comparison.other.source}"),
-        summary=escape(comparison_sentence(comparison)),
-        terms=escape(_terms(comparison)),
-        notes="".join(f'<p class="note">{escape(note)}</p>' for note in comparison.notes),
-        sections="\n".join(sections),
+    return page_of(
+        f"{comparison.ours.source} and {comparison.other.source}",
+        summary=comparison_sentence(comparison),
+        terms=_terms(comparison),
+        notes=comparison.notes,
+        sections=sections,
     )
 
 

@@ -29,7 +29,7 @@ from napari_acll.session._refined_values import (
 from napari_acll.session._resume import content_of, spec_from_json
 from napari_acll.session._revision_list import revisions_of
 from napari_acll.session._saved import spec_of
-from napari_acll.session._saved_detections import LABELED, detections_of, evidence_of
+from napari_acll.session._saved_detections import LABELED, detections_of, said_of
 
 if TYPE_CHECKING:
     from napari_acll.export import SavedSession, ZarrSessionWriter
@@ -180,7 +180,7 @@ class _Naming:
         voxel_um = np.asarray(spec_of(saved).grid.stored_voxel_size_um(), np.float64)
         volumes = [
             FoundNuclei(place_um=found.centroid_px.astype(np.float64) * voxel_um, detections=found)
-            for found in evidence_of(saved).values()
+            for found in said_of(saved).values()
         ]
         history = history_of(saved.corrections(), saved.neurons)
         certain = certain_names(history, list(before))

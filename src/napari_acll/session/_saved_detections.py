@@ -32,7 +32,7 @@ def detections_of(saved: "SavedSession") -> dict[int, Detections]:
     return _of_volumes(saved, _COLUMNS)
 
 
-def evidence_of(saved: "SavedSession") -> dict[int, Detections]:
+def said_of(saved: "SavedSession") -> dict[int, Detections]:
     """Return the same names, but with the candidates that the model saw in each volume by itself.
 
     What identities over time made of them has seen the other volumes already.
