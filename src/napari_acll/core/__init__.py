@@ -51,16 +51,15 @@ from napari_acll.core._settings import (
     DropPolicy,
     IdentitySettings,
     LabelSettings,
-    LiveSettings,
     MarkSettings,
     Pace,
     PreprocessSettings,
     PublishMode,
     PublishSettings,
     RunSettings,
-    SourceSettings,
     TraceSettings,
 )
+from napari_acll.core._source_settings import LiveSettings, SourceSettings
 from napari_acll.core._state import SessionCounters, SessionState, StageTimings
 from napari_acll.core._steady_clock import SteadyClock
 from napari_acll.core._trace import TraceFlag, TraceSample, TraceStore, VolumeStatus
