@@ -16,7 +16,7 @@ from napari_acll.core import (
     VolumeSpec,
 )
 from napari_acll.session._counters import Tally
-from napari_acll.session._resume import check_start, content_of, recording_of, spec_from_json
+from napari_acll.session._resume import check_start, content_of, recording_of
 from napari_acll.session._resumption import Resumption
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _checked(source: VolumeSource, saved: "SavedSession") -> RandomAccessSource:
 
 def _spec_in(saved: "SavedSession", key: str) -> VolumeSpec:
     try:
-        return spec_from_json(content_of(saved.header[key]))
+        return VolumeSpec.from_json(content_of(saved.header[key]))
     except (KeyError, TypeError, AttributeError) as error:
         raise SessionError(
             f"{saved.path} does not tell the shape of its volumes; restore its session.json from"

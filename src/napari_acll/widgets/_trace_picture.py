@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_acll.core import Mark, TraceStore
+from napari_acll.core import Mark, TraceStore, volume_times
 from napari_acll.trace import RunningBaseline
 from napari_acll.widgets._time_marks import TimeMark, gap_marks, session_marks
-from napari_acll.widgets._trace_columns import ColumnWatch, places_between, volume_times
+from napari_acll.widgets._trace_columns import ColumnWatch, places_between
 from napari_acll.widgets._trace_plots import TracePlots
 from napari_acll.widgets._trace_scaling import TraceScaling
 from napari_acll.widgets._trace_view import TimeAxis, TraceValues, TraceView
