@@ -28,7 +28,7 @@ from napari_acll.core import (
 from napari_acll.quality import MEASURED
 from napari_acll.session._build import Writers, assemble, fallback_of, header_of
 from napari_acll.session._outbox import STOPPED_BY_USER
-from napari_acll.session._resumption import Resumption
+from napari_acll.session._resumption import SHOWN, Resumption
 from napari_acll.session._session import Session
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _resumption(saved: "SavedSession", ended_as: str) -> Resumption:
         time_s=saved.read("time_s"),
         ratio=saved.read("ratio"),
         confidence=saved.read("confidence"),
-        measured={name: saved.read(name) for name in MEASURED},
+        more={name: saved.read(name) for name in (*MEASURED, *SHOWN)},
         novelty=saved.read("novelty"),
         alignment=saved.alignment,
         corrections=corrections,
