@@ -62,7 +62,13 @@ from napari_acll.core._settings import (
 from napari_acll.core._source_settings import LiveSettings, SourceSettings
 from napari_acll.core._state import SessionCounters, SessionState, StageTimings
 from napari_acll.core._steady_clock import SteadyClock
-from napari_acll.core._trace import TraceFlag, TraceSample, TraceStore, VolumeStatus
+from napari_acll.core._trace import (
+    TraceFlag,
+    TraceSample,
+    TraceStore,
+    VolumeStatus,
+    volume_times,
+)
 from napari_acll.core._trust import calibration_label, calibration_notice
 from napari_acll.core._volume import Volume, VolumeArray, VolumeSpec, VoxelGrid
 
@@ -143,5 +149,6 @@ __all__ = [
     "corrected",
     "load_stage",
     "stage_names",
+    "volume_times",
     "worst_light",
 ]

@@ -168,7 +168,12 @@ class SavedSession(SavedArrays):
         """
         with as_damage(self.path):
             marks = read_marks(self.path / MARKS_FILE)
-        return with_times(marks, self._detail("clock", "zero_at_s", float("nan")))
+        return with_times(marks, self.zero_at_s)
+
+    @property
+    def zero_at_s(self) -> float:
+        """Wall time of time 0 of the recording, in s since 1970; NaN where nobody asked for it."""
+        return self._detail("clock", "zero_at_s", float("nan"))
 
     def corrections(self) -> list[Correction]:
         """Return what a person corrected, in order; undoing and redoing are corrections, too.

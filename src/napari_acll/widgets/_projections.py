@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import napari.viewer
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_acll.core import ChannelAlignment, Volume, VolumeArray, VoxelGrid
 from napari_acll.widgets._colors import confidence_rgb
-from napari_acll.widgets._engine import LiveEngine
+from napari_acll.widgets._engine import engine_of
 from napari_acll.widgets._layers import activity_affine, image_placement
 
 _COLORS = {"marker": (255, 0, 255), "activity": (0, 255, 0)}
@@ -80,7 +81,7 @@ class ProjectionsPanel(QWidget):
 
     Parameters
     ----------
-    engine : LiveEngine
+    viewer : napari.viewer.Viewer
         Its session is what is shown.
 
     Attributes
@@ -91,9 +92,9 @@ class ProjectionsPanel(QWidget):
 
     closed = Signal()
 
-    def __init__(self, engine: LiveEngine) -> None:
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
-        self._engine = engine
+        self._engine = engine = engine_of(viewer)
         self._shown: Any = None
         self._limits: dict[str, tuple[float, float]] = {}
         self._was_docked = False
