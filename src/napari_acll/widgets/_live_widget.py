@@ -11,7 +11,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_acll.core import AcllError, AcllSettings, ChannelAlignment, SessionState, VoxelGrid
+from napari_acll.core import (
+    AcllError,
+    AcllSettings,
+    ChannelAlignment,
+    SessionState,
+    Volume,
+    VoxelGrid,
+)
 from napari_acll.widgets._after_session import AfterSession
 from napari_acll.widgets._check_list import CheckList
 from napari_acll.widgets._crop_tool import CropTool
@@ -319,21 +326,23 @@ class LiveSessionWidget(QWidget):
         reason = "" if newest is None else newest.labeled.why_novel
         self.status.show_names(session.calibrated_on, session.novelty, reason)
         if newest is not None:
+            self.crop_tool.refresh(newest.volume)
             period_s = newest.volume.spec.period_s
             self.status.show_speed(self._speed.add(newest.timings), period_s)
 
     def _drag_crop(self, is_wanted: bool) -> None:
         if is_wanted:
-            self.crop_tool.begin(self._shown_grid())
+            self.crop_tool.begin(*self._shown_grid())
         else:
             self.crop_tool.end()
 
-    def _shown_grid(self) -> VoxelGrid | None:
-        """Return the grid of the volumes that are being shown, None if there are none."""
+    def _shown_grid(self) -> tuple[VoxelGrid | None, Volume | None]:
+        """Return grid and newest of the volumes that are being shown, None if there are none."""
         run = self.engine.run
         if run is None or run.session is None or not self.engine.is_running:
-            return None
-        return run.session.spec.grid
+            return None, None
+        newest = run.session.latest()
+        return run.session.spec.grid, None if newest is None else newest.volume
 
     def _show_alignment(self, alignment: ChannelAlignment) -> None:
         self.status.show_alignment(alignment)
