@@ -20,6 +20,7 @@ from napari_acll.core import (
     VoxelGrid,
 )
 from napari_acll.widgets._after_session import AfterSession
+from napari_acll.widgets._arming_bar import ArmingBar
 from napari_acll.widgets._check_list import CheckList
 from napari_acll.widgets._crop_tool import CropTool
 from napari_acll.widgets._dock_size import dock_width_px, fit_dock_height, loosen_dock
@@ -34,6 +35,7 @@ from napari_acll.widgets._session_buttons import SessionButtons
 from napari_acll.widgets._setup_panel import SetupPanel
 from napari_acll.widgets._shortcuts import Shortcut, install_shortcuts, show_shortcuts
 from napari_acll.widgets._speed_meter import SpeedMeter
+from napari_acll.widgets._speed_tool import SpeedTool
 from napari_acll.widgets._status_panel import StatusPanel, state_words
 from napari_acll.widgets._when_destroyed import when_destroyed
 
@@ -73,6 +75,8 @@ class LiveSessionWidget(QWidget):
         self.buttons = SessionButtons(self.projections)
         self.after = AfterSession()
         self.crop_tool = CropTool(viewer, self.setup)
+        self.speed_tool = SpeedTool(self.setup)
+        self.arming = ArmingBar(self.engine, self)
         self._speed = SpeedMeter()
         self._build_layout()
         self._shortcuts = self._make_shortcuts()
@@ -146,6 +150,7 @@ class LiveSessionWidget(QWidget):
 
     def _begin(self, request: RunRequest) -> None:
         self.preflight.cancel()
+        self.speed_tool.work.cancel()  # it would take its part of the computer
         self.look_list.setValue(())
         self.setup.crop.end_drag()
         self.status.clear()
@@ -204,6 +209,9 @@ class LiveSessionWidget(QWidget):
         self.setup.failed.connect(self._show_error)
         self.setup.crop.drag_asked.connect(self._drag_crop)
         self.crop_tool.failed.connect(self._show_error)
+        self.arming.canceled.connect(self.stop)
+        self.speed_tool.failed.connect(self._show_error)
+        self.speed_tool.measured.connect(self.preflight.ask)
         self.preflight.changed.connect(self._show_buttons)
         self.status.marks.marked.connect(self.mark)
         self.engine.state_changed.connect(self._show_state)
@@ -243,6 +251,7 @@ class LiveSessionWidget(QWidget):
         if state is SessionState.RUNNING or state.is_over:  # the status is as tall as it gets
             QTimer.singleShot(_SETTLE_MS, self._fit_dock)
         if state.is_over:
+            self.speed_tool.look_up(is_forced=True)
             self.setup.propose_out()
             self._go_on(state)
 
@@ -282,7 +291,7 @@ class LiveSessionWidget(QWidget):
         has_session = run is not None and run.session is not None
         self.status.marks.setEnabled(is_running and not is_looking and has_session)
         self.status.show_measures(is_running or not self.setup.isVisibleTo(self))
-        has_saved = state.is_over and has_session and run is not None
+        has_saved = state.is_over and has_session and run is not None and not run.is_discarded
         self.after.set_session(
             run.request.out if has_saved and run is not None else None,
             is_complete=state is SessionState.FINISHED,
