@@ -93,7 +93,7 @@ def test_a_nucleus_without_foreground_keeps_its_central_voxel():
 def test_the_mean_around_a_corner_uses_what_is_there():
     volume = np.zeros((4, 4, 4), np.float32)
     volume[:2, :2, :2] = np.arange(8).reshape(2, 2, 2)
-    mean = mean_around(volume, np.zeros((1, 3), np.float32), (1, 1, 1))
+    mean = mean_around(volume, 0.0, np.zeros((1, 3), np.float32), (1, 1, 1))
     np.testing.assert_allclose(mean, [3.5])
 
 

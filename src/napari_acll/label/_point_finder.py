@@ -118,7 +118,7 @@ class NucleusFinder:
             height=height,
             instances=instances,
             n_voxels=n_voxels,
-            brightness=mean_around(prepared.counts, position, (1, 1, 1)),
+            brightness=mean_around(prepared.counts, prepared.dark, position, (1, 1, 1)),
             voxel_size_um=prepared.voxel_size_um,
         )
 

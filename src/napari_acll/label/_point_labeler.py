@@ -30,6 +30,7 @@ from napari_acll.label._point_finder import FoundNuclei, NucleusFinder
 from napari_acll.label._point_image import PreparedVolume, check_geometry, prepare
 from napari_acll.label._point_model import PointModel, read_card
 from napari_acll.label._point_namer import Look, NucleusNamer, NucleusTable
+from napari_acll.label._point_peaks import mean_around
 from napari_acll.label._registry import ModelInfo
 from napari_acll.label._step_clock import StepClock
 from napari_acll.naming import assign_names, top_candidates
@@ -182,7 +183,10 @@ class PointLabeler:
         logger.info("warming up for %s voxels, batches up to %d", spec.shape, batch_size)
         rng = np.random.default_rng(0)
         blank = rng.integers(90, 110, spec.shape, dtype=np.uint16)
-        prepared = self._prepare(blank, 0.0, spec)
+        for counts in (blank.astype(np.uint32), blank):  # binned ones may be wider
+            prepared = self._prepare(counts, 0.0, spec)
+            unfit_image(prepared, sharpness(prepared))
+            mean_around(prepared.counts, prepared.dark, np.zeros((1, 3), np.float32), (1, 1, 1))
         found = self.finder.find(prepared)
         some = rng.normal(0, 15, (40, 3))
         ones = np.ones(len(some))

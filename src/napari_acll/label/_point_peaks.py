@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_acll.label._point_levels import Grid
 from napari_acll.label._point_numba import jit
 
 MAX_NUCLEI = 400
@@ -291,9 +292,9 @@ def _give(
 
 @jit
 def mean_around(
-    volume: NDArray[np.float32], position_px: NDArray[np.float32], half_px: tuple[int, int, int]
+    volume: Grid, dark: float, position_px: NDArray[np.float32], half_px: tuple[int, int, int]
 ) -> NDArray[np.float32]:
-    """Return the mean of a box around each position, cut off at the border."""
+    """Return the mean above `dark` of a box around each position, cut off at the border."""
     n_z, n_y, n_x = volume.shape
     mean = np.zeros(len(position_px), np.float32)
     for row in range(len(position_px)):
@@ -306,5 +307,5 @@ def mean_around(
                 for x in range(max(0, x0 - half_px[2]), min(n_x, x0 + half_px[2] + 1)):
                     total += volume[z, y, x]
                     count += 1
-        mean[row] = total / max(count, 1)
+        mean[row] = total / max(count, 1) - dark
     return mean
