@@ -130,7 +130,6 @@ def estimators(neurons: NeuronTable) -> dict[str, TraceEstimator]:
         "ratio": RatioTraceEstimator(neurons, LIGHT),
         "engine": EngineTraceEstimator(neurons, TraceSettings()),
         "engine, masks": engine(fits_footprints=False),
-        "engine, no unmixing": engine(unmixes=False),
         "engine, no memory": engine(remembers_marker=False),
         "naive, stray voxels": naive(),
         "engine, stray voxels": EngineTraceEstimator(neurons, TraceSettings()),

@@ -17,7 +17,6 @@ SAME = (
     "ratio",
     "engine",
     "engine, masks",
-    "engine, no unmixing",
     "engine, no memory",
     "naive, stray voxels",
     "engine, stray voxels",
