@@ -23,9 +23,9 @@ _STICKINESS = 0.1
 _ESTABLISHED = 10.0
 """Volumes after which a name that changes is a revision that is told of."""
 _LOST_VOLUMES = 20
-_GAIN, _OFFSET = 0.83, 0.30
-"""From the logit of a pooled probability to the shown one; fitted by
-`recipes/measure_identity.py --fit` on six virtual animals."""
+_GAIN, _OFFSET = 0.91, 0.14
+"""From the logit of a pooled probability to the shown one; fitted as by
+`recipes/measure_identity.py --fit` on four virtual animals on the usual rig and six fast ones."""
 _WORD_ODDS = 50.0
 """How much more probable a name becomes by a person's word: people err, too."""
 _FAR = 1e3
