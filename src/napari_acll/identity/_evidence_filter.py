@@ -101,8 +101,9 @@ class EvidenceFilter:
         if rows is None:
             return labeled
         tracks = tracks.holding(self._vouched)
-        shown = np.flatnonzero((tracks.n_unseen == 0) | (tracks.held > 0))
-        chance, given = _names_of(tracks.kept(shown))
+        is_there = (tracks.n_unseen == 0) | (tracks.held > 0)
+        chance, given = _names_of(tracks.kept(is_there))
+        shown = np.flatnonzero(is_there)
         neuron = _with_names(tracks.neuron, shown, given)
         self._note_revisions(tracks, neuron, labeled.index)
         self._tracks = tracks.named(neuron)

@@ -111,7 +111,9 @@ def neighbors_light(
     np.fill_diagonal(shared, 0.0)
     light = np.maximum(np.nan_to_num(height), 0.0)
     added = shared @ light
-    return np.divide(added, light, out=np.where(added > 0, np.inf, 0.0), where=light > 0)
+    nothing_own = np.where(added > 0, np.inf, 0.0)
+    part: NDArray[np.float64] = np.divide(added, light, out=nothing_own, where=light > 0)
+    return part
 
 
 @numba.njit(cache=True, nogil=True)
