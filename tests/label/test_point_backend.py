@@ -6,13 +6,16 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from tests.label.test_fixed_shapes import record_here
 
 from napari_acll.core import Backend, LabelSettings
 from napari_acll.label import PointLabeler, PointModel, load_labeler
+from napari_acll.label import _backend_choice as choices
 from napari_acll.label import _point_backend as backends
+from napari_acll.label._backend_choice import BackendChoice
 from napari_acll.label._fingerprint import atlas_volume
 from napari_acll.label._point_backend import (
-    BackendChoice,
+    backend_key,
     choose_backend,
     measure_backends,
     share_of_same_nuclei,
@@ -32,7 +35,7 @@ def model() -> PointModel:
 @pytest.fixture
 def fresh(monkeypatch):
     """No choice was made before."""
-    monkeypatch.setattr(backends, "_chosen", {})
+    monkeypatch.setattr(choices, "_chosen", {})
     return monkeypatch
 
 
@@ -50,8 +53,8 @@ def nuclei(position_px) -> FoundNuclei:
 
 
 def test_what_a_trial_chooses_finds_the_nuclei_of_single_precision():
-    choice = measure_backends(model())
-    assert choice.backend in backends.DTYPES
+    choice = measure_backends(model(), CPU)
+    assert choice.backend in choices.DTYPES
     assert choice.why.endswith(".")
     volume = atlas_volume(model())
     found = [
@@ -63,26 +66,26 @@ def test_what_a_trial_chooses_finds_the_nuclei_of_single_precision():
 
 
 def test_a_choice_is_measured_once_for_a_machine_and_a_model(fresh):
-    fresh.setattr(backends, "measure_backends", lambda _: BF16)
+    fresh.setattr(backends, "measure_backends", lambda *_: BF16)
     assert choose_backend(model(), CPU, Backend.AUTO) == BF16
-    fresh.setattr(backends, "_chosen", {})  # as in another process
-    fresh.setattr(backends, "measure_backends", lambda _: pytest.fail("measured again"))
+    fresh.setattr(choices, "_chosen", {})  # as in another process
+    fresh.setattr(backends, "measure_backends", lambda *_: pytest.fail("measured again"))
     assert choose_backend(model(), CPU, Backend.AUTO) == BF16
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"KEY": {"backend": "abacus", "why": ""}}'])
 def test_a_damaged_memory_of_choices_costs_a_trial_and_no_more(fresh, text):
-    path = backends._file()
+    path = choices.choices_file()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text.replace("KEY", backends._key(model())), encoding="utf-8")
-    fresh.setattr(backends, "measure_backends", lambda _: BF16)
+    path.write_text(text.replace("KEY", backend_key(model(), CPU)), encoding="utf-8")
+    fresh.setattr(backends, "measure_backends", lambda *_: BF16)
     assert choose_backend(model(), CPU, Backend.AUTO) == BF16
     (kept,) = [e for e in json.loads(path.read_text(encoding="utf-8")).values() if e["why"]]
     assert kept["backend"] == "torch-bf16"
 
 
 def test_a_trial_that_fails_leaves_single_precision_and_says_why(fresh):
-    def fail(_):
+    def fail(*_):
         raise RuntimeError("bf16 is not for this processor")
 
     fresh.setattr(backends, "measure_backends", fail)
@@ -92,10 +95,31 @@ def test_a_trial_that_fails_leaves_single_precision_and_says_why(fresh):
 
 
 def test_a_backend_that_was_asked_for_is_not_measured(fresh):
-    fresh.setattr(backends, "measure_backends", lambda _: pytest.fail("measured"))
+    fresh.setattr(backends, "measure_backends", lambda *_: pytest.fail("measured"))
     assert choose_backend(model(), CPU, Backend.TORCH_BF16).backend is Backend.TORCH_BF16
-    on_gpu = choose_backend(model(), torch.device("cuda", 0), Backend.AUTO)
-    assert on_gpu.backend is Backend.TORCH
+
+
+def test_a_choice_holds_for_one_machine_and_one_model(fresh):
+    key = backend_key(model(), CPU)
+    assert model().sha256 in key
+    assert torch.__version__ in key
+    fresh.setattr(torch, "get_num_threads", lambda: 99)
+    assert backend_key(model(), CPU) != key
+
+
+def test_recorded_steps_find_the_nuclei_of_whole_images_or_fall_back_with_a_word():
+    volume = atlas_volume(model())
+    plain = PointLabeler(model(), settings=LabelSettings(device="cpu"))
+    graph = BackendChoice(Backend.TORCH_GRAPH, "as asked")
+    asked = PointLabeler(model(), settings=LabelSettings(device="cpu"), backend=graph)
+    asked.finder._runner._record = record_here
+    first, second = plain.nuclei(volume)[0], asked.nuclei(volume)[0]
+    assert share_of_same_nuclei(first, second) >= 0.98
+    assert not asked.notes
+    failing = PointLabeler(model(), settings=LabelSettings(device="cpu"), backend=graph)
+    third = failing.nuclei(volume)[0]
+    assert share_of_same_nuclei(first, third) >= 0.98
+    assert "CUDA graphs need a GPU" in failing.notes[0]
 
 
 def test_the_labeler_says_what_it_computes_with():

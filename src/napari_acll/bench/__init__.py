@@ -2,6 +2,7 @@
 
 from napari_acll.bench._bench import bench
 from napari_acll.bench._looped_source import LoopedSource, PacedSource
+from napari_acll.bench._machine import commit, machine, versions
 from napari_acll.bench._reference import ReferenceStep, reference_steps
 from napari_acll.bench._report import compared, read_report, report_lines
 from napari_acll.bench._spread import Spread, StageTimes
@@ -14,9 +15,12 @@ __all__ = [
     "Spread",
     "StageTimes",
     "bench",
+    "commit",
     "compared",
+    "machine",
     "read_report",
     "reference_steps",
     "report_lines",
     "time_stages",
+    "versions",
 ]

@@ -20,6 +20,7 @@ from napari_acll.cli._report import report
 from napari_acll.cli._resume import resume
 from napari_acll.cli._rig import rig
 from napari_acll.cli._run import calibrate, run
+from napari_acll.cli._selftest import selftest
 from napari_acll.cli._settings import settings
 from napari_acll.cli._simulate import simulate
 from napari_acll.cli._train import train
@@ -68,6 +69,7 @@ _COMMANDS = (
     info,
     probe,
     bench,
+    selftest,
     export,
     refine,
     compare,

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_acll.cli._fresh_folder import fresh_folder
 from napari_acll.cli._options import Config, Device, Model, Profile, Set
 from napari_acll.cli._resolve import resolve_settings
 from napari_acll.cli._run import INTERRUPTED, run_session
 from napari_acll.cli._simulate import Geometry
-from napari_acll.core import SessionError
 
 if TYPE_CHECKING:
     from napari_acll.cli._score import Score
@@ -37,28 +37,13 @@ def demo(
     Needs no data, no network and no screen.
     """
     settings = resolve_settings(locals())
-    folder = _fresh_folder(out)
+    folder = fresh_folder(out)
     recording = f"simulated:seed={seed},volumes={volumes},geometry={geometry}"
     session = folder / "session.acll"
     is_complete = run_session(recording, settings=settings, out=session)
     _show(session, recording, folder)
     if not is_complete:
         raise typer.Exit(INTERRUPTED)
-
-
-def _fresh_folder(out: Path) -> Path:
-    """Return a new folder inside `out`, so that no earlier result is touched."""
-    number = 1
-    while (out / f"run_{number:03d}").exists():
-        number += 1
-    folder = out / f"run_{number:03d}"
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise SessionError(
-            f"The folder {folder} cannot be made ({error.strerror}); choose another with --out."
-        ) from error
-    return folder
 
 
 def _show(session: Path, recording: str, folder: Path) -> None:

@@ -22,14 +22,32 @@ class Pace(StrEnum):
 
 
 class Backend(StrEnum):
-    """In which numbers the network of the bundled kind of model computes."""
+    """In which numbers a network computes, and whether its steps are recorded once."""
 
     AUTO = "auto"
-    """The fastest on this machine that finds the same nuclei."""
+    """The fastest on this machine that gives the same answer."""
     TORCH = "torch"
     """Single precision."""
     TORCH_BF16 = "torch-bf16"
     """bfloat16 in all but the last step."""
+    TORCH_FP16 = "torch-fp16"
+    """Half precision in all but the last step."""
+    TORCH_GRAPH = "torch-graph"
+    """Single precision, the steps recorded as a CUDA graph."""
+    TORCH_BF16_GRAPH = "torch-bf16-graph"
+    """bfloat16, the steps recorded."""
+    TORCH_FP16_GRAPH = "torch-fp16-graph"
+    """Half precision, the steps recorded."""
+
+    @property
+    def is_graph(self) -> bool:
+        """Whether the steps are recorded as a CUDA graph, which only a GPU can."""
+        return self.value.endswith("-graph")
+
+    @property
+    def in_precision(self) -> "Backend":
+        """The same numbers without a recorded graph."""
+        return Backend(self.value.removesuffix("-graph"))
 
 
 class DropPolicy(StrEnum):
@@ -143,8 +161,15 @@ class LabelSettings(Settings):
     )
     backend: Backend = Field(
         Backend.AUTO,
-        description="How the bundled kind of model computes: torch (single precision), torch-bf16"
-        " (bfloat16), or auto, what a trial on this machine finds fastest and as good.",
+        description="How the network computes: torch (single precision), torch-bf16 (bfloat16),"
+        " torch-fp16 (half precision), each with -graph on a GPU to record its steps once; or"
+        " auto, what a trial on this machine finds fastest and as good.",
+    )
+    max_memory_gb: float | None = Field(
+        None,
+        gt=0,
+        description="Most memory, in GB, for networks that classify voxels, on the device that"
+        " they run on; larger volumes are computed in blocks. None: what is free.",
     )
     min_probability: float = Field(
         0.75,

@@ -8,6 +8,7 @@ from napari_acll.evaluation._bins import (
     equal_mass_bins,
     equal_width_bins,
 )
+from napari_acll.evaluation._elements import section, table
 from napari_acll.evaluation._evaluation import (
     CONFIDENT,
     MATCH_UM,
@@ -18,6 +19,7 @@ from napari_acll.evaluation._mask_scores import MaskOverlap, MaskScore, overlap_
 from napari_acll.evaluation._matching import match_nuclei, match_volumes
 from napari_acll.evaluation._measures import ABOUT, Measure
 from napari_acll.evaluation._nuclei import GivenNames, MaskSeries, TrueNuclei, VolumeNumbers
+from napari_acll.evaluation._page import page_of
 from napari_acll.evaluation._read_names import names_by_model, names_of_session, read_names
 from napari_acll.evaluation._read_traces import read_traces, traces_of_session
 from napari_acll.evaluation._read_truth import read_truth
@@ -87,13 +89,16 @@ __all__ = [
     "names_by_model",
     "names_of_session",
     "overlap_masks",
+    "page_of",
     "read_names",
     "read_traces",
     "read_truth",
     "score_masks",
     "score_rois",
+    "section",
     "session_sentence",
     "summary_sentence",
+    "table",
     "traces_of_session",
     "write_comparison",
     "write_report",

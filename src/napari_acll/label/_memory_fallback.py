@@ -71,6 +71,7 @@ class MemoryFallback:
         self._most: int | None = None
         self._warm_for: tuple[VolumeSpec, int] | None = None
         self._notes: list[str] = []
+        self._n_heard = 0
 
     @property
     def neurons(self) -> NeuronTable:
@@ -80,6 +81,9 @@ class MemoryFallback:
     @property
     def notes(self) -> Sequence[str]:
         """What had to be given up, one sentence each; more may come while it labels."""
+        said = tuple(getattr(self._labeler, "notes", ()))
+        self._notes.extend(said[self._n_heard :])
+        self._n_heard = len(said)
         return tuple(self._notes)
 
     def describe(self) -> Mapping[str, object]:
@@ -135,6 +139,7 @@ class MemoryFallback:
             raise error
         device = self._labeler.describe().get("device", "the device")
         self._labeler, self._load_on_cpu = self._load_on_cpu(), None
+        self._n_heard = 0
         _free_gpu()
         if self._warm_for is not None:
             self._labeler.warm_up(*self._warm_for)

@@ -1,5 +1,6 @@
 """Nuclei of one volume: the detector network, then peaks and instances."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_acll.label._fixed_shapes import FixedShapeRunner
 from napari_acll.label._point_detector import STRIDE, DetectorNetwork, folded_for_inference
 from napari_acll.label._point_image import PreparedVolume
 from napari_acll.label._point_maps import sparse_maps, unfolded
@@ -74,6 +76,9 @@ class NucleusFinder:
         Where the network runs.
     dtype : torch.dtype
         Numbers in which it computes, all but the last step.
+    is_graph : bool
+        Whether the network's steps are recorded, for the shape of whole volumes: on a GPU zeros
+        around the animal cost little, and a record holds for one shape.
     """
 
     def __init__(
@@ -85,13 +90,24 @@ class NucleusFinder:
         max_radius_um: float,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
+        is_graph: bool = False,
     ) -> None:
-        self._dtype = dtype
-        self._network = folded_for_inference(network, dtype).to(device)
+        folded = folded_for_inference(network, dtype).to(device)
+        self._runner = FixedShapeRunner(
+            lambda image: folded.folded_maps(image)[0].movedim(0, -1).contiguous(),
+            device=device,
+            dtype=dtype,
+            memory_format=torch.channels_last_3d,
+            is_graph=is_graph,
+        )
         self._peak_threshold = peak_threshold
         self._foreground_logit = _logit(foreground_threshold)
         self._max_radius_um = max_radius_um
-        self._device = device
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What had to be done otherwise than asked for, one sentence each."""
+        return tuple(self._runner.notes)
 
     def find(self, prepared: PreparedVolume, clock: StepClock | None = None) -> FoundNuclei:
         """Return the nuclei of one volume.
@@ -105,7 +121,7 @@ class NucleusFinder:
         """
         box = prepared.bright
         image = prepared.image[box]
-        heads = self._heads(image)
+        heads = self._heads(image, prepared.image.shape)
         if clock is not None:
             clock.done("network")
         maps = sparse_maps(heads, image.shape, foreground_logit=self._foreground_logit)
@@ -125,28 +141,38 @@ class NucleusFinder:
         )
 
     def logits(
-        self, image: NDArray[np.float32]
+        self, image: NDArray[np.float32], *, within: tuple[int, ...] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the logits of center and foreground, each of the shape of the image."""
+        """Return the logits of center and foreground, each of the shape of the image.
+
+        Parameters
+        ----------
+        image : ndarray of float32, shape (z, y, x)
+            A part of a normalized volume.
+        within : tuple of int, optional
+            Shape of the volume, to which the image is filled up where steps are recorded.
+        """
         n_z, n_y, n_x = image.shape
-        maps = unfolded(self._heads(image))[:, :n_z, :n_y, :n_x]
+        heads = self._heads(image, within or image.shape)
+        maps = unfolded(heads)[:, :n_z, :n_y, :n_x]
         return maps[0], maps[1]
 
-    def _heads(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what the heads say, `(x, y, z, 16)` at half the resolution."""
-        with torch.inference_mode():
-            heads = self._network.folded_maps(self._as_input(image))[0]
-            channels_last: NDArray[np.float32] = (
-                heads.movedim(0, -1).contiguous().numpy(force=True)
-            )
-        return channels_last
+    def _heads(self, image: NDArray[np.float32], within: tuple[int, ...]) -> NDArray[np.float32]:
+        """Return what the heads say, `(x, y, z, 16)` at half the resolution.
 
-    def _as_input(self, image: NDArray[np.float32]) -> Tensor:
-        n_x, n_y, n_z = (n + -n % STRIDE for n in reversed(image.shape))
-        turned = np.zeros((n_x, n_y, n_z), np.float32)
-        _turn(image, turned)
-        tensor = torch.from_numpy(turned)[None, None]
-        return tensor.to(self._device, self._dtype, memory_format=torch.channels_last_3d)
+        It also tells of what the image was filled up with. Valid until the next call.
+        """
+        filled = within if self._runner.is_graph else image.shape
+        with torch.inference_mode():
+            return self._runner.fetch(self._runner(_as_input(image, filled)))
+
+
+def _as_input(image: NDArray[np.float32], shape: tuple[int, ...]) -> Tensor:
+    """Return an image followed by zeros, up to a shape whose sizes the network can divide."""
+    n_x, n_y, n_z = (n + -n % STRIDE for n in reversed(shape))
+    turned = np.zeros((n_x, n_y, n_z), np.float32)
+    _turn(image, turned)
+    return torch.from_numpy(turned)[None, None]
 
 
 @jit

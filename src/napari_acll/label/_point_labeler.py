@@ -36,7 +36,7 @@ from napari_acll.label._step_clock import StepClock
 from napari_acll.naming import assign_names, top_candidates
 
 if TYPE_CHECKING:
-    from napari_acll.label._point_backend import BackendChoice
+    from napari_acll.label._backend_choice import BackendChoice
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +94,7 @@ class PointLabeler:
             max_radius_um=card.max_radius_um,
             device=self._device,
             dtype=torch.float32 if backend is None else backend.dtype,
+            is_graph=backend is not None and backend.is_graph,
         )
         self.namer = NucleusNamer(
             model.identifier,
@@ -149,6 +150,11 @@ class PointLabeler:
     def neurons(self) -> NeuronTable:
         """The neurons that the model knows."""
         return self._model.neurons
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What had to be done otherwise than the settings say, one sentence each."""
+        return self.finder.notes
 
     def describe(self) -> Mapping[str, object]:
         """Return name, kind, hash of the weights, device and calibration, as JSON values."""

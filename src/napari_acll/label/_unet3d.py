@@ -156,6 +156,16 @@ class UNet3D(nn.Module):
         ValueError
             If the volume has another number of axes or channels, or is too small.
         """
+        return self.checked(volume).to(self.final_conv.weight.device)
+
+    def checked(self, volume: NDArray[np.generic]) -> Tensor:
+        """Return a volume as float input `(1, C, Z, Y, X)` on the CPU.
+
+        Raises
+        ------
+        ValueError
+            If the volume has another number of axes or channels, or is too small.
+        """
         channels = volume[np.newaxis] if volume.ndim == 3 else volume
         n_channels = self.config.in_channels
         if channels.ndim != 4 or len(channels) != n_channels:
@@ -168,7 +178,7 @@ class UNet3D(nn.Module):
                 f"Expected a volume of at least {self.min_shape} voxels, got {volume.shape}."
             )
         x = torch.from_numpy(np.ascontiguousarray(channels, dtype=np.float32))
-        return x[None].to(self.final_conv.weight.device)
+        return x[None]
 
     @property
     def min_shape(self) -> tuple[int, int, int]:

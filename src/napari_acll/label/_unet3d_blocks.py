@@ -175,11 +175,17 @@ class SizedDeconvolution(nn.Module):
         Where pooling dropped a row, which the older versions refuse, the result is resized as
         the newer ones do.
         """
-        least = [2 * m - 4 + k for m, k in zip(x.shape[2:], self._kernel_size, strict=True)]
-        reachable = [min(max(n, low), low + 1) for n, low in zip(size, least, strict=True)]
-        enlarged: Tensor = self.upsample(x, reachable)
-        same = list(size) == reachable
+        z, y, x_ = x.shape[2:]
+        reachable = self.reachable((z, y, x_), tuple(size))
+        enlarged: Tensor = self.upsample(x, list(reachable))
+        same = tuple(size) == reachable
         return enlarged if same else functional.interpolate(enlarged, size=size)
+
+    def reachable(self, below: Triple, size: tuple[int, ...]) -> Triple:
+        """Return the size nearest to a wanted one that the convolution can give."""
+        least = [2 * m - 4 + k for m, k in zip(below, self._kernel_size, strict=True)]
+        z, y, x = (min(max(n, low), low + 1) for n, low in zip(size, least, strict=True))
+        return z, y, x
 
 
 class _Deconvolution(nn.Module):
@@ -232,11 +238,11 @@ class Decoder(nn.Module):
         super().__init__()
         self.upsampling = upsampling
         self.basic_module = block
-        self._is_summed = is_summed
+        self.is_summed = is_summed
 
     def forward(self, encoded: Tensor, x: Tensor) -> Tensor:
         """Return the features of this level."""
         x = self.upsampling(x, encoded.shape[2:])
-        joined = encoded + x if self._is_summed else torch.cat((encoded, x), dim=1)
+        joined = encoded + x if self.is_summed else torch.cat((encoded, x), dim=1)
         features: Tensor = self.basic_module(joined)
         return features

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_acll.core import (
+    Backend,
     Detections,
     LabeledVolume,
     LabelSettings,
@@ -18,11 +19,14 @@ from napari_acll.core import (
     Volume,
     VolumeSpec,
 )
+from napari_acll.label._backend_choice import BackendChoice
 from napari_acll.label._checkpoint import load_unet3d, sha256_of
 from napari_acll.label._devices import choose_device
 from napari_acll.label._names import names_for
 from napari_acll.label._unet3d import UNet3D
-from napari_acll.label._voxel_labels import find_detections, label_voxels
+from napari_acll.label._unet3d_backend import choose_unet3d_backend, in_precision
+from napari_acll.label._unet3d_execution import Execution
+from napari_acll.label._voxel_labels import find_detections
 
 _logger = logging.getLogger(__name__)
 
@@ -49,6 +53,10 @@ class UNet3DLabeler:
         Voxels that are not more probable belong to no neuron; 0.75 is the original's default.
     device : str
         `auto`, `cpu` or `cuda:N`.
+    backend : BackendChoice, optional
+        In which numbers it computes; None: in single precision.
+    max_memory_gb : float, optional
+        Most memory on the device; None: what is free. Larger volumes are computed in blocks.
     provenance : mapping, optional
         What else `describe` tells, such as path and hash of the weights.
 
@@ -66,11 +74,23 @@ class UNet3DLabeler:
         *,
         min_probability: float = 0.75,
         device: str = "auto",
+        backend: BackendChoice | None = None,
+        max_memory_gb: float | None = None,
         provenance: Mapping[str, object] | None = None,
     ) -> None:
         _check_usable(network, neurons)
         self._device = choose_device(device)
-        self._network = network.eval().to(self._device)
+        self._backend = backend
+        dtype = torch.float32 if backend is None else backend.dtype
+        self._network = in_precision(network.eval(), dtype).to(self._device)
+        self._execution = Execution(
+            self._network, min_probability=min_probability, max_memory_gb=max_memory_gb
+        )
+        if backend is not None and backend.is_graph:
+            self._execution.notes.append(
+                "The steps of a network that classifies voxels are not recorded as a CUDA graph:"
+                " starting them takes no time beside them."
+            )
         self._neurons = neurons
         self._min_probability = min_probability
         self._provenance = dict(provenance or {})
@@ -87,15 +107,25 @@ class UNet3DLabeler:
         checkpoint = Path(settings.model)
         network = load_unet3d(checkpoint, settings.config_file)
         n_classes = network.config.out_channels
+        sha256 = sha256_of(checkpoint)
+        backend = choose_unet3d_backend(
+            network,
+            choose_device(settings.device),
+            settings.backend,
+            sha256=sha256,
+            min_probability=settings.min_probability,
+        )
         return cls(
             network,
             names_for(checkpoint, settings.names_file, n_classes),
             min_probability=settings.min_probability,
             device=settings.device,
+            backend=backend,
+            max_memory_gb=settings.max_memory_gb,
             provenance={
                 "name": checkpoint.name,
                 "path": str(checkpoint.resolve()),
-                "sha256": sha256_of(checkpoint),
+                "sha256": sha256,
             },
         )
 
@@ -103,6 +133,11 @@ class UNet3DLabeler:
     def neurons(self) -> NeuronTable:
         """The neurons that the model knows."""
         return self._neurons
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What is computed otherwise than usual, one sentence each: blocks instead of wholes."""
+        return tuple(self._execution.notes)
 
     def describe(self) -> Mapping[str, object]:
         """Return name, kind, hash of the weights, device and settings, as JSON values."""
@@ -115,6 +150,8 @@ class UNet3DLabeler:
             "min_probability": self._min_probability,
             "calibration": None,
             "device": str(self._device),
+            "backend": str(Backend.TORCH if self._backend is None else self._backend.backend),
+            "why_backend": "" if self._backend is None else self._backend.why,
             "torch": torch.__version__,
         }
 
@@ -136,6 +173,8 @@ class UNet3DLabeler:
         noise = np.random.default_rng(0).normal(0, 10, spec.shape).astype(np.float32)
         try:
             self._label_voxels(noise)
+        except ModelError:
+            raise
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             raise ModelError(
                 f"The network cannot label volumes of {_shape_text(spec.shape)} voxels on"
@@ -158,9 +197,7 @@ class UNet3DLabeler:
         )
 
     def _label_voxels(self, marker: NDArray[np.float32]) -> tuple[NDArray[np.uint16], Detections]:
-        x = self._network.as_input(marker)
-        labels = label_voxels(self._network, x, min_probability=self._min_probability)
-        return find_detections(labels)
+        return find_detections(self._execution.label(marker))
 
 
 def _check_usable(network: UNet3D, neurons: NeuronTable) -> None:

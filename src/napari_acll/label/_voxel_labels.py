@@ -1,5 +1,6 @@
 """Classes of voxels, block by block, so that the class map is never written out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from napari_acll.core import BACKGROUND, N_CANDIDATES, Detections
 from napari_acll.label._unet3d import UNet3D
+from napari_acll.label._unet3d_layerwise import BlockPlan, LayerwiseNetwork
+from napari_acll.label._unet3d_maps import Triple, as_slices, boxes
 
 # Small enough for the cache, large enough that threads seldom wait for each other.
 _BLOCK_BYTES_CPU = 8 * 2**20
@@ -31,7 +34,9 @@ class VoxelLabels:
     probability_sum: NDArray[np.float64]
 
 
-def label_voxels(network: UNet3D, x: Tensor, *, min_probability: float) -> VoxelLabels:
+def label_voxels(
+    network: UNet3D, x: Tensor, *, min_probability: float, plan: BlockPlan | None = None
+) -> VoxelLabels:
     """Return the class of every voxel whose most probable class is probable enough.
 
     This is the "naive ROI" rule of AutoCellLabel Live: the most probable class where its
@@ -47,6 +52,8 @@ def label_voxels(network: UNet3D, x: Tensor, *, min_probability: float) -> Voxel
         Input of the network.
     min_probability : float
         Threshold; a voxel must be above it.
+    plan : BlockPlan, optional
+        How the network is run in blocks; None: on the whole volume.
 
     Returns
     -------
@@ -54,33 +61,60 @@ def label_voxels(network: UNet3D, x: Tensor, *, min_probability: float) -> Voxel
     """
     # A GPU may otherwise choose algorithms whose rounding changes from run to run.
     deterministic = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+    device = network.final_conv.weight.device
+    n_classes = network.config.out_channels
     with torch.inference_mode(), deterministic:
-        features = network.features(x)[0].flatten(1)
-        class_map, sums = _label_blocks(network, features, min_probability)
-    return VoxelLabels(
-        class_map=class_map.cpu().numpy().astype(np.uint16).reshape(x.shape[2:]),
-        probability_sum=sums.cpu().numpy(),
-    )
+        sums = torch.zeros((n_classes, n_classes), dtype=torch.float64, device=device)
+        class_map: Tensor | None = None
+        for shape, box, features in _feature_boxes(network, x, plan):
+            if class_map is None:
+                class_map = torch.zeros(shape, dtype=torch.int32, device=device)
+            found = _label_features(network, features.flatten(1), sums, min_probability)
+            class_map[box] = found.reshape(features.shape[1:])
+        if class_map is None:
+            raise ValueError(f"Expected a volume with voxels, got shape {tuple(x.shape)}.")
+        return VoxelLabels(
+            class_map=class_map.cpu().numpy().astype(np.uint16),
+            probability_sum=sums.cpu().numpy(),
+        )
 
 
-def _label_blocks(
-    network: UNet3D, features: Tensor, min_probability: float
-) -> tuple[Tensor, Tensor]:
+_Slices = tuple[slice, slice, slice]
+
+
+def _feature_boxes(
+    network: UNet3D, x: Tensor, plan: BlockPlan | None
+) -> Iterator[tuple[Triple, _Slices, Tensor]]:
+    """Yield the shape of the result, where a box of it lies, and its features."""
+    if plan is None:
+        features = network.features(x.to(next(network.encoders.parameters()).dtype))[0]
+        z, y, x_ = features.shape[1:]
+        yield (z, y, x_), (slice(None), slice(None), slice(None)), features
+        return
+    layerwise = LayerwiseNetwork(network, plan)
+    last = layerwise.features(x)
+    for box in boxes(last.shape, layerwise.block_of(last)):
+        yield last.shape, as_slices(box), last.read(box)
+
+
+def _label_features(
+    network: UNet3D, features: Tensor, sums: Tensor, min_probability: float
+) -> Tensor:
+    """Return the classes of voxels, `(n,)`, from features `(F, n)`, and add to the sums."""
     n_classes = network.config.out_channels
     n_voxels = features.shape[1]
-    step = _block_voxels(n_classes, features)
     weight = network.final_conv.weight.flatten(1)
-    logits = features.new_empty((n_classes, min(step, n_voxels)))
-    class_map = torch.zeros(n_voxels, dtype=torch.int32, device=features.device)
-    sums = torch.zeros((n_classes, n_classes), dtype=torch.float64, device=features.device)
+    step = _block_voxels(n_classes, weight)
+    logits = weight.new_empty((n_classes, min(step, n_voxels)))
+    class_map = torch.zeros(n_voxels, dtype=torch.int32, device=weight.device)
     for start in range(0, n_voxels, step):
-        block = features[:, start : start + step]
+        block = features[:, start : start + step].to(weight.dtype)
         out = logits[:, : block.shape[1]]
         torch.mm(weight, block, out=out)
         if network.final_conv.bias is not None:
             out += network.final_conv.bias[:, None]
         _label_block(network, out, class_map[start : start + step], sums, min_probability)
-    return class_map, sums
+    return class_map
 
 
 def _block_voxels(n_classes: int, features: Tensor) -> int:
