@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from napari_acll.label._calibration import Calibration
-from napari_acll.label._device_check import check_device, has_nvidia_gpu
+from napari_acll.label._device_check import check_device, has_nvidia_gpu, offered_devices
 from napari_acll.label._fingerprint_card import Fingerprint
 from napari_acll.label._memory_fallback import MemoryFallback, sparing_memory
 from napari_acll.label._model_facts import ModelFacts, model_facts, model_stamp_ns
@@ -136,6 +136,7 @@ __all__ = [
     "models_dir",
     "network_part",
     "nucleus_table",
+    "offered_devices",
     "prepare",
     "read_card",
     "read_names",
