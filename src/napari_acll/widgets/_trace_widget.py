@@ -24,6 +24,7 @@ from napari_acll.widgets._confidence_legend import ConfidenceLegend
 from napari_acll.widgets._dock_size import dock_width_px
 from napari_acll.widgets._engine import engine_of
 from napari_acll.widgets._neuron_table import NeuronTableView
+from napari_acll.widgets._text_size import TextSize
 from napari_acll.widgets._time_cursor import TimeCursor
 from napari_acll.widgets._time_marks import MarkKind, TimeMark
 from napari_acll.widgets._trace_controls import TraceControls
@@ -59,6 +60,7 @@ class TracePlotWidget(QWidget):
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
+        TextSize(self)
         self._engine = engine_of(viewer)
         self._store: TraceStore | None = None
         self._rows: list[int] = []
