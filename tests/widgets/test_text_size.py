@@ -4,11 +4,13 @@ from itertools import pairwise
 
 import pytest
 from napari.settings import get_settings
-from qtpy.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from napari_acll.core import Check, Light
 from napari_acll.widgets import LiveSessionWidget, TracePlotWidget
 from napari_acll.widgets._check_list import CheckList
+from napari_acll.widgets._neuron_table import NeuronTableView
 from napari_acll.widgets._text_size import TextSize, text_scale
 
 LONG = (
@@ -51,6 +53,26 @@ def test_larger_text_is_larger_in_lines_that_napari_leaves_out(appearance, qtbot
     appearance.font_size = appearance.font_size // 2
     line.ensurePolished()
     assert line.fontMetrics().height() == before_px
+
+
+def test_the_list_of_neurons_has_room_for_larger_text(appearance, qtbot):
+    neurons = NeuronTableView()
+    qtbot.addWidget(neurons)
+    header, rows = neurons.table.horizontalHeader(), neurons.table.verticalHeader()
+    before = header.sectionSize(1), rows.defaultSectionSize()
+    appearance.font_size = 2 * appearance.font_size
+    assert (header.sectionSize(1), rows.defaultSectionSize()) == (2 * before[0], 2 * before[1])
+
+
+def test_a_dock_that_is_gone_is_not_told_of_another_size(appearance):
+    dock = QWidget()
+    size = TextSize(dock)
+    dock.deleteLater()
+    QApplication.sendPostedEvents(None, int(QEvent.Type.DeferredDelete.value))
+    appearance.font_size = appearance.font_size + 1
+    del size, dock
+    appearance.font_size = appearance.font_size - 1
+    assert text_scale() == 1
 
 
 @pytest.mark.parametrize("height_px", [150, 400])

@@ -1,5 +1,8 @@
 """The size of text that the user has chosen in napari, for what napari's own style leaves out."""
 
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from napari.settings import get_settings
@@ -27,6 +30,28 @@ def text_scale() -> float:
     return float(appearance.font_size) / float(usual)
 
 
+def when_text_resized(resize: Callable[[], None]) -> None:
+    """Call a method of a widget whenever another size of text is chosen, as long as it exists.
+
+    Parameters
+    ----------
+    resize : callable
+        A bound method, held weakly.
+    """
+    held = weakref.WeakMethod(resize)
+
+    def call(_event: Any = None) -> None:
+        method = held()
+        if method is None:
+            event.disconnect(call)
+            return
+        with suppress(RuntimeError):  # Qt has deleted the widget, Python has not yet
+            method()
+
+    event = get_settings().appearance.events.font_size
+    event.connect(call)
+
+
 class TextSize(QObject):
     """Lets everything in a dock have the size of text that is chosen in napari's preferences.
 
@@ -40,10 +65,9 @@ class TextSize(QObject):
         super().__init__(dock)
         self._dock = dock
         self._apply()
-        # napari holds methods weakly: no link keeps the dock alive
-        get_settings().appearance.events.font_size.connect(self._apply)
+        when_text_resized(self._apply)
 
-    def _apply(self, event: Any = None) -> None:  # noqa: ARG002
+    def _apply(self) -> None:
         scale = text_scale()
         style = ""
         if abs(scale - 1) > _NO_CHANGE:
