@@ -15,13 +15,16 @@ from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_acll.core import Correction, CorrectionKind
+from napari_acll.core import Correction, CorrectionKind, CropSettings
 
 IMAGES = Path(__file__).parent / "images"
 N_VOLUMES = 60
 NEURONS_PX = (560, 460)
 N_COLORS = 200
 PATIENCE_MS = 600_000
+_CROP = CropSettings(
+    z_start_px=4, z_stop_px=66, y_start_px=24, y_stop_px=196, x_start_px=12, x_stop_px=300
+)
 STEP_MS = 100
 
 
@@ -45,6 +48,36 @@ def take_look(width_px: int, height_px: int, path: Path) -> None:
     QTest.qWait(1500)
     _save(live.window(), path)
     _close(viewer, live)
+
+
+def take_crop(width_px: int, height_px: int, path: Path) -> None:
+    """Drag the crop on the first volume in a window of this size and save its picture."""
+    viewer, live = _open(width_px, height_px)
+    _drag_crop(viewer, live)
+    _save(live.window(), path)
+    viewer.close()
+
+
+def take_look_crop(width_px: int, height_px: int, path: Path) -> None:
+    """Drag the crop during a look in a window of this size and save its picture."""
+    viewer, live = _open(width_px, height_px)
+    live.buttons.look.click()
+    _wait_until(lambda: bool(live.look_list.value()))
+    live.buttons.setup.setChecked(True)
+    _drag_crop(viewer, live)
+    _save(live.window(), path)
+    _close(viewer, live)
+
+
+def _drag_crop(viewer: Any, live: Any) -> None:
+    live.setup.crop_section.expand(animate=False)
+    live.setup.crop.drag_button.click()
+    _wait_until(lambda: "from the side" in viewer.layers)
+    live.setup.crop.setValue(_CROP)
+    viewer.layers["crop"].selected_data = {1}
+    QTest.qWait(1000)
+    live.setup.ensureWidgetVisible(live.setup.crop)
+    QTest.qWait(1000)
 
 
 def take_armed(address: str, path: Path) -> None:
@@ -150,6 +183,8 @@ def main() -> None:
     take_armed("shm:acll", IMAGES / "napari-nis-jobs.png")
     take_armed("micromanager:", IMAGES / "napari-micro-manager.png")
     take_look(1366, 768, IMAGES / "napari-look.png")
+    take_crop(1366, 768, IMAGES / "napari-crop.png")
+    take_look_crop(1366, 768, IMAGES / "napari-look-crop.png")
     take_alignment(1366, 768, IMAGES / "napari-alignment.png")
 
 

@@ -124,13 +124,21 @@ def label(shape: AnimalShape, settings: WormSettings, file: Path) -> None:
         number = np.where(truth.is_listed, truth.class_numbers(labeler.neurons), 0)
         true = np.where(matched >= 0, number[np.maximum(matched, 0)], 0)
         inside = truth.is_inside(volume.spec.shape)
-        columns |= {f"{index}_{name}": getattr(found, name) for name in FIELDS}
-        columns[f"{index}_true"] = true.astype(np.int64)
-        columns[f"{index}_meta"] = np.array([(number[inside] > 0).sum(), labeled.is_labelable])
-    columns["names"] = np.array(labeler.neurons.names)
-    columns["voxel_um"] = np.asarray(worm.settings.grid.voxel_size_um)
+        columns |= columns_of(labeled, true, int((number[inside] > 0).sum()))
     np.savez_compressed(file, **columns)
     logger.info("%s", file)
+
+
+def columns_of(labeled: LabeledVolume, true: NDArray, n_listed: int) -> dict[str, NDArray]:
+    """Return what is kept of a volume."""
+    index = labeled.index
+    columns: dict[str, NDArray] = {
+        f"{index}_{name}": getattr(labeled.detections, name) for name in FIELDS
+    }
+    columns[f"{index}_true"] = true.astype(np.int64)
+    columns[f"{index}_meta"] = np.array([n_listed, labeled.is_labelable])
+    columns["voxel_um"] = np.asarray(labeled.spec.voxel_size_um)
+    return columns
 
 
 def load(name: str, file: Path) -> Recording:
@@ -315,20 +323,32 @@ def parser_of(about: str, *, volumes: int, skip: int) -> argparse.ArgumentParser
     return parser
 
 
+def recordings_of(arguments: argparse.Namespace) -> Iterator[Recording]:
+    """Yield what is drawn and labeled now or before, or what `measure_traces.py` kept."""
+    if arguments.recorded:
+        for file in sorted(arguments.recorded.glob("*.npz")):
+            yield load(file.stem, file)
+        return
+    settings = rig(arguments.rig, arguments.volumes)
+    for name, shape in animals(arguments.kind, arguments.n, arguments.data):
+        yield record(name, shape, settings, arguments.cache / arguments.rig)
+
+
 def main() -> None:
     """Draw, label, filter, score and print."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = parser_of(__doc__, volumes=100, skip=30)
-    parser.add_argument("--cache", type=Path, required=True)
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--cache", type=Path, help="folder of recordings that are drawn")
+    where.add_argument("--recorded", type=Path, help="`labels` folder of `measure_traces.py`")
     parser.add_argument("--fit", action="store_true", help="fit the shown probabilities, too")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     neurons = load_labeler(LabelSettings(device="cpu")).neurons
-    settings = rig(arguments.rig, arguments.volumes)
     rows: list[dict[str, Any]] = []
     done: dict[str, list[tuple[Recording, list[LabeledVolume]]]] = {key: [] for key in WAYS}
-    for name, shape in animals(arguments.kind, arguments.n, arguments.data):
-        recording = record(name, shape, settings, arguments.cache / arguments.rig)
+    for recording in recordings_of(arguments):
+        name = recording.animal
         after, took_ms = filtered(recording, neurons)
         votes, _ = filtered(by_votes(recording), neurons)
         row: dict[str, Any] = {"animal": name, "ms": took_ms}

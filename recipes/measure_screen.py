@@ -5,10 +5,11 @@ xvfb-run -a -s "-screen 0 1440x900x24" python recipes/measure_screen.py --busy -
 
 A session of made-up volumes (80 x 322 x 210 voxels, uint16, two channels) at the end of a
 recording of 1600 is shown by the docks of the plugin in a viewer: images, labels, 150 names, heat
-map, 20 traces. *update* is what the engine takes to show a new volume in all of them, *with
-drawing* all that the GUI thread does until the next volume comes, on a computer without a graphics
-card the drawing of the canvas included. With `--busy` a convolution runs in another thread
-meanwhile, as it does when the model labels.
+map, 20 traces with their bands and flags (2 % of the samples). *update* is what the engine takes
+to show a new volume in all of them, *with drawing* all that the GUI thread does until the next
+volume comes, on a computer without a graphics card the drawing of the canvas included. With
+`--busy` a convolution runs in another thread meanwhile, as it does when the model labels; with
+`--reference` all traces are compared with one of them.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from napari_acll.core import (
     SessionCounters,
     SessionState,
     StageTimings,
+    TraceFlag,
     TraceSample,
     TraceStore,
     Volume,
@@ -57,6 +59,7 @@ VOXEL_UM = (0.54, 0.54, 0.54)
 PERIOD_S = 0.6
 RADIUS_PX = 4
 N_WARM_UP = 5
+FLAGGED_SHARE = 0.02
 WINDOW_PX = (1366, 768)
 Figures = tuple[list[float], list[float]]
 
@@ -146,6 +149,8 @@ class MadeUpSession:
         sample = TraceSample.absent(index, PERIOD_S * index, n_neurons, VolumeStatus.TRACED)
         sample.ratio[:] = 1 + 0.3 * np.sin(index / 20 + np.arange(n_neurons))
         sample.ratio[:] += self._rng.normal(0, 0.05, n_neurons)
+        sample.ratio_sd[:] = 0.05
+        sample.flags[:] = TraceFlag.IMPULSE * (self._rng.random(n_neurons) < FLAGGED_SHARE)
         sample.confidence[:] = self._rng.uniform(0.55, 1, n_neurons)
         sample.centroid_px[:] = center_px
         return sample
@@ -211,6 +216,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--traces", type=int, default=20)
     parser.add_argument("--busy", action="store_true", help="convolve in another thread")
     parser.add_argument("--projections", action="store_true", help="show them, too")
+    parser.add_argument("--reference", action="store_true", help="compare with one neuron, too")
     parser.add_argument("--all-docks", action="store_true", help="the other three docks, too")
     parser.add_argument("--picture", help="save the window as PNG")
     return parser.parse_args(arguments)
@@ -245,6 +251,7 @@ def main(arguments: list[str] | None = None) -> Figures:
     measure(live, session, N_WARM_UP - 1)
     chosen = range(1, options.neurons, options.neurons // options.traces)
     live.engine.choose(chosen[: options.traces])
+    live.engine.compare_with(chosen[0] if options.reference else 0)
     measure(live, session, 1)
     update_ms, all_ms = measure(live, session, options.updates)
     report("update", update_ms)

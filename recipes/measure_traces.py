@@ -5,9 +5,10 @@ Run by hand::
     python recipes/measure_traces.py --data $ACLL_TEST_DATA --kind held_out --n 8 --cache FOLDER
     python recipes/measure_traces.py --kind virtual --n 4 --rig dim --cache FOLDER
     python recipes/measure_traces.py --cache FOLDER --rig normal --only-print
+    python recipes/measure_identity.py --recorded FOLDER/normal/labels --skip 15
 
 Recordings are rendered volume by volume, labeled with the bundled model and traced by all
-estimators at once; nothing of them is written but the traces, one file per animal in `--cache`.
+estimators at once; nothing of them is written but the traces and labels, per animal, in `--cache`.
 What is there is not made again, so a run that was stopped goes on. `held_out` are real animals of
 lab SF that no part of the model has seen, completed with virtual nuclei; `virtual` are animals of
 the fitted anatomy with seeds that nothing else uses.
@@ -16,14 +17,14 @@ the fitted anatomy with seeds that nothing else uses.
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from measure_identity import MATCH_UM, POSITIONS, parser_of, rig
+from measure_identity import MATCH_UM, POSITIONS, columns_of, parser_of, rig
 from numpy.typing import NDArray
-from trace_scores import OWN, lines, table
+from trace_scores import MAIN, OWN, lines, table
 
 from napari_acll.core import (
     AlignmentSettings,
@@ -67,11 +68,13 @@ BLEACH_S = 600.0
 LASER = 15 / 13
 
 
-def animals(kind: str, n: int, data: Path | None) -> Iterator[tuple[str, AnimalShape, int]]:
+def animals(
+    kind: str, which: Sequence[int], data: Path | None
+) -> Iterator[tuple[str, AnimalShape, int]]:
     """Yield names, shapes and seeds of animals that nothing was tuned on."""
     anatomy = Anatomy.load()
     if kind == "virtual":
-        for number in range(n):
+        for number in which:
             rng = np.random.default_rng((93, number))
             shape = anatomy.sample(rng, head=HeadSettings.sample(rng))
             yield f"virtual {number}", shape, 9300 + number
@@ -80,7 +83,9 @@ def animals(kind: str, n: int, data: Path | None) -> Iterator[tuple[str, AnimalS
         raise SystemExit("Real animals need --data.")
     wanted = held_out_animals()["SF"]
     heads = [head for head in read_heads(data / POSITIONS) if head.lab == "SF"]
-    for number, head in enumerate([head for head in heads if head.animal in wanted][:n]):
+    heads = [head for head in heads if head.animal in wanted]
+    for number in which:
+        head = heads[number]
         rng = np.random.default_rng((94, number))
         shape = head.shape(anatomy, rng, head=HeadSettings.sample(rng))
         yield f"SF {head.animal}", shape, 9400 + number
@@ -115,8 +120,8 @@ class Track:
             self.flags[:, volume.index] = sample.flags
 
 
-def estimators(neurons: NeuronTable) -> dict[str, TraceEstimator]:
-    """Return new estimators for all tracks."""
+def estimators(neurons: NeuronTable, *, wanted: Sequence[str] = ()) -> dict[str, TraceEstimator]:
+    """Return new estimators for all tracks, or for some."""
 
     def engine(**parts: bool) -> EngineTraceEstimator:
         return EngineTraceEstimator(neurons, LIGHT, parts=EngineParts(**parts))
@@ -130,7 +135,6 @@ def estimators(neurons: NeuronTable) -> dict[str, TraceEstimator]:
         "ratio": RatioTraceEstimator(neurons, LIGHT),
         "engine": EngineTraceEstimator(neurons, TraceSettings()),
         "engine, masks": engine(fits_footprints=False),
-        "engine, no unmixing": engine(unmixes=False),
         "engine, no memory": engine(remembers_marker=False),
         "naive, stray voxels": naive(),
         "engine, stray voxels": EngineTraceEstimator(neurons, TraceSettings()),
@@ -144,7 +148,8 @@ def estimators(neurons: NeuronTable) -> dict[str, TraceEstimator]:
         else EngineTraceEstimator(neurons, TraceSettings())
         for name in OWN
     }
-    return same | own | {"own ratio": RatioTraceEstimator(neurons, LIGHT)}
+    every = same | own | {"own ratio": RatioTraceEstimator(neurons, LIGHT)}
+    return {name: one for name, one in every.items() if not wanted or name in wanted}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,21 +171,24 @@ class Labels:
         return self.stray if "stray" in track else self.same
 
 
-def record(shape: AnimalShape, seed: int, settings: WormSettings, file: Path) -> None:
-    """Render, label and trace a recording, and write the traces."""
+def record(
+    shape: AnimalShape, seed: int, settings: WormSettings, file: Path, wanted: Sequence[str]
+) -> None:
+    """Render, label and trace a recording, and write the traces, and the labels beside them."""
     labeler = load_labeler(LabelSettings(device="cpu"))
     neurons, n_volumes = labeler.neurons, settings.n_volumes
     worm = VirtualWorm(shape, settings, seed=seed)
     preprocessor = Preprocessor(worm.spec, PreprocessSettings())
     alignment = calibrated(worm, preprocessor)
     identity = EvidenceFilter(neurons=neurons)
-    made = estimators(neurons)
+    made = estimators(neurons, wanted=wanted)
     tracks = {name: Track(one, len(neurons), n_volumes) for name, one in made.items()}
     columns: dict[str, NDArray] = {
         "truth": np.full((len(neurons), n_volumes), np.nan, np.float32),
         "right own": np.zeros((len(neurons), n_volumes), np.bool_),
         "right filtered": np.zeros((len(neurons), n_volumes), np.bool_),
     }
+    kept: dict[str, NDArray] = {}
     for index in range(n_volumes):
         volume, truth = preprocessor.apply(worm.render(index)), worm.truth(index)
         number = np.where(truth.is_listed, truth.class_numbers(neurons), 0)
@@ -193,19 +201,21 @@ def record(shape: AnimalShape, seed: int, settings: WormSettings, file: Path) ->
             own=own,
             filtered=identity.update(own),
         )
-        keep_truth(columns, index, truth, number, labels)
+        n_inside = keep_truth(columns, index, truth, number, labels)
+        kept |= columns_of(own, same.detections.neuron, n_inside)
         for name, track in tracks.items():
             lit = changed_light(volume) if "laser" in name else volume
             known = worm.alignment if name == "oracle" else alignment
             track.trace(lit, labels.of(name), known)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    (file.parent / "labels").mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(file.parent / "labels" / file.name, **kept)
     np.savez_compressed(file, **columns, **traces_of(tracks))
 
 
 def keep_truth(
     columns: dict[str, NDArray], index: int, truth: Truth, number: NDArray, labels: Labels
-) -> None:
-    """Write the true ratios of the neurons inside, and which names are right."""
+) -> int:
+    """Write the true ratios of the neurons inside, and which names are right; return how many."""
     inside = (number > 0) & truth.is_inside(labels.own.spec.shape)
     columns["truth"][number[inside] - 1, index] = truth.ratio[inside]
     true = labels.same.detections.neuron
@@ -213,6 +223,7 @@ def keep_truth(
         given = getattr(labels, kind).detections.neuron
         is_right = (given > 0) & (given == true)
         columns[f"right {kind}"][given[is_right] - 1, index] = True
+    return int(inside.sum())
 
 
 def traces_of(tracks: dict[str, Track]) -> dict[str, NDArray]:
@@ -306,16 +317,23 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = parser_of(__doc__, volumes=200, skip=10)
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--which", type=int, nargs="+", help="numbers of animals; the first n")
+    parser.add_argument(
+        "--main",
+        action="store_true",
+        help="without parts of the engine, and labels and light that are worse",
+    )
     parser.add_argument("--only-print", action="store_true", help="score what is there")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     folder = arguments.cache / arguments.rig
     if not arguments.only_print:
         settings = rig(arguments.rig, arguments.volumes)
-        for name, shape, seed in animals(arguments.kind, arguments.n, arguments.data):
+        which = arguments.which or range(arguments.n)
+        for name, shape, seed in animals(arguments.kind, which, arguments.data):
             file = folder / f"{name.replace(' ', '_')}_{arguments.volumes}.npz"
             if not file.exists():
-                record(shape, seed, settings, file)
+                record(shape, seed, settings, file, MAIN if arguments.main else ())
                 logger.info("%s", file)
     files = sorted(folder.glob("*.npz"))
     rows = table(files, arguments.skip)

@@ -15,7 +15,7 @@ import numpy as np
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 
-from napari_acll.core import NeuronTable, TraceSample, TraceStore, VolumeStatus
+from napari_acll.core import NeuronTable, TraceFlag, TraceSample, TraceStore, VolumeStatus
 from napari_acll.widgets import TracePlotWidget
 from napari_acll.widgets._trace_view import TimeAxis, TraceValues, TraceView
 
@@ -32,6 +32,8 @@ def fill(store: TraceStore, start: int, stop: int) -> None:
         sample = TraceSample.absent(index, PERIOD_S * index, n_neurons, VolumeStatus.TRACED)
         sample.ratio[:] = 1 + 0.3 * np.sin(index / 20 + np.arange(n_neurons))
         sample.ratio[:] += rng.normal(0, 0.05, n_neurons)
+        sample.ratio_sd[:] = 0.05
+        sample.flags[:] = TraceFlag.IMPULSE * (rng.random(n_neurons) < 0.02)
         sample.confidence[:] = rng.uniform(0.4, 1, n_neurons)
         store.append(sample)
 

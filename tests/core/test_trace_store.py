@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from napari_acll.core import NeuronTable, TraceSample, TraceStore, VolumeStatus
+from napari_acll.core import NeuronTable, TraceFlag, TraceSample, TraceStore, VolumeStatus
 
 NEURONS = NeuronTable.from_names(["AVAL", "AVAR"])
 
@@ -11,7 +11,10 @@ NEURONS = NeuronTable.from_names(["AVAL", "AVAR"])
 def sample(index: int, ratio: float) -> TraceSample:
     empty = TraceSample.absent(index, index * 0.6, 2, VolumeStatus.TRACED)
     values = np.array([ratio, np.nan], np.float32)
-    return dataclasses.replace(empty, ratio=values, confidence=values / 2)
+    flags = np.array([TraceFlag.IMPULSE, 0], np.uint8)
+    return dataclasses.replace(
+        empty, ratio=values, confidence=values / 2, ratio_sd=values / 10, flags=flags
+    )
 
 
 def test_a_column_stands_at_the_index_of_its_volume():
@@ -40,6 +43,9 @@ def test_growing_keeps_what_was_written():
     np.testing.assert_array_equal(store.ratio[0, ::7], np.arange(0, 1600, 7))
     np.testing.assert_allclose(store.time_s[::7], np.arange(0, 1600, 7) * 0.6)
     assert np.isnan(store.ratio[0, 1])
+    np.testing.assert_allclose(store.ratio_sd, store.ratio / 10)
+    assert store.flags[0, ::7].tolist() == [TraceFlag.IMPULSE] * 229
+    assert store.flags.sum() == 229 * TraceFlag.IMPULSE
 
 
 def test_a_gap_larger_than_the_capacity_is_filled_with_nan():

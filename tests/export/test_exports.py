@@ -11,9 +11,12 @@ from napari_acll.export import (
     SavedSession,
     export_csv,
     export_h5,
+    export_nwb,
     export_session,
 )
 from napari_acll.testing import expected_ratio, fake_sample, write_fake_volume
+
+EXPORTS = [export_csv, export_h5, export_nwb]
 
 
 @pytest.fixture
@@ -158,7 +161,7 @@ def test_an_empty_session_can_be_exported(writer, folder, tmp_path):
         assert file["signal"].shape == (5, 0)
 
 
-@pytest.mark.parametrize("export", [export_csv, export_h5])
+@pytest.mark.parametrize("export", EXPORTS)
 def test_an_existing_file_is_kept_unless_it_may_be_replaced(saved, tmp_path, export):
     out = tmp_path / "out"
     out.write_text("precious")
@@ -169,7 +172,7 @@ def test_an_existing_file_is_kept_unless_it_may_be_replaced(saved, tmp_path, exp
     assert out.read_bytes() != b"precious"
 
 
-@pytest.mark.parametrize("export", [export_csv, export_h5])
+@pytest.mark.parametrize("export", EXPORTS)
 def test_an_export_that_fails_leaves_no_half_file(saved, folder, tmp_path, export):
     chunk = folder / "marker" / "c" / "0" / "0"
     chunk.write_bytes(chunk.read_bytes()[:100])
@@ -178,7 +181,7 @@ def test_an_export_that_fails_leaves_no_half_file(saved, folder, tmp_path, expor
     assert [path.name for path in tmp_path.iterdir()] == ["worm.acll"]
 
 
-@pytest.mark.parametrize("export", [export_csv, export_h5])
+@pytest.mark.parametrize("export", EXPORTS)
 def test_a_place_that_cannot_be_written_is_named(saved, tmp_path, export):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(SessionError, match="cannot be written"):
@@ -196,11 +199,11 @@ def test_the_name_of_the_file_says_what_is_written(saved, folder, tmp_path, name
 
 @pytest.mark.usefixtures("saved")
 def test_a_name_that_says_nothing_is_refused(folder, tmp_path):
-    with pytest.raises(SessionError, match=r"must end in \.csv or \.h5"):
+    with pytest.raises(SessionError, match=r"must end in \.csv, \.h5 or \.nwb"):
         export_session(folder, tmp_path / "out.txt")
 
 
-@pytest.mark.parametrize("export", [export_csv, export_h5])
+@pytest.mark.parametrize("export", EXPORTS)
 def test_progress_goes_up_to_the_end(saved, tmp_path, export):
     told = []
     export(saved, tmp_path / "out", progress=told.append)
@@ -208,7 +211,7 @@ def test_progress_goes_up_to_the_end(saved, tmp_path, export):
     assert told[-1] == 1.0
 
 
-@pytest.mark.parametrize("export", [export_csv, export_h5])
+@pytest.mark.parametrize("export", EXPORTS)
 def test_an_export_that_is_cancelled_leaves_nothing(saved, tmp_path, export):
     def cancel(_part_done):
         raise LookupError

@@ -136,6 +136,27 @@ def test_a_nucleus_that_was_hidden_has_its_name_when_it_comes_back():
     assert back.detections.neuron[7] == 8
 
 
+def test_what_is_found_in_the_place_of_another_one_does_not_inherit_its_past():
+    identity = EvidenceFilter(neurons=NEURONS)
+    worm = Worm(right=1.0)
+    run(worm, 20, identity, shift=(0, 0, 0))
+    volume = worm.volume(20, shift=(0, 0, 0))
+    apart = volume.detections.centroid_px.copy()
+    apart[7] += (0.0, 0.0, 2.5)  # nearer to where it was than to any other one, and yet off
+    moved = replace(volume.detections, centroid_px=apart)
+    moved = replace(volume, detections=moved)
+    identity.update(moved)
+    weight = weights_of(identity)
+    assert weight[8] < 3  # its own volume, and a little of the past
+    assert np.median(list(weight.values())) > 10
+
+
+def weights_of(identity):
+    """Volumes that each name rests on."""
+    tracks = identity._tracks
+    return dict(zip(tracks.neuron.tolist(), tracks.weight.tolist(), strict=True))
+
+
 def test_a_late_volume_and_one_without_nuclei_teach_nothing():
     worm, identity = Worm(), EvidenceFilter(neurons=NEURONS)
     run(worm, 10, identity)

@@ -26,6 +26,17 @@ def test_places_between_the_pairs_follow_the_motion():
     assert np.median(error) < 0.05 * np.median(still)
 
 
+def test_slices_that_were_taken_while_the_animal_moved_are_followed():
+    place = head()
+    target = moved(place)
+    target[:, 1] += 4.0 * np.sin(2 * np.pi * place[:, 0] / 40)  # the sweep takes a while
+    target[:, 2] += 3.0 * np.cos(2 * np.pi * place[:, 0] / 40)
+    warp = fit_warp(place[::2], target[::2])
+    error = np.linalg.norm(warp.apply(place[1::2]) - target[1::2], axis=1)
+    assert np.median(error) < 0.3
+    assert np.quantile(error, 0.9) < 1.0
+
+
 def test_wrong_pairs_hardly_disturb():
     place = head()
     target = moved(place)

@@ -5,7 +5,7 @@ from torch import nn
 from napari_acll.label import DetectorNetwork, IdentifierNetwork
 from napari_acll.label._point_detector import folded_for_inference
 from napari_acll.label._point_identifier import N_FEATURES
-from napari_acll.label._point_peaks import unfolded
+from napari_acll.label._point_maps import unfolded
 
 
 def detector():

@@ -1,5 +1,6 @@
 """The truth is numpy's own sum and median."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from napari_acll.core import (
     VoxelGrid,
 )
 from napari_acll.preprocess import Preprocessor
+from napari_acll.preprocess._binning_pair import SharedFrames
 
 SHAPE = (5, 20, 31)
 
@@ -43,6 +45,14 @@ def random_volume(spec, dtype=np.uint16):
     marker = rng.integers(0, highest, spec.shape, dtype, endpoint=True)
     activity = rng.integers(0, highest // 2, spec.shape, dtype, endpoint=True)
     return volume_of(spec, marker, activity)
+
+
+def sharing(volume, n_channels=2, marker=1):
+    """The same volume, its channels views of one array, as ND2 files have them."""
+    frames = np.full((*volume.marker.shape, n_channels), 7, volume.marker.dtype)
+    activity = (marker + 1) % n_channels
+    frames[..., marker], frames[..., activity] = volume.marker, volume.activity
+    return replace(volume, marker=frames[..., marker], activity=frames[..., activity])
 
 
 def numpy_binned(values, bin_px):
@@ -229,3 +239,39 @@ def test_the_shipped_profiles_leave_the_volume_of_the_original(profile, shape, s
     assert preprocessor.spec.voxel_size_um == pytest.approx((0.54, 0.54, 0.54))
     corner = preprocessor.spec.grid.to_stored_px(np.zeros(3)) * size_um
     np.testing.assert_allclose(corner, [8 * 0.54, 45 * 0.54, 19 * 0.54], atol=0.2)
+
+
+@pytest.mark.parametrize("bin_px", [1, 2, 3, 5])
+@pytest.mark.parametrize(("n_channels", "marker"), [(2, 0), (2, 1), (3, 2), (4, 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_channels_that_share_an_array_are_binned_as_those_that_do_not(
+    bin_px, n_channels, marker, dtype
+):
+    spec = spec_of()
+    crop = CropSettings(z_start_px=1, z_stop_px=4, y_start_px=2, x_start_px=3, x_stop_px=29)
+    preprocessor = Preprocessor(spec, PreprocessSettings(bin_px=bin_px, crop=crop))
+    apart = replace(random_volume(spec, dtype), missing_z=(2,))
+    shared = sharing(apart, n_channels, marker)
+    assert SharedFrames.of(shared.marker, shared.activity) is not None
+    expected, result = preprocessor.apply(apart), preprocessor.apply(shared)
+    np.testing.assert_array_equal(result.marker, expected.marker)
+    np.testing.assert_array_equal(result.activity, expected.activity)
+    assert result.marker_background == expected.marker_background
+    assert result.activity_background == expected.activity_background
+    assert result.marker.dtype == expected.marker.dtype
+
+
+def test_other_views_of_one_array_are_no_channels_of_it():
+    frames = np.zeros((5, 20, 31, 2), np.uint16)
+    whole = frames[..., 0]
+    others = [
+        frames[..., 1][:, :, ::-1],
+        frames[..., 1][1:],
+        frames[:, ::2, :, 1],
+        frames[..., 1].copy(),
+        frames.view(np.uint8)[..., 2],
+        np.moveaxis(np.zeros((2, 5, 20, 31), np.uint16), 0, 3)[..., 1],
+    ]
+    assert SharedFrames.of(whole, frames[..., 1]) is not None
+    assert all(SharedFrames.of(whole, other) is None for other in others)
+    assert SharedFrames.of(whole.copy(), whole.copy()) is None

@@ -232,7 +232,7 @@ def test_opening_reads_no_frames(tmp_path, monkeypatch):
 
     path = write_nd2(tmp_path / "a.nd2", random_counts())
     monkeypatch.setattr(
-        _nd2_chunks.Nd2Chunks, "read_frame", lambda *_: pytest.fail("a frame was read")
+        _nd2_chunks.Nd2Chunks, "read_frame_into", lambda *_: pytest.fail("a frame was read")
     )
     open_nd2(path).close()
 

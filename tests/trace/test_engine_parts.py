@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from tests.trace.scenes import GAIN, READ_NOISE, SHAPE, volume_of
+from tests.trace.scenes import BACKGROUND, GAIN, READ_NOISE, SHAPE, VOXEL_UM, light_of, volume_of
 
 from napari_acll.trace._camera_noise import CameraNoise
-from napari_acll.trace._footprints import SHARED, FootprintSums, unmix
+from napari_acll.trace._footprints import FOOTPRINT_SIGMA_UM, fit_footprints, neighbors_light
 from napari_acll.trace._impulses import Impulses
 from napari_acll.trace._light_correction import LightCorrection
 from napari_acll.trace._marker_memory import MarkerMemory
@@ -88,32 +88,29 @@ def test_a_camera_that_was_not_seen_has_no_noise():
     assert (CameraNoise().of_height(np.array([10.0])) == 0).all()
 
 
-def test_unmixing_solves_what_was_mixed():
-    rng = np.random.default_rng(5)
-    overlap = np.eye(6) * 2.0
-    overlap[0, 1] = overlap[1, 0] = 1.2
-    overlap[1, 2] = overlap[2, 1] = 0.8
-    mixing = np.where(np.eye(6) > 0, overlap, SHARED * overlap)
-    marker, activity = rng.uniform(50, 400, (2, 6))
-    light = unmix(
-        FootprintSums(
-            marker=mixing @ marker, activity=mixing @ activity, overlap=overlap, seen=np.ones(6)
-        )
+def test_what_neighbors_add_is_what_their_light_leaves_in_a_footprint():
+    center_px = np.array([[10.0, 20.0, 20.0], [10.0, 20.0, 23.0], [10.0, 20.0, 50.0]])
+    sigma_px = np.array(FOOTPRINT_SIGMA_UM) / VOXEL_UM
+    dark_there = light_of(center_px, [0.0, 300.0, 200.0])
+    volume = volume_of(dark_there, dark_there)
+    light = fit_footprints(
+        volume.marker,
+        volume.activity,
+        center_px,
+        sigma_px=sigma_px,
+        background=(BACKGROUND, BACKGROUND),
+        to_activity=np.eye(2, 3),
+        missing_z=(),
     )
-    np.testing.assert_allclose(light.marker, marker, rtol=1e-3)
-    np.testing.assert_allclose(light.activity, activity, rtol=1e-3)
+    others = neighbors_light(np.array([100.0, 300.0, 200.0]), center_px, sigma_px)
+    assert others[0] * 100.0 == pytest.approx(light.marker[0], rel=0.1)
+    assert others[2] == pytest.approx(0.0, abs=1e-6)
 
 
-def test_two_nuclei_at_one_place_are_not_torn_apart():
-    sums = FootprintSums(
-        marker=np.array([100.0, 101.0]),
-        activity=np.array([40.0, 39.0]),
-        overlap=np.ones((2, 2)),
-        seen=np.ones(2),
-    )
-    light = unmix(sums)
-    np.testing.assert_allclose(light.activity / light.marker, 0.4, atol=0.03)
-    assert np.isfinite(light.variance_gain).all()
+def test_where_all_light_is_that_of_others_nothing_is_divided_by_zero():
+    others = neighbors_light(np.array([0.0, np.nan, 50.0]), np.zeros((3, 3)), np.ones(3))
+    assert others.tolist() == [np.inf, np.inf, 0.0]
+    assert neighbors_light(np.array([0.0]), np.zeros((1, 3)), np.ones(3)).tolist() == [0.0]
 
 
 def _judged(impulses, ratio, sd):

@@ -70,6 +70,15 @@ def test_a_name_without_an_ending_gets_that_of_the_kind(row, folder, chosen, tmp
     assert (tmp_path / "mine.h5").is_file()
 
 
+def test_nwb_is_offered_too(row, folder, chosen, tmp_path, qtbot):
+    pytest.importorskip("pynwb")
+    chosen[:] = [str(tmp_path / "mine"), "NWB (*.nwb)"]
+    row.set_session(folder)
+    with qtbot.waitSignal(row.exported, timeout=PATIENCE_MS):
+        row.button.click()
+    assert (tmp_path / "mine.nwb").is_file()
+
+
 def test_a_file_that_the_user_agreed_to_replace_is_replaced(row, folder, chosen, tmp_path, qtbot):
     chosen[:] = [str(tmp_path / "mine.csv"), ""]
     (tmp_path / "mine.csv").write_text("old")

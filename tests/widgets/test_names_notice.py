@@ -1,10 +1,7 @@
-import csv
-
 import numpy as np
 import pytest
 
-from napari_acll.core import AcllError, NeuronTable
-from napari_acll.widgets import _calibrate_names
+from napari_acll.core import NeuronTable
 from napari_acll.widgets._neuron_model import NeuronTableModel
 from napari_acll.widgets._status_panel import BAD, FLAGGED, GOOD, StatusPanel, names_sentence
 
@@ -39,12 +36,3 @@ def test_a_name_that_may_be_the_other_sides_is_marked():
     model.set_names(NeuronTable(("AVAL", "AVAR")).names)
     model.set_side_doubt(np.array([True, False]))
     assert [model.data(model.index(row, 0)) for row in range(2)] == ["AVAL?", "AVAR"]
-
-
-def test_calibrating_something_that_is_no_session_is_an_error_of_ours(tmp_path, qapp):
-    table = tmp_path / "names.csv"
-    with table.open("w", newline="") as file:
-        csv.writer(file).writerow(["volume", "name", "z_px", "y_px", "x_px"])
-    with pytest.raises(AcllError):
-        _calibrate_names.calibrate(tmp_path / "no.acll", table, tmp_path / "m.safetensors")
-    assert qapp.overrideCursor() is None

@@ -24,7 +24,7 @@ from napari_acll.widgets._correction_actions import ActionButton, swaps, toggles
 from napari_acll.widgets._run import RunRequest
 
 AVAL, AVAR, RIBL, OLLR = range(4)
-NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, FORECAST, VERDICT, PIN, MUTE = range(9)
+NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, CORRELATION, FORECAST, VERDICT, PIN, MUTE = range(10)
 N_VOLUMES = 40
 PATIENCE_MS = 20_000
 
@@ -388,3 +388,35 @@ def test_a_pair_of_which_both_are_chosen_is_swapped_once():
     neurons = NeuronTable(("AVAL", "AVAR", "ALA", "RIML", "RIMR"))
     made = swaps(["AVAL", "ALA", "RIMR", "AVAR"], neurons)
     assert [(one.name, one.new_name) for one in made] == [("AVAL", "AVAR"), ("RIMR", "RIML")]
+
+
+def test_the_correlation_with_a_reference_is_shown_while_there_is_one(bench):
+    bench.go_on(29)
+    assert bench.text(AVAR, CORRELATION) == ""
+    bench.click(AVAL)
+    bench.press(Qt.Key.Key_F)
+    assert bench.engine.reference == AVAL + 1
+    expected = np.corrcoef(bench.session.store.ratio[:3])[0]
+    shown = [bench.text(row, CORRELATION) for row in (AVAL, AVAR, RIBL)]
+    assert shown == [f"{value:+.2f}" for value in expected]
+    assert bench.text(OLLR, CORRELATION) == ""  # it was never seen
+    bench.press(Qt.Key.Key_F)
+    assert bench.engine.reference == 0
+    assert bench.text(AVAR, CORRELATION) == ""
+
+
+def test_before_enough_volumes_there_is_no_correlation(bench):
+    bench.go_on(10)
+    bench.engine.compare_with(AVAL + 1)
+    assert bench.text(AVAR, CORRELATION) == ""
+
+
+def test_what_has_no_correlation_comes_below_the_most_unlike(bench):
+    model = bench.widget.table.model
+    model.set_values(
+        np.ones(4, np.float32),
+        np.ones(4, np.float32),
+        correlation=np.array([1.0, -1.0, np.nan, 0.2], np.float32),
+    )
+    bench.widget.table.table.sortByColumn(CORRELATION, Qt.SortOrder.DescendingOrder)
+    assert _shown_rows(bench.widget) == [AVAL, OLLR, AVAR, RIBL]

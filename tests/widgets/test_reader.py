@@ -2,7 +2,7 @@ import dask
 import numpy as np
 import pytest
 
-from napari_acll.core import RecordingError, SourceSettings
+from napari_acll.core import RecordingError, SessionError, SourceSettings
 from napari_acll.simulate import SimulatedSource, write_nd2
 from napari_acll.widgets import get_nd2_reader, open_sample_session, open_simulated_worm
 from napari_acll.widgets._reader import read_nd2
@@ -122,3 +122,25 @@ def test_the_sample_session_has_labels_and_traces_and_leaves_nothing(
     viewer.layers.clear()
     # PySide6 lets go of the layers' controls when events are dealt with
     qtbot.waitUntil(lambda: gc.collect() >= 0 and not folder.exists(), timeout=10_000)
+
+
+def test_a_sample_session_that_is_cancelled_leaves_nothing(
+    make_napari_viewer_proxy, tmp_path, monkeypatch
+):
+    import tempfile
+
+    from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
+    from qtpy.QtCore import QTimer
+
+    viewer = make_napari_viewer_proxy().__wrapped__
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def cancel():
+        for bar in viewer.window._qt_window.findChildren(QtLabeledProgressBar):
+            bar.cancel_button.click()
+
+    QTimer.singleShot(300, cancel)
+    with pytest.raises(SessionError, match="cancelled"):
+        viewer.open_sample("napari-acll", "sample_session")
+    assert list(tmp_path.iterdir()) == []
+    assert len(viewer.layers) == 0

@@ -1,5 +1,6 @@
 """From a look at a live recording to its session, by the buttons, without opening it anew."""
 
+import numpy as np
 import pytest
 from tests.session.test_handover import StepSource
 
@@ -76,6 +77,29 @@ def test_the_session_begins_with_the_next_volume_of_the_same_recording(
     saved = SavedSession.open(tmp_path / "worm.acll")
     assert saved.status.tolist() == [VolumeStatus.PENDING] * 3 + [VolumeStatus.TRACED] * 4
     assert saved.header["recording"] == "rig"
+
+
+def test_the_canvas_stays_as_it_was_arranged_during_the_look(looking, opened, qtbot):
+    viewer = looking._viewer
+    qtbot.waitUntil(lambda: "live names" in viewer.layers, timeout=PATIENCE_MS)
+    viewer.scene.camera.zoom = 12.5
+    viewer.layers["live marker"].contrast_limits = (101.0, 123.0)
+    viewer.layers["live activity"].visible = False
+    viewer.layers.selection = {viewer.layers["live marker"]}
+    looking.buttons.start.click()
+    _wait_until_recording(looking, qtbot)
+    opened[0].give(N_RECORDED)
+    qtbot.waitUntil(lambda: _n_traced(looking) == N_RECORDED, timeout=PATIENCE_MS)
+    looking.engine.poll()
+    newest = looking.engine.run.session.latest().volume
+    qtbot.waitUntil(
+        lambda: np.array_equal(viewer.layers["live marker"].data, newest.marker),
+        timeout=PATIENCE_MS,
+    )
+    assert viewer.scene.camera.zoom == 12.5
+    assert tuple(viewer.layers["live marker"].contrast_limits) == (101.0, 123.0)
+    assert not viewer.layers["live activity"].visible
+    assert [layer.name for layer in viewer.layers.selection] == ["live marker"]
 
 
 def test_stop_instead_of_recording_closes_what_was_to_be_handed_over(looking, opened, qtbot):

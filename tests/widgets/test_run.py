@@ -1,7 +1,7 @@
 import threading
 
 from napari_acll.core import AcllSettings, RecordingError, SessionState
-from napari_acll.testing import FakeLabeler, FakeSource
+from napari_acll.testing import FakeLabeler, FakeSource, fake_volume
 from napari_acll.widgets._run import Run, RunRequest, SessionMaker
 
 READY = ("armed", "Ready: the model is warm; start the microscope.")
@@ -17,6 +17,78 @@ def test_what_is_told_before_there_is_a_session_reaches_the_screen():
     assert run.wait(20)
     assert run.take_events() == [READY]
     assert str(run.error) == "It never began."
+
+
+def _small_source():
+    return FakeSource([fake_volume(index) for index in range(3)])
+
+
+def test_a_session_that_is_cancelled_while_its_model_loads_makes_no_folder(tmp_path, monkeypatch):
+    loading, go_on = threading.Event(), threading.Event()
+
+    def load(_settings):
+        loading.set()
+        go_on.wait(20)
+        return FakeLabeler()
+
+    monkeypatch.setattr("napari_acll.label.load_labeler", load)
+    out = tmp_path / "worm.acll"
+    run = Run(
+        RunRequest(recording=_small_source(), settings=AcllSettings(), out=out), SessionMaker()
+    )
+    run.start()
+    assert loading.wait(20)
+    run.stop()
+    go_on.set()
+    assert run.wait(20)
+    assert run.error is None
+    assert run.session is None
+    assert list(tmp_path.iterdir()) == []
+
+
+class SlowToWarmUp(FakeLabeler):
+    """Warms up until it is let go."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def warm_up(self, spec, batch_size):
+        self.begun.set()
+        self.go_on.wait(20)
+        super().warm_up(spec, batch_size)
+
+
+def test_a_session_that_is_cancelled_while_it_warms_up_leaves_no_folder(tmp_path, monkeypatch):
+    labeler = SlowToWarmUp()
+    monkeypatch.setattr("napari_acll.label.load_labeler", lambda _settings: labeler)
+    out = tmp_path / "worm.acll"
+    run = Run(
+        RunRequest(recording=_small_source(), settings=AcllSettings(), out=out), SessionMaker()
+    )
+    run.start()
+    assert labeler.begun.wait(20)
+    assert out.is_dir()
+    run.stop()
+    labeler.go_on.set()
+    assert run.wait(20)
+    assert run.error is None
+    assert run.is_discarded
+    assert list(tmp_path.iterdir()) == []
+    assert any("worm.acll was removed" in message for _, message in run.take_events())
+
+
+def test_a_session_that_is_stopped_after_a_volume_keeps_its_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_acll.label.load_labeler", lambda _settings: FakeLabeler())
+    out = tmp_path / "worm.acll"
+    run = Run(
+        RunRequest(recording=_small_source(), settings=AcllSettings(), out=out), SessionMaker()
+    )
+    run.start()
+    assert run.wait(20)
+    run.stop()
+    assert not run.is_discarded
+    assert (out / "session.json").is_file()
 
 
 class WaitingSource(FakeSource):

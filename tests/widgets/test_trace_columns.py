@@ -1,7 +1,7 @@
 import numpy as np
 
-from napari_acll.core import VolumeStatus
-from napari_acll.widgets._trace_columns import ColumnWatch, places_between, volume_times
+from napari_acll.core import VolumeStatus, volume_times
+from napari_acll.widgets._trace_columns import ColumnWatch, places_between
 
 TRACED, SKIPPED, BACKFILLED = (
     VolumeStatus.TRACED,

@@ -13,7 +13,9 @@ def controls(qtbot):
 
 @pytest.mark.parametrize("window_s", [None, 60.0, 45.0])
 def test_what_is_set_is_what_is_shown(controls, window_s):
-    view = TraceView(values=TraceValues.Z_SCORE, axis=TimeAxis.VOLUMES, window_s=window_s)
+    view = TraceView(
+        values=TraceValues.Z_SCORE, axis=TimeAxis.VOLUMES, window_s=window_s, has_band=False
+    )
     controls.setValue(view)
     assert controls.value() == view
 
@@ -36,5 +38,11 @@ def test_choosing_how_much_is_followed_follows_again(controls):
 
 
 def test_every_control_says_what_it_does(controls):
-    for control in (controls.live, controls.window_length, controls.axis, controls.values):
+    for control in (
+        controls.live,
+        controls.window_length,
+        controls.axis,
+        controls.values,
+        controls.band,
+    ):
         assert control.toolTip()

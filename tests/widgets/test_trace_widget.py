@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
+from qtpy.QtTest import QTest
 from tests.widgets.fake_session import make_labeled, make_sample, make_spec
 
-from napari_acll.core import Mark, NeuronTable, TraceStore, VolumeStatus
+from napari_acll.core import Mark, NeuronTable, TraceFlag, TraceStore, VolumeStatus
 from napari_acll.trace import RunningBaseline
 from napari_acll.widgets import TracePlotWidget
 from napari_acll.widgets._time_marks import MarkKind
@@ -20,7 +21,11 @@ NAMES = tuple(f"N{number:02d}" for number in range(20))
 def _sample(index, confidence):
     sample = make_sample(index, make_labeled(index, make_spec(), len(NAMES)))
     ratio = np.where(np.isfinite(confidence), sample.ratio, np.nan).astype(np.float32)
-    return dataclasses.replace(sample, ratio=ratio, confidence=confidence)
+    flags = np.zeros(len(NAMES), np.uint8)
+    flags[3] = TraceFlag.IMPULSE * (index == 8)
+    return dataclasses.replace(
+        sample, ratio=ratio, confidence=confidence, ratio_sd=ratio / 20, flags=flags
+    )
 
 
 @pytest.fixture
@@ -327,3 +332,70 @@ def test_a_dock_that_was_hidden_catches_up_when_it_is_shown(traces, monkeypatch,
     monkeypatch.setattr(traces, "isVisible", lambda: True)
     traces.showEvent(QShowEvent())
     assert traces._plots.heat_map.item.image.shape[1] == 34
+
+
+def _bars(strokes):
+    """Return the lengths of upright strokes."""
+    drawn = [item.yData for item in strokes.items if item.yData is not None]
+    return np.concatenate([y[1::2] - y[0::2] for y in drawn]) if drawn else np.zeros(0)
+
+
+def test_flags_are_drawn_on_the_traces_that_are_shown(traces):
+    traces._engine.choose([5])
+    assert not len(_bars(traces._plots.overlays.suspects))
+    traces._engine.choose([4])
+    assert len(_bars(traces._plots.overlays.suspects)) == 1
+
+
+@pytest.mark.parametrize("values", TraceValues)
+def test_the_band_is_as_high_as_the_deviation_says(traces, values):
+    traces._engine.choose([2])
+    traces._controls.setValue(TraceView(values=values))
+    scaling, store = traces._picture._scaling, _store(traces)
+    per_row = (scaling.high - scaling.low)[1]
+    sd = store.ratio_sd[1]
+    if values is TraceValues.OVER_BASELINE:
+        sd = sd * RunningBaseline(0.6).update(store.ratio, first=0)[1] / store.ratio[1]
+    found = _bars(traces._plots.overlays.band)
+    inside = found[5:-5] < 0.2  # what does not lie at the border of the row
+    np.testing.assert_allclose(
+        found[5:-5][inside], (2 * TRACE_HEIGHT * sd / per_row)[5:-5][inside], rtol=0.01, atol=0.02
+    )
+    assert len(found) == 30
+
+
+def test_the_band_can_be_switched_off(traces):
+    assert len(_bars(traces._plots.overlays.band)) == 12 * 30
+    traces._controls.band.setChecked(False)
+    assert not len(_bars(traces._plots.overlays.band))
+
+
+def test_the_current_neuron_becomes_the_reference(traces):
+    traces._engine.choose([2, 3])
+    traces._go_to(2)
+    traces._reference.click()
+    assert traces._engine.reference == 3
+    assert traces._reference.text() == "Reference: N02"
+    expected = np.corrcoef(_store(traces).ratio[[1, 2]])[0, 1]
+    assert traces._plots.lines._names == [f"N01 {expected:+.2f}", "N02 +1.00"]
+    assert len(_bars(traces._plots.overlays.reference)) == 2 * 29
+
+
+def test_correlations_follow_the_recording(traces, confidence):
+    traces._engine.choose([2])
+    traces._engine.compare_with(3)
+    traces._next_table_s = 0.0
+    _grow(traces, 20, confidence)
+    expected = np.corrcoef(_store(traces).ratio[[1, 2]])[0, 1]
+    assert traces._plots.lines._names == [f"N01 {expected:+.2f}"]
+
+
+def test_the_reference_ends_by_its_key(traces):
+    traces._engine.choose([2, 3])
+    traces._go_to(2)
+    for expected in (3, 0):
+        QTest.keyClick(traces._plots, Qt.Key.Key_F)
+        assert traces._engine.reference == expected
+    assert traces._plots.lines._names == ["N01", "N02"]
+    assert traces._reference.text() == "Reference"
+    assert not len(_bars(traces._plots.overlays.reference))

@@ -51,19 +51,24 @@ from napari_acll.core._settings import (
     DropPolicy,
     IdentitySettings,
     LabelSettings,
-    LiveSettings,
     MarkSettings,
     Pace,
     PreprocessSettings,
     PublishMode,
     PublishSettings,
     RunSettings,
-    SourceSettings,
     TraceSettings,
 )
+from napari_acll.core._source_settings import LiveSettings, SourceSettings
 from napari_acll.core._state import SessionCounters, SessionState, StageTimings
 from napari_acll.core._steady_clock import SteadyClock
-from napari_acll.core._trace import TraceFlag, TraceSample, TraceStore, VolumeStatus
+from napari_acll.core._trace import (
+    TraceFlag,
+    TraceSample,
+    TraceStore,
+    VolumeStatus,
+    volume_times,
+)
 from napari_acll.core._trust import calibration_label, calibration_notice
 from napari_acll.core._volume import Volume, VolumeArray, VolumeSpec, VoxelGrid
 
@@ -144,5 +149,6 @@ __all__ = [
     "corrected",
     "load_stage",
     "stage_names",
+    "volume_times",
     "worst_light",
 ]

@@ -5,15 +5,11 @@ from these models.
 """
 
 from enum import StrEnum
-from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
-
-class _Settings(BaseModel):
-    """Frozen; an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+from napari_acll.core._settings_base import Settings, Switch
+from napari_acll.core._source_settings import SourceSettings
 
 
 class Pace(StrEnum):
@@ -65,16 +61,7 @@ class DropPolicy(StrEnum):
     """Only the newest is labeled, all others that wait are skipped. For closed loops."""
 
 
-class _Switch(StrEnum):
-    """Choices that YAML, in which `on` and `off` are true and false, does not turn into others."""
-
-    @classmethod
-    def _missing_(cls, value: object) -> "_Switch | None":
-        word = ("on" if value else "off") if isinstance(value, bool) else None
-        return next((choice for choice in cls if choice.value == word), None)
-
-
-class Backfill(_Switch):
+class Backfill(Switch):
     """When volumes that were skipped are labeled after all."""
 
     OFF = "off"
@@ -85,126 +72,7 @@ class Backfill(_Switch):
     """As soon as no volume waits, and what is left at the end."""
 
 
-class LiveSettings(_Settings):
-    """How a recording is followed while the microscope writes it."""
-
-    is_live: bool = Field(
-        False,
-        description="Follow the recording while it is being written, instead of replaying a"
-        " finished one.",
-    )
-    takes_existing: bool = Field(
-        False,
-        description="Also take what was there before; else the source is armed: it ignores"
-        " that and takes what appears next.",
-    )
-    poll_ms: float = Field(
-        3.0, ge=0.5, le=1000, description="Time between two looks for something new, in ms."
-    )
-    start_timeout_s: float = Field(
-        600.0,
-        gt=0,
-        description="How long the first volume is waited for, in s: an armed source starts"
-        " before the microscope does.",
-    )
-    idle_timeout_s: float = Field(
-        30.0,
-        gt=0,
-        description="Silence after which the recording is taken to be over, in s; above the"
-        " longest pause between two volumes.",
-    )
-    settle_ms: float = Field(
-        30.0,
-        ge=0,
-        description="How long a file must stand still to be taken as complete, in ms; an ND2"
-        " file is complete when its end mark is there.",
-    )
-    reorder_ms: float = Field(
-        500.0,
-        ge=0,
-        description="How long a missing volume is waited for once a later one is complete, in"
-        " ms; then it is lost.",
-    )
-    retry_timeout_s: float = Field(
-        5.0,
-        gt=0,
-        description="How long a volume that is there but unfinished or unreadable is tried"
-        " again, in s; then it is lost.",
-    )
-    frame_size_px: tuple[int, int] | None = Field(
-        None,
-        description="(Y, X) rows and columns of a frame of a growing ND2 file, which tells them"
-        " at its end only; None: as the camera was set, or had in recordings before, if the"
-        " length of a frame agrees.",
-    )
-    expected_shape_px: tuple[int, int, int] | None = Field(
-        None,
-        description="(Z, Y, X) voxels of the volumes to come, so that the model is warm before"
-        " the first one; None: as in the last live recording of this kind.",
-    )
-    next_file_timeout_s: float = Field(
-        0.0,
-        ge=0,
-        description="How long after the end of an ND2 file the next one of a split recording is"
-        " waited for (worm001.nd2, worm002.nd2), in s; 0: the recording is one file.",
-    )
-
-
-class SourceSettings(_Settings):
-    """How a recording is read."""
-
-    marker_channel: int | None = Field(
-        None,
-        ge=0,
-        description="Number of the marker channel, from 0; None: found by emission or"
-        " name, else 1.",
-    )
-    activity_channel: int | None = Field(
-        None,
-        ge=0,
-        description="Number of the activity channel, from 0; None: found by emission"
-        " or name, else 0.",
-    )
-    n_z: int | None = Field(
-        None, ge=1, description="Slices per volume of a recording that has only a time loop."
-    )
-    z_first: int = Field(
-        0,
-        ge=0,
-        description="Frames before the first slice of the first volume, for a recording"
-        " that has only a time loop.",
-    )
-    z_discard: int = Field(
-        0,
-        ge=0,
-        description="Slices at the start of every volume that are left out (piezo"
-        " flyback), for a recording that has only a time loop.",
-    )
-    axes: str | None = Field(
-        None,
-        pattern=r"^[TCZYX]{3,5}$",
-        description="Order of the axes of an array, such as TCZYX; None: taken from the file.",
-    )
-    voxel_size_um: tuple[float, float, float] | None = Field(
-        None, description="(Z, Y, X) voxel size as stored, in um; None: taken from the file."
-    )
-    period_s: float | None = Field(
-        None, gt=0, description="Time between volumes, in s; None: taken from the file."
-    )
-    live: LiveSettings = Field(
-        LiveSettings(), description="Following a recording while it is being written."
-    )
-
-    @model_validator(mode="after")
-    def _channels_differ(self) -> Self:
-        if self.marker_channel is not None and self.marker_channel == self.activity_channel:
-            raise ValueError(
-                f"Marker and activity are both channel {self.marker_channel}; they must differ."
-            )
-        return self
-
-
-class CropSettings(_Settings):
+class CropSettings(Settings):
     """The part of the stored frame that is used; stops are excluded, None means to the end."""
 
     z_start_px: int = Field(0, ge=0, description="First slice.")
@@ -215,7 +83,7 @@ class CropSettings(_Settings):
     x_stop_px: int | None = Field(None, ge=1, description="First column after the crop.")
 
 
-class PreprocessSettings(_Settings):
+class PreprocessSettings(Settings):
     """Crop, binning and background."""
 
     crop: CropSettings = Field(CropSettings(), description="In pixels of the recording as stored.")
@@ -234,7 +102,7 @@ class PreprocessSettings(_Settings):
     )
 
 
-class AlignmentSettings(_Settings):
+class AlignmentSettings(Settings):
     """Calibration of the channel alignment."""
 
     n_volumes: int = Field(
@@ -276,7 +144,7 @@ class AlignmentSettings(_Settings):
     )
 
 
-class LabelSettings(_Settings):
+class LabelSettings(Settings):
     """The model and where it runs."""
 
     model: str = Field(
@@ -315,7 +183,7 @@ class LabelSettings(_Settings):
     )
 
 
-class IdentitySettings(_Settings):
+class IdentitySettings(Settings):
     """Whether names are made consistent over time."""
 
     filter: str = Field(
@@ -330,7 +198,7 @@ class IdentitySettings(_Settings):
         return self.filter != "none"
 
 
-class TraceSettings(_Settings):
+class TraceSettings(Settings):
     """How values are taken from labeled voxels."""
 
     estimator: str = Field(
@@ -352,7 +220,7 @@ class TraceSettings(_Settings):
     )
 
 
-class RunSettings(_Settings):
+class RunSettings(Settings):
     """The threads and the queue."""
 
     pace: Pace = Field(Pace.MAX, description="Speed of a replay.")
@@ -410,7 +278,7 @@ class RunSettings(_Settings):
     )
 
 
-class PublishMode(_Switch):
+class PublishMode(Switch):
     """Whether samples are published."""
 
     AUTO = "auto"
@@ -421,7 +289,7 @@ class PublishMode(_Switch):
     """Never."""
 
 
-class PublishSettings(_Settings):
+class PublishSettings(Settings):
     """Sending each sample to other programs, as soon as it is traced."""
 
     mode: PublishMode = Field(
@@ -438,7 +306,7 @@ class PublishSettings(_Settings):
     )
 
 
-class MarkSettings(_Settings):
+class MarkSettings(Settings):
     """Marks of behavior and stimuli, kept beside the traces and on their clock."""
 
     channels: tuple[str, ...] = Field(
@@ -448,7 +316,7 @@ class MarkSettings(_Settings):
     )
 
 
-class AnimalInfo(_Settings):
+class AnimalInfo(Settings):
     """What the experimenter notes about the animal."""
 
     animal: str = Field("", description="Identifier of the animal.")
@@ -457,7 +325,7 @@ class AnimalInfo(_Settings):
     notes: str = Field("", description="Anything else.")
 
 
-class AcllSettings(_Settings):
+class AcllSettings(Settings):
     """All settings of one session."""
 
     source: SourceSettings = SourceSettings()

@@ -129,6 +129,27 @@ class TraceSample:
         )
 
 
+def volume_times(time_s: NDArray[np.float64], period_s: float) -> NDArray[np.float64]:
+    """Return the times with those of lost volumes filled in, by the period at both ends.
+
+    Parameters
+    ----------
+    time_s : ndarray of float64, shape (n_timepoints,)
+        In s; NaN where nothing came.
+    period_s : float
+        Time from one volume to the next, in s.
+    """
+    index = np.arange(len(time_s), dtype=np.float64)
+    known = np.flatnonzero(np.isfinite(time_s))
+    if known.size == 0:
+        return index * period_s
+    filled = np.interp(index, known, time_s[known])
+    before = np.minimum(index - known[0], 0)
+    after = np.maximum(index - known[-1], 0)
+    times: NDArray[np.float64] = filled + (before + after) * period_s
+    return times
+
+
 class TraceStore:
     """Traces in memory, `(n_neurons, n_timepoints)`, growing by doubling.
 
@@ -151,6 +172,8 @@ class TraceStore:
         shape = (len(neurons), self._FIRST_CAPACITY)
         self._ratio = np.full(shape, np.nan, np.float32)
         self._confidence = np.full(shape, np.nan, np.float32)
+        self._ratio_sd = np.full(shape, np.nan, np.float32)
+        self._flags = np.zeros(shape, np.uint8)
 
     @property
     def n_timepoints(self) -> int:
@@ -177,6 +200,16 @@ class TraceStore:
         """Confidences, shape `(n_neurons, n_timepoints)`."""
         return self._confidence[:, : self._n_timepoints]
 
+    @property
+    def ratio_sd(self) -> NDArray[np.float32]:
+        """Standard deviations of the ratios by noise, shape `(n_neurons, n_timepoints)`."""
+        return self._ratio_sd[:, : self._n_timepoints]
+
+    @property
+    def flags(self) -> NDArray[np.uint8]:
+        """`TraceFlag` of each sample, shape `(n_neurons, n_timepoints)`."""
+        return self._flags[:, : self._n_timepoints]
+
     def append(self, sample: TraceSample) -> None:
         """Write the column of a sample.
 
@@ -192,6 +225,8 @@ class TraceStore:
         self._reserve(sample.index)
         self._ratio[:, sample.index] = sample.ratio
         self._confidence[:, sample.index] = sample.confidence
+        self._ratio_sd[:, sample.index] = sample.ratio_sd
+        self._flags[:, sample.index] = sample.flags
         self._time_s[sample.index] = sample.time_s
         self._status[sample.index] = sample.status
         self._n_timepoints = max(self._n_timepoints, sample.index + 1)
@@ -212,3 +247,5 @@ class TraceStore:
         widths = ((0, 0), (0, extra))
         self._ratio = np.pad(self._ratio, widths, constant_values=np.nan)
         self._confidence = np.pad(self._confidence, widths, constant_values=np.nan)
+        self._ratio_sd = np.pad(self._ratio_sd, widths, constant_values=np.nan)
+        self._flags = np.pad(self._flags, widths)

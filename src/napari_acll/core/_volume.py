@@ -1,7 +1,8 @@
 """Volumes and the geometry that they share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +94,18 @@ class VolumeSpec:
     marker_name: str = "marker"
     activity_name: str = "activity"
     n_volumes: int | None = None
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "VolumeSpec":
+        """Return the geometry that stands in the header of a session.
+
+        Raises
+        ------
+        KeyError, TypeError, AttributeError
+            If that is no geometry.
+        """
+        grid = {name: tuple(values) for name, values in content["grid"].items()}
+        return cls(**{**content, "grid": VoxelGrid(**grid)})
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -23,9 +23,9 @@ _STICKINESS = 0.1
 _ESTABLISHED = 10.0
 """Volumes after which a name that changes is a revision that is told of."""
 _LOST_VOLUMES = 20
-_GAIN, _OFFSET = 0.83, 0.30
-"""From the logit of a pooled probability to the shown one; fitted by
-`recipes/measure_identity.py --fit` on six virtual animals."""
+_GAIN, _OFFSET = 0.91, 0.14
+"""From the logit of a pooled probability to the shown one; fitted as by
+`recipes/measure_identity.py --fit` on four virtual animals on the usual rig and six fast ones."""
 _WORD_ODDS = 50.0
 """How much more probable a name becomes by a person's word: people err, too."""
 _FAR = 1e3
@@ -37,8 +37,9 @@ class EvidenceFilter:
 
     A volume alone names many neurons wrong, and others in the next one. Nuclei are therefore
     matched from volume to volume by the motion of the whole head, and named by what all volumes
-    together say, each name once, nuclei that are hidden just now included. What a volume gives is
-    never changed afterwards; when an established name changes, `notes` says so.
+    together say, each name once. Where it is doubtful that a nucleus is the one it was matched
+    with, as in a fast animal, the past counts less. What a volume gives is never changed
+    afterwards; when an established name changes, `notes` says so.
 
     Names that a person vouches for stay with their nuclei, see `hold`.
 
@@ -100,10 +101,14 @@ class EvidenceFilter:
         if rows is None:
             return labeled
         tracks = tracks.holding(self._vouched)
-        chance, neuron = _names_of(tracks)
+        is_there = (tracks.n_unseen == 0) | (tracks.held > 0)
+        chance, given = _names_of(tracks.kept(is_there))
+        shown = np.flatnonzero(is_there)
+        neuron = _with_names(tracks.neuron, shown, given)
         self._note_revisions(tracks, neuron, labeled.index)
         self._tracks = tracks.named(neuron)
-        return self._renamed(labeled, chance[rows], neuron[rows])
+        among = np.searchsorted(shown, rows)
+        return self._renamed(labeled, chance[among], given[among])
 
     def _followed(self, labeled: LabeledVolume) -> tuple[Tracks, NDArray[np.int64] | None]:
         """Return the nuclei after this volume, and which of them it shows; None if unknown."""
@@ -114,13 +119,15 @@ class EvidenceFilter:
         tracks = self._tracks
         new = np.full(len(found), -1, np.int64)
         if not len(tracks):
-            return tracks.seen(new, found_um, evidence), np.arange(len(found))
+            return tracks.seen(new, np.ones(len(found)), found_um, evidence), np.arange(len(found))
         matched = match(tracks, found_um, found.neuron)
         if matched is None:
             self._lose()
             return tracks, None
         self._n_lost = 0
-        after = tracks.moved(matched.place_um).seen(matched.rows, found_um, evidence)
+        after = tracks.moved(matched.place_um).seen(
+            matched.rows, matched.certainty, found_um, evidence
+        )
         rows = matched.rows.copy()
         rows[rows < 0] = len(tracks) + np.arange((rows < 0).sum())
         is_kept = after.is_worth_keeping(_gaps_um(after))
@@ -168,6 +175,13 @@ def _names_of(tracks: Tracks) -> tuple[Floats, NDArray[np.int32]]:
     wanted[held, tracks.held[held]] = 1.0
     neuron, _ = assign_names(wanted)
     return _believed(chance, held, tracks.held[held]), neuron
+
+
+def _with_names(before: Integers, rows: Integers, given: NDArray[np.integer]) -> Integers:
+    """Return the names of all nuclei: others keep theirs unless one of these got it."""
+    neuron = np.where(np.isin(before, given), 0, before)
+    neuron[rows] = given
+    return neuron
 
 
 def _believed(chance: Floats, rows: Integers, neuron: Integers) -> Floats:

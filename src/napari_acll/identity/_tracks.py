@@ -19,8 +19,6 @@ of its nuclei are the same in all of them. The better one of 0.35 and 0.6 on six
 _FORGET_AFTER = 50
 _FORGET_NEW_AFTER = 4
 _TAKEN_UM = 1.5
-_UNSEEN_VOLUMES = 0.5
-"""For each so many volumes without being found a nucleus has e times less of a claim to a name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,7 +63,9 @@ class Tracks:
             held=np.zeros(0, np.int64),
         )
 
-    def seen(self, rows: Integers, place_um: Floats, evidence: Floats) -> "Tracks":
+    def seen(
+        self, rows: Integers, certainty: Floats, place_um: Floats, evidence: Floats
+    ) -> "Tracks":
         """Return the nuclei after a volume in which some of them were found, and new ones.
 
         Parameters
@@ -73,6 +73,8 @@ class Tracks:
         rows : ndarray of int64, shape (m,)
             Row of each nucleus that was found, -1 for a new one, which is added at the end, in
             order.
+        certainty : ndarray of float64, shape (m,)
+            Probability that it is that one: what was known before counts by so much.
         place_um : ndarray of float64, shape (m, 3)
             Where they are.
         evidence : ndarray of float64, shape (m, k + 1)
@@ -88,8 +90,9 @@ class Tracks:
         at = np.where(is_old, rows, 0)
         at[~is_old] = len(self) + np.arange(n_new)
         places[at], n_unseen[at] = place_um, 0
-        summed[at] = MEMORY * summed[at] + evidence
-        weight[at] = MEMORY * weight[at] + 1.0
+        kept = MEMORY * certainty
+        summed[at] = kept[:, None] * summed[at] + evidence
+        weight[at] = kept * weight[at] + 1.0
         nothing = np.zeros(n_new, np.int64)
         return Tracks(
             place_um=places,
@@ -137,8 +140,7 @@ class Tracks:
 
         The mean of the evidence over volumes, times the number of volumes that would say as much
         if they were independent: `w / (1 + AGREEMENT * (w - 1))`. That a nucleus has no name is
-        said by the same reasons in each volume; there a mean is all that can be had. What was not
-        found for a while loses its claim to a name.
+        said by the same reasons in each volume; there a mean is all that can be had.
 
         References
         ----------
@@ -150,7 +152,7 @@ class Tracks:
         pooled: Floats = mean * n_effective[:, None]
         # no logarithm is below 2 * log(LEAST), so this sum cannot vanish
         pooled[:, 1:] -= np.log(np.exp(pooled[:, 1:]).sum(1, keepdims=True))
-        pooled[:, 0] = mean[:, 0] + self.n_unseen / _UNSEEN_VOLUMES
+        pooled[:, 0] = mean[:, 0]
         return pooled
 
     def is_worth_keeping(self, gap_um: Floats) -> NDArray[np.bool_]:

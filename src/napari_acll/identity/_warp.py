@@ -4,25 +4,34 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 from scipy.spatial.distance import cdist
 
 Floats = NDArray[np.float64]
 
 MIN_PAIRS = 8
 """Fewer pairs of nuclei say too little of how a head has moved."""
-_ROUNDS = 5
+_ROUNDS = 3
 _SCALE_UM = 3.0
 """Distance at which a pair counts half: about the way to the next nucleus."""
 _STIFFNESS = 2.0
 """Weight of leaving the shape as it is, in pairs of nuclei 10 um apart."""
-_REACH_UM = np.array([2.0, 6.0, 6.0])
+_REACH_UM = np.array([8.0, 40.0, 40.0])
 """How far a bend is shared along z, y and x: the standard deviations of the kernel. Slices are
-taken one after the other while the animal moves, so it changes fastest along z. Set on virtual
-animals on the usual rig and three times as fast (`recipes/measure_identity.py`)."""
-_DOUBT = 0.25
-"""Weight of there being no bend, in neighbors at no distance."""
-_TOO_FAR_UM = 2.5
-"""A pair that its neighbors contradict by more is taken for wrong."""
+taken one after the other while the animal moves, so it changes fastest along z. Set, with the two
+below, on virtual animals on the usual rig and three times as fast; half or twice as much is as
+good."""
+_BEND_UM = 6.0
+"""SD of a bend."""
+_NOISE_UM = 0.6
+"""SD of the places of nuclei, and of what a bend leaves."""
+_N_KNOTS = 40
+"""Places by which a bend is described: as good as all nuclei, and many times faster."""
+_BEND_ROUNDS = 2
+_DOUBT = 6.0
+"""A pair that neighbors contradict by this, squared and over its variance, counts a quarter."""
+_JITTER = 1e-3
+"""Of the variance of a bend, so that knots at one place do no harm."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,28 +44,29 @@ class Warp:
         Of the affine map `place @ matrix + shift_um`.
     shift_um : ndarray of float64, shape (3,)
         Of the affine map.
-    anchor_um : ndarray of float64, shape (m, 3)
-        Places at which the bend is known.
-    bend_um : ndarray of float64, shape (m, 3)
-        The bend there.
+    knot_um : ndarray of float64, shape (m, 3)
+        Places by which the bend is described.
+    bend_per_um : ndarray of float64, shape (m, 3)
+        How much each of them adds to the bend, per um**2 of the kernel.
     """
 
     matrix: Floats
     shift_um: Floats
-    anchor_um: Floats
-    bend_um: Floats
+    knot_um: Floats
+    bend_per_um: Floats
 
     def apply(self, place_um: Floats) -> Floats:
         """Return where places have gone, shape `(n, 3)`."""
         moved: Floats = place_um @ self.matrix + self.shift_um
-        return moved + _smoothed(place_um, self.anchor_um, self.bend_um)
+        return moved + _kernel(place_um, self.knot_um) @ self.bend_per_um
 
 
 def fit_warp(from_um: Floats, to_um: Floats) -> Warp | None:
     """Return the motion that pairs of nuclei show, some of which may be wrong.
 
-    An affine map is fitted with weights that fall with the distance to it; what is left is
-    averaged over neighbors, without pairs that contradict theirs.
+    An affine map is fitted with weights that fall with the distance to it. What is left is a
+    smooth bend (a Gaussian process), in which pairs count the less the more their neighbors
+    contradict them.
 
     Parameters
     ----------
@@ -70,8 +80,8 @@ def fit_warp(from_um: Floats, to_um: Floats) -> Warp | None:
 
     References
     ----------
-    Geman & McClure, Bulletin of the ISI 52, 5 (1987): the weights. Nadaraya, Theory of Probability
-    and Its Applications 9, 141 (1964): the average.
+    Geman & McClure, Bulletin of the ISI 52, 5 (1987): the weights. Rasmussen & Williams, Gaussian
+    Processes for Machine Learning (2006), equations 5.12 (left-one-out) and 8.14 (knots).
     """
     if len(from_um) < MIN_PAIRS:
         return None
@@ -80,9 +90,34 @@ def fit_warp(from_um: Floats, to_um: Floats) -> Warp | None:
         matrix, shift_um = _affine(from_um, to_um, weight)
         left_um = to_um - (from_um @ matrix + shift_um)
         weight = 1 / (1 + (left_um**2).sum(1) / _SCALE_UM**2) ** 2
-    beside_um = _smoothed(from_um, from_um, left_um, is_left_out=True)
-    agrees = np.linalg.norm(left_um - beside_um, axis=1) < _TOO_FAR_UM
-    return Warp(matrix, shift_um, from_um[agrees], left_um[agrees])
+    knot_um = _knots(from_um)
+    return Warp(matrix, shift_um, knot_um, _bend(from_um, left_um, knot_um))
+
+
+def _knots(place_um: Floats) -> Floats:
+    """Return places from all depths."""
+    by_depth = np.argsort(place_um[:, 0], kind="stable")
+    n_knots = min(_N_KNOTS, len(place_um))
+    return place_um[by_depth[np.linspace(0, len(place_um) - 1, n_knots).astype(np.intp)]]
+
+
+def _bend(place_um: Floats, left_um: Floats, knot_um: Floats) -> Floats:
+    """Return how much each knot adds to the bend that displacements show, some being wrong."""
+    prior = _kernel(knot_um, knot_um)
+    prior[np.diag_indices_from(prior)] += _JITTER * _BEND_UM**2
+    lower = np.linalg.cholesky(prior)
+    basis = solve_triangular(lower, _kernel(knot_um, place_um), lower=True, check_finite=False).T
+    weight = np.full(len(place_um), _NOISE_UM**-2)
+    for _ in range(_BEND_ROUNDS):
+        heavy = basis * weight[:, None]
+        covariance = np.linalg.inv(heavy.T @ basis + np.eye(len(knot_um)))
+        height = covariance @ (heavy.T @ left_um)
+        leverage = ((heavy @ covariance) * basis).sum(1)
+        rest_um = left_um - basis @ height
+        deviation = weight * (rest_um**2).sum(1) / (1 - leverage)
+        weight = _NOISE_UM**-2 / (1 + deviation / _DOUBT) ** 2
+    added: Floats = solve_triangular(lower, height, lower=True, trans="T", check_finite=False)
+    return added
 
 
 def _affine(from_um: Floats, to_um: Floats, weight: Floats) -> tuple[Floats, Floats]:
@@ -96,15 +131,8 @@ def _affine(from_um: Floats, to_um: Floats, weight: Floats) -> tuple[Floats, Flo
     return matrix, target - center @ matrix
 
 
-def _smoothed(
-    place_um: Floats, anchor_um: Floats, value: Floats, *, is_left_out: bool = False
-) -> Floats:
-    """Return values averaged over anchors nearby; without the own one if it is left out."""
-    if not len(anchor_um):
-        return np.zeros_like(place_um)
-    distance = cdist(place_um / _REACH_UM, anchor_um / _REACH_UM, "sqeuclidean")
-    kernel = np.exp(-0.5 * distance)
-    if is_left_out:
-        np.fill_diagonal(kernel, 0.0)
-    smoothed: Floats = kernel @ value / (kernel.sum(1, keepdims=True) + _DOUBT)
-    return smoothed
+def _kernel(place_um: Floats, other_um: Floats) -> Floats:
+    """Return the covariance of a bend at two sets of places, in um**2."""
+    distance = cdist(place_um / _REACH_UM, other_um / _REACH_UM, "sqeuclidean")
+    covariance: Floats = _BEND_UM**2 * np.exp(-0.5 * distance)
+    return covariance

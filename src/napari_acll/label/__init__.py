@@ -4,7 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from napari_acll.label._calibration import Calibration
-from napari_acll.label._device_check import check_device, has_nvidia_gpu
+from napari_acll.label._device_check import (
+    check_device,
+    has_nvidia_gpu,
+    n_usable_cores,
+    offered_devices,
+    used_device,
+)
 from napari_acll.label._fingerprint_card import Fingerprint
 from napari_acll.label._memory_fallback import MemoryFallback, sparing_memory
 from napari_acll.label._model_facts import ModelFacts, model_facts, model_stamp_ns
@@ -134,8 +140,10 @@ __all__ = [
     "model_facts",
     "model_stamp_ns",
     "models_dir",
+    "n_usable_cores",
     "network_part",
     "nucleus_table",
+    "offered_devices",
     "prepare",
     "read_card",
     "read_names",
@@ -146,6 +154,7 @@ __all__ = [
     "sparing_memory",
     "take_fingerprint",
     "traces_part",
+    "used_device",
 ]
 
 

@@ -49,6 +49,47 @@ def n_usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def used_device(device: str) -> str:
+    """Return the device of a setting as torch calls it.
+
+    torch is imported only where it may see a GPU.
+
+    Parameters
+    ----------
+    device : str
+        `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Returns
+    -------
+    str
+        `cpu` or `cuda:N`; a device that is not there is returned as it was given.
+    """
+    if device == "cpu" or (device == "auto" and not (torch_cuda_version() and has_nvidia_gpu())):
+        return "cpu"
+    from napari_acll.label._devices import choose_device
+
+    try:
+        return str(choose_device(device))
+    except ModelError:
+        return device
+
+
+def offered_devices() -> tuple[str, ...]:
+    """Return the devices that can be chosen here; torch is not imported.
+
+    Returns
+    -------
+    tuple of str
+        `auto`, `cpu`, and `cuda:N` for each NVIDIA GPU that this torch is built for; where the
+        number of GPUs is not known without torch, the first.
+    """
+    if not (torch_cuda_version() and has_nvidia_gpu()):
+        return "auto", "cpu"
+    folder = Path("/proc/driver/nvidia/gpus")
+    n_gpus = len(list(folder.iterdir())) if folder.is_dir() else 1
+    return "auto", "cpu", *(f"cuda:{number}" for number in range(max(1, n_gpus)))
+
+
 def check_device(device: str) -> Check:
     """Return whether a model can run on a device, and on what it runs.
 

@@ -40,7 +40,8 @@ def nucleus_features(
     nearest = np.full((len(distance), 4), 20.0)
     n_near = min(4, len(distance) - 1)
     if n_near > 0:
-        nearest[:, :n_near] = np.sort(distance, axis=1)[:, 1 : n_near + 1]
+        closest = np.partition(distance, n_near, axis=1)[:, : n_near + 1]
+        nearest[:, :n_near] = np.sort(closest, axis=1)[:, 1:]
     light = np.log(np.maximum(brightness, 1e-6))
     near = [(distance < radius).sum(1) / radius**2 * 2.0 for radius in _DENSITY_RADII_UM]
     columns = [
@@ -52,3 +53,16 @@ def nucleus_features(
         np.full(len(distance), float(is_fine)),
     ]
     return np.stack(columns, 1).astype(np.float32)
+
+
+def as_fine(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return features as they are in the frame of the atlas to an affine map.
+
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n, N_FEATURES)
+        See `nucleus_features`.
+    """
+    fine = features.copy()
+    fine[:, -1] = 1.0
+    return fine

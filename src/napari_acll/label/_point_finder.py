@@ -11,7 +11,9 @@ from torch import Tensor
 from napari_acll.label._fixed_shapes import FixedShapeRunner
 from napari_acll.label._point_detector import STRIDE, DetectorNetwork, folded_for_inference
 from napari_acll.label._point_image import PreparedVolume
-from napari_acll.label._point_peaks import find_peaks, grow_instances, mean_around, unfolded
+from napari_acll.label._point_maps import sparse_maps, unfolded
+from napari_acll.label._point_numba import jit
+from napari_acll.label._point_peaks import find_peaks, grow_instances, mean_around
 from napari_acll.label._step_clock import StepClock
 
 
@@ -118,14 +120,14 @@ class NucleusFinder:
             Is told when the network is done.
         """
         box = prepared.bright
-        center, foreground = self.logits(prepared.image[box], within=prepared.image.shape)
+        image = prepared.image[box]
+        heads = self._heads(image, within=prepared.image.shape)
         if clock is not None:
             clock.done("network")
-        position, height = find_peaks(center, self._peak_threshold)
+        maps = sparse_maps(heads, image.shape, foreground_logit=self._foreground_logit)
+        position, height = find_peaks(maps, self._peak_threshold)
         z, y, x = (self._max_radius_um / size for size in prepared.voxel_size_um)
-        inside, n_voxels = grow_instances(
-            foreground, position, radius_px=(z, y, x), threshold=self._foreground_logit
-        )
+        inside, n_voxels = grow_instances(maps.is_foreground, position, radius_px=(z, y, x))
         instances = np.zeros(prepared.image.shape, np.uint16)
         instances[box] = inside
         position += np.array([part.start for part in box], np.float32)
@@ -134,7 +136,7 @@ class NucleusFinder:
             height=height,
             instances=instances,
             n_voxels=n_voxels,
-            brightness=mean_around(prepared.counts, position, (1, 1, 1)),
+            brightness=mean_around(prepared.counts, prepared.dark, position, (1, 1, 1)),
             voxel_size_um=prepared.voxel_size_um,
         )
 
@@ -151,18 +153,42 @@ class NucleusFinder:
             Shape of the volume, to which the image is filled up where steps are recorded.
         """
         n_z, n_y, n_x = image.shape
+        maps = unfolded(self._heads(image, within=within))[:, :n_z, :n_y, :n_x]
+        return maps[0], maps[1]
+
+    def _heads(
+        self, image: NDArray[np.float32], *, within: tuple[int, ...] | None
+    ) -> NDArray[np.float32]:
+        """Return what the heads say, `(x, y, z, 16)` at half the resolution."""
         filled = within if within is not None and self._runner.is_graph else image.shape
         with torch.inference_mode():
-            channels_last = self._runner.fetch(self._runner(_as_input(image, filled)))
-        maps = unfolded(channels_last)[:, :n_z, :n_y, :n_x]
-        return maps[0], maps[1]
+            heads = self._runner.fetch(self._runner(_as_input(image, filled)))
+        if filled is image.shape:
+            return heads
+        n_x, n_y, n_z = ((n + -n % STRIDE) // 2 for n in reversed(image.shape))
+        return np.ascontiguousarray(heads[:n_x, :n_y, :n_z])
 
 
 def _as_input(image: NDArray[np.float32], shape: tuple[int, ...]) -> Tensor:
-    """Return an image followed by zeros, up to a shape whose sizes the network can divide."""
-    more = [(0, n + -n % STRIDE - there) for n, there in zip(shape, image.shape, strict=True)]
-    padded = np.pad(image, more)
-    return torch.from_numpy(np.ascontiguousarray(padded.transpose(2, 1, 0)))[None, None]
+    """Return an image and then zeros, `(1, 1, X, Y, Z)` of sizes that the network can divide."""
+    n_x, n_y, n_z = (n + -n % STRIDE for n in reversed(shape))
+    turned = np.zeros((n_x, n_y, n_z), np.float32)
+    _turn(image, turned)
+    return torch.from_numpy(turned)[None, None]
+
+
+@jit
+def _turn(image: NDArray[np.float32], turned: NDArray[np.float32]) -> None:
+    """Turn `(Z, Y, X)` into `(X, Y, Z)`, in tiles that fit into the nearest cache."""
+    n_z, n_y, n_x = image.shape
+    tile = 16
+    for y in range(n_y):
+        for z_tile in range(0, n_z, tile):
+            for x_tile in range(0, n_x, tile):
+                for x in range(x_tile, min(x_tile + tile, n_x)):
+                    line = turned[x, y]
+                    for z in range(z_tile, min(z_tile + tile, n_z)):
+                        line[z] = image[z, y, x]
 
 
 def _logit(probability: float) -> float:

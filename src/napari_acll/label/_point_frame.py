@@ -10,10 +10,13 @@ Myronenko & Song, Point set registration: coherent point drift, IEEE TPAMI 2010:
 points as a Gaussian mixture, here with rigid and affine maps and some points that fit nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from napari_acll.label._point_match import match
 
 Floats = NDArray[np.float64]
 
@@ -23,8 +26,6 @@ _SOFT_UM = (7.0, 6.2, 5.5, 4.9, 4.3)
 _SHARP_UM = (3.8, 3.4, 3.0)
 """SD of the matching, from round to round; the first are enough to see which postures to drop."""
 _N_FINALISTS = 5
-_CLUTTER_PER_UM3 = 2e-4
-"""Density of points that belong to no neuron of the atlas, against 190 of them per 1e5 um3."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,10 +72,9 @@ def likeliest_poses(position_um: Floats, atlas: Atlas, *, n_best: int) -> list[P
     """
     center = np.median(position_um, axis=0)
     starts = [_start(center, turn) for turn in _turns(position_um - center)]
-    poses = [refine_rigid(position_um, atlas, start, sds_um=_SOFT_UM) for start in starts]
+    poses = refine_rigid(position_um, atlas, starts, sds_um=_SOFT_UM)
     finalists = _apart(poses)[: max(_N_FINALISTS, n_best)]
-    poses = [refine_rigid(position_um, atlas, pose, sds_um=_SHARP_UM) for pose in finalists]
-    return _apart(poses)[:n_best]
+    return _apart(refine_rigid(position_um, atlas, finalists, sds_um=_SHARP_UM))[:n_best]
 
 
 def _apart(poses: list[Pose]) -> list[Pose]:
@@ -117,9 +117,11 @@ def _angle_deg(first: Floats, second: Floats) -> float:
 
 
 def refine_rigid(
-    position_um: Floats, atlas: Atlas, start: Pose, *, sds_um: tuple[float, ...]
-) -> Pose:
-    """Return the rigid posture near `start` in which the nuclei fit the atlas best.
+    position_um: Floats, atlas: Atlas, starts: Sequence[Pose], *, sds_um: tuple[float, ...]
+) -> list[Pose]:
+    """Return, near each start, the rigid posture in which the nuclei fit the atlas best.
+
+    All postures are refined at once, which takes a third of the time.
 
     Parameters
     ----------
@@ -127,55 +129,54 @@ def refine_rigid(
         Nuclei as they lie in the volume.
     atlas : Atlas
         Where neurons lie.
-    start : Pose
-        First guess.
+    starts : sequence of Pose
+        First guesses.
     sds_um : tuple of float
         How far from its neuron a nucleus may lie, SD in each round.
     """
-    pose = start
+    matrix = np.stack([start.matrix for start in starts])
+    shift = np.stack([start.shift for start in starts])
+    log_likelihood = np.array([start.log_likelihood for start in starts])
     for sd_um in sds_um:
-        weight, target, log_likelihood = _match(pose.apply(position_um), atlas, sd_um)
-        pose = _rigid_fit(position_um, target, weight, log_likelihood)
-    return pose
+        moved = position_um @ matrix + shift[:, None]
+        weight, target, log_likelihood = match(moved, atlas.mean_um, sd_um)
+        matrix, shift = _rigid_fits(position_um, target, weight)
+    return [
+        Pose(turn, step, float(fit))
+        for turn, step, fit in zip(matrix, shift, log_likelihood, strict=True)
+    ]
 
 
 def refine_affine(position_um: Floats, atlas: Atlas, start: Pose, *, n_rounds: int = 6) -> Pose:
     """Return the affine map near `start` with which the nuclei fit the atlas best."""
     pose = start
     for sd_um in np.geomspace(4.0, 2.5, n_rounds):
-        weight, target, log_likelihood = _match(pose.apply(position_um), atlas, sd_um)
-        pose = affine_fit(position_um, target, weight, start=pose, log_likelihood=log_likelihood)
+        weight, target, fit = match(pose.apply(position_um)[None], atlas.mean_um, sd_um)
+        pose = affine_fit(
+            position_um, target[0], weight[0], start=pose, log_likelihood=float(fit[0])
+        )
     return pose
 
 
-def _match(moved: Floats, atlas: Atlas, sd_um: float) -> tuple[Floats, Floats, float]:
-    """Return, for each point, how surely it is a neuron, where that would be, and the fit.
+def _rigid_fits(source: Floats, target: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Return the rotations `(p, 3, 3)` and shifts `(p, 3)` that bring a source to each target.
 
-    The logarithms of all densities are one product of matrices, and so are their sums.
+    References
+    ----------
+    Kabsch, Acta Cryst. A32, 922 (1976).
     """
-    place, home = moved.astype(np.float32), atlas.mean_um.astype(np.float32)
-    n, k = len(place), len(home)
-    precision = np.float32(1 / sd_um**2)
-    log_scale = np.float32(-1.5 * np.log(2 * np.pi) - 3 * np.log(sd_um))
-    left, right = np.ones((n, 5), np.float32), np.ones((5, k), np.float32)
-    left[:, :3], left[:, 3] = place, (place**2).sum(1)
-    right[:3], right[3] = home.T * precision, -precision / 2
-    right[4] = log_scale - precision / 2 * (home**2).sum(1)
-    density = left @ right
-    np.exp(density, out=density)
-    sums = (density @ np.column_stack([home, np.ones(k, np.float32)])).astype(np.float64)
-    total = sums[:, 3] + _CLUTTER_PER_UM3 * 5
-    weight = sums[:, 3] / total
-    target = sums[:, :3] / (total * np.maximum(weight, 1e-9))[:, None]
-    return weight, target, float(np.log(total).mean())
+    share = (weight / weight.sum(1, keepdims=True))[..., None]
+    center, goal = (share * source).sum(1), (share * target).sum(1)
+    covariance = ((source - center[:, None]) * share).swapaxes(1, 2) @ (target - goal[:, None])
+    u, _, vt = np.linalg.svd(covariance)
+    u[..., 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
+    turn = u @ vt
+    return turn, goal - (center[:, None] @ turn)[:, 0]
 
 
-def _rigid_fit(source: Floats, target: Floats, weight: Floats, log_likelihood: float) -> Pose:
-    share = (weight / weight.sum())[:, None]
-    center, goal = (share * source).sum(0), (share * target).sum(0)
-    u, _, vt = np.linalg.svd(((source - center) * share).T @ (target - goal))
-    turn = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt
-    return Pose(turn, goal - center @ turn, log_likelihood)
+def _rigid_fit(source: Floats, target: Floats, weight: Floats) -> Pose:
+    (turn,), (shift,) = _rigid_fits(source, target[None], weight[None])
+    return Pose(turn, shift)
 
 
 def affine_fit(
@@ -222,11 +223,11 @@ def fit_pose(source: Floats, target: Floats, *, is_affine: bool) -> Pose:
         Whether the map may stretch and shear.
     """
     weight = np.ones(len(source))
-    rigid = pose = _rigid_fit(source, target, weight, 0.0)
+    rigid = pose = _rigid_fit(source, target, weight)
     for _ in range(4):
         error = np.linalg.norm(pose.apply(source) - target, axis=1)
         weight = 1 / (1 + (error / 5.0) ** 2)
-        rigid = pose = _rigid_fit(source, target, weight, 0.0)
+        rigid = pose = _rigid_fit(source, target, weight)
     if is_affine:
         for _ in range(3):
             pose = affine_fit(source, target, weight / weight.mean(), start=rigid)

@@ -25,12 +25,13 @@ class _Layer(nn.Module):
             nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
 
-    def forward(self, state: Tensor, angle: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, state: Tensor, turn: "_Turn", mask: Tensor | None) -> Tensor:
         n_batch, n_points, width = state.shape
-        qkv = self.to_qkv(self.norm_1(state))
-        q, k, v = qkv.reshape(n_batch, n_points, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
+        qkv = self.to_qkv(self.norm_1(state)).view(n_batch, n_points, 3 * self.n_heads, -1)
+        queries_and_keys, v = qkv.split([2 * self.n_heads, self.n_heads], 2)
+        q, k = turn.apply(queries_and_keys).chunk(2, 2)
         mixed = scaled_dot_product_attention(
-            _turned(q, angle), _turned(k, angle), v, attn_mask=mask
+            q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=mask
         )
         mixed = mixed.transpose(1, 2).reshape(n_batch, n_points, width)
         state = state + self.from_heads(mixed)
@@ -38,11 +39,24 @@ class _Layer(nn.Module):
         return result
 
 
-def _turned(vectors: Tensor, angle: Tensor) -> Tensor:
-    """Return `(B, heads, n, d)` with each pair of numbers turned by `(B, 1, n, d / 2)`."""
-    first, second = vectors.chunk(2, -1)
-    cos, sin = angle.cos(), angle.sin()
-    return torch.cat([first * cos - second * sin, first * sin + second * cos], -1)
+class _Turn:
+    """Turns each pair of numbers, which lie half a head apart, by an angle.
+
+    Parameters
+    ----------
+    angle : Tensor of float, shape (B, n, d / 2)
+        The same for all heads and layers.
+    """
+
+    def __init__(self, angle: Tensor) -> None:
+        cos, sin = angle.cos(), angle.sin()
+        self._cos = torch.cat([cos, cos], -1)[:, :, None]
+        self._sin = torch.cat([-sin, sin], -1)[:, :, None]
+
+    def apply(self, vectors: Tensor) -> Tensor:
+        """Return vectors `(B, n, heads, d)` turned."""
+        others = vectors.roll(vectors.shape[-1] // 2, -1)
+        return torch.addcmul(vectors * self._cos, others, self._sin)
 
 
 class IdentifierNetwork(nn.Module):
@@ -92,7 +106,7 @@ class IdentifierNetwork(nn.Module):
         nn.init.zeros_(self.to_shift.bias)
 
     def forward(
-        self, position_um: Tensor, features: Tensor, is_nucleus: Tensor
+        self, position_um: Tensor, features: Tensor, is_nucleus: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Return the logits of names, and where each nucleus would lie in the average animal.
 
@@ -102,8 +116,8 @@ class IdentifierNetwork(nn.Module):
             Positions in the frame of the atlas.
         features : Tensor of float, shape (B, n, N_FEATURES)
             See `nucleus_features`.
-        is_nucleus : Tensor of bool, shape (B, n)
-            False where a row only fills up the batch.
+        is_nucleus : Tensor of bool, shape (B, n), optional
+            False where a row only fills up the batch; None: no row does.
 
         Returns
         -------
@@ -112,10 +126,10 @@ class IdentifierNetwork(nn.Module):
         home_um : Tensor of float, shape (B, n, 3)
         """
         state = self.embed(torch.cat([_waves(position_um), features], -1))
-        angle = self._angles(position_um)
-        mask = is_nucleus[:, None, None]
+        turn = _Turn(self._angles(position_um))
+        mask = None if is_nucleus is None else is_nucleus[:, None, None]
         for layer in self.layers:
-            state = layer(state, angle, mask)
+            state = layer(state, turn, mask)
         state = self.norm(state)
         home_um = position_um + 5.0 * self.to_shift(state)
         return self._logits(state, home_um), home_um
@@ -133,7 +147,7 @@ class IdentifierNetwork(nn.Module):
         return logits
 
     def _angles(self, position_um: Tensor) -> Tensor:
-        """Return the angles by which attention turns with position, `(B, 1, n, n_pairs)`.
+        """Return the angles by which attention turns with position, `(B, n, n_pairs)`.
 
         Axes take turns, so that each gets wavelengths over the whole range.
         """
@@ -142,7 +156,8 @@ class IdentifierNetwork(nn.Module):
         ratio = _LONGEST_TURN_UM / _SHORTEST_TURN_UM
         wavelength = _SHORTEST_TURN_UM * ratio ** (number / max(n_pairs - 1, 1))
         along = position_um[..., number % 3]
-        return (along * (2 * torch.pi / wavelength))[:, None]
+        angles: Tensor = along * (2 * torch.pi / wavelength)
+        return angles
 
 
 def _waves(position_um: Tensor) -> Tensor:

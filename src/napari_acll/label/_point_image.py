@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
 from napari_acll.core import ModelError
+from napari_acll.label._point_levels import Grid, measure_levels, normalized
 from napari_acll.label._point_region import Box, bright_region
 
 Triple = tuple[float, float, float]
@@ -29,8 +30,10 @@ class PreparedVolume:
     ----------
     image : ndarray of float32, shape (z, y, x)
         Normalized marker: 0 at the background, about 2 in bright nuclei.
-    counts : ndarray of float32, shape (z, y, x)
-        Marker above background, in counts.
+    counts : ndarray of unsigned int or float32, shape (z, y, x)
+        Marker, as it came or resampled.
+    dark : float
+        The counts of nothing.
     signal_to_noise : float
         The brightness scale against the noise of single voxels.
     stored_shape : tuple of int
@@ -42,7 +45,8 @@ class PreparedVolume:
     """
 
     image: NDArray[np.float32]
-    counts: NDArray[np.float32]
+    counts: Grid
+    dark: float
     signal_to_noise: float
     stored_shape: tuple[int, int, int]
     voxel_size_um: Triple
@@ -132,20 +136,17 @@ def prepare(
         `(Z, Y, X)` voxel sizes of the volume and of the model, in um.
     """
     shape = _model_shape(marker.shape, voxel_um, model_um)
-    counts = _resampled(marker, shape)
-    some = np.ascontiguousarray(counts[::2, ::2, ::2])
-    dark = np.float32(background or np.median(some))
-    counts -= dark
-    some -= dark
+    grid = marker if marker.shape == shape else _resampled(marker, shape)
     actual_um = np.asarray(voxel_um) * np.asarray(marker.shape) / np.asarray(shape)
-    scale = _brightness_scale(some, float(actual_um.prod()))
-    noise = float(np.median(np.abs(np.diff(some, axis=2)))) / 0.954 if some.shape[2] > 1 else 0.0
-    image = counts * np.float32(_GAIN / max(scale, 1e-3))
-    np.arcsinh(image, out=image)
+    some = grid[::2, ::2, ::2]
+    n_bright = min(max(int(_BRIGHT_UM3 / (8 * float(actual_um.prod()))), 1), some.size)
+    dark, scale, noise = measure_levels(some, background=background, n_bright=n_bright)
+    image = normalized(grid, dark=dark, gain=_GAIN / max(scale, 1e-3))
     z, y, x = (float(size) for size in actual_um)
     return PreparedVolume(
         image=image,
-        counts=counts,
+        counts=grid,
+        dark=dark,
         signal_to_noise=scale / noise if noise > 0 else (np.inf if scale > 0 else 0.0),
         stored_shape=marker.shape,
         voxel_size_um=(z, y, x),
@@ -153,17 +154,9 @@ def prepare(
     )
 
 
-def _brightness_scale(some: NDArray[np.float32], voxel_um3: float) -> float:
-    """Return the counts that `_BRIGHT_UM3` of the volume exceed, from one voxel in eight."""
-    rank = min(max(int(_BRIGHT_UM3 / (8 * voxel_um3)), 1), some.size)
-    return max(float(np.partition(some, some.size - rank, axis=None)[some.size - rank]), 0.0)
-
-
 def _resampled(
     marker: NDArray[np.unsignedinteger], shape: tuple[int, int, int]
 ) -> NDArray[np.float32]:
-    if marker.shape == shape:
-        return marker.astype(np.float32)
     averaged = _block_mean(marker.astype(np.float32), shape)
     factors = [n / m for n, m in zip(shape, averaged.shape, strict=True)]
     resampled: NDArray[np.float32] = zoom(

@@ -30,6 +30,7 @@ from napari_acll.label._point_finder import FoundNuclei, NucleusFinder
 from napari_acll.label._point_image import PreparedVolume, check_geometry, prepare
 from napari_acll.label._point_model import PointModel, read_card
 from napari_acll.label._point_namer import Look, NucleusNamer, NucleusTable
+from napari_acll.label._point_peaks import mean_around
 from napari_acll.label._registry import ModelInfo
 from napari_acll.label._step_clock import StepClock
 from napari_acll.naming import assign_names, top_candidates
@@ -188,7 +189,10 @@ class PointLabeler:
         logger.info("warming up for %s voxels, batches up to %d", spec.shape, batch_size)
         rng = np.random.default_rng(0)
         blank = rng.integers(90, 110, spec.shape, dtype=np.uint16)
-        prepared = self._prepare(blank, 0.0, spec)
+        for counts in (blank.astype(np.uint32), blank):  # binned ones may be wider
+            prepared = self._prepare(counts, 0.0, spec)
+            unfit_image(prepared, sharpness(prepared))
+            mean_around(prepared.counts, prepared.dark, np.zeros((1, 3), np.float32), (1, 1, 1))
         found = self.finder.find(prepared)
         some = rng.normal(0, 15, (40, 3))
         ones = np.ones(len(some))
@@ -238,18 +242,17 @@ class PointLabeler:
         """
         table = nucleus_table(found)
         look = self.namer.look(table)
-        chance = self.namer.calibrated(look.logits)
-        neuron, _ = assign_names(chance)
+        neuron, _ = assign_names(look.chance)
         statistics = volume_statistics(
             table.position_um,
             table.radius_um,
-            chance=chance,
+            chance=look.chance,
             neuron=neuron,
             atlas_um=self._atlas_um,
             homologues=self._homologues,
             sharpness=sharp,
         )
-        return Evidence(table=table, look=look, chance=chance, statistics=statistics)
+        return Evidence(table=table, look=look, neuron=neuron, statistics=statistics)
 
     def _label_one(self, volume: Volume) -> LabeledVolume:
         self.clock.restart()
@@ -268,7 +271,7 @@ class PointLabeler:
                 " animal may be out of the field.",
             )
         evidence = self.evidence(found, sharp=sharp)
-        labeled = _labeled(volume, prepared, found, evidence.chance, self._model.card.calibration)
+        labeled = _labeled(volume, prepared, found, evidence, self._model.card.calibration)
         if volume.index % MIRROR_EVERY == 0:
             handedness = self.namer.handedness(evidence.table, evidence.look)
             labeled = replace(labeled, handedness=handedness)
@@ -285,7 +288,7 @@ class PointLabeler:
         is_odd = novelty >= NOVELTY_LIMIT
         why_novel = reference.reasons(evidence.statistics) if is_odd else ""
         labeled = replace(labeled, novelty=novelty, why_novel=why_novel)
-        if agreement_of(evidence.chance) >= reference.least_agreement():
+        if agreement_of(evidence.look.chance) >= reference.least_agreement():
             return labeled
         reasons = reference.reasons(evidence.statistics)
         return replace(
@@ -307,16 +310,17 @@ class Evidence:
     table : NucleusTable
         Its nuclei.
     look : Look
-        What the network says of them.
-    chance : ndarray of float64, shape (n, k + 1)
-        One-to-one probabilities before the last step of the calibration.
+        What the network says of them; its probabilities are those before the last step of the
+        calibration.
+    neuron : ndarray of int32, shape (n,)
+        The most probable one-to-one naming, class numbers; 0 for none.
     statistics : ndarray of float64
         How the volume looks, see `STATISTICS` of the novelty.
     """
 
     table: NucleusTable
     look: Look
-    chance: NDArray[np.float64]
+    neuron: NDArray[np.int32]
     statistics: NDArray[np.float64]
 
 
@@ -359,12 +363,15 @@ def _labeled(
     volume: Volume,
     prepared: PreparedVolume,
     found: FoundNuclei,
-    chance: NDArray[np.float64],
+    evidence: Evidence,
     calibration: Calibration,
 ) -> LabeledVolume:
     instances, n_voxels, is_kept = _as_stored(prepared, found)
-    neuron, _ = assign_names(chance[is_kept])
-    shown = calibration.applied(chance[is_kept], neuron)
+    chance, neuron = evidence.look.chance, evidence.neuron
+    if not is_kept.all():
+        chance = chance[is_kept]
+        neuron, _ = assign_names(chance)
+    shown = calibration.applied(chance, neuron)
     candidate_neuron, candidate_probability = top_candidates(shown)
     given = np.where(neuron > 0, shown[np.arange(len(neuron)), neuron], 0.0)
     return LabeledVolume(

@@ -1,13 +1,14 @@
 """Names for the nuclei of one volume: postures, network, one-to-one assignment."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_acll.label._point_features import nucleus_features
+from napari_acll.label._one_thread import one_thread
+from napari_acll.label._point_features import as_fine, nucleus_features
 from napari_acll.label._point_frame import Atlas, Pose, affine_fit, likeliest_poses
 from napari_acll.label._point_identifier import IdentifierNetwork
 from napari_acll.label._point_model import Calibration
@@ -28,6 +29,10 @@ _CLEAR_RATIO = 1.2
 on average, and so much surer than in every other one looked at. In 46 volumes of 20 virtual
 animals no wrong posture reached 0.58, and the right one was below 0.63 in seven, for which all
 are looked at as ever."""
+_CLEAR_LEAD = 0.15
+"""A posture that fits the atlas so much better than every other one, in log density of a nucleus,
+is looked at alone first. It had the surest names in all 65 of 88 volumes (46 virtual animals, 42
+volumes of validation animals) in which it was so clear and its names were."""
 _N_AGREEING = 60
 _MIN_TRUST = 0.3
 _ACROSS = np.array([-1.0, 1.0, 1.0])
@@ -77,12 +82,25 @@ class Look:
     ----------
     logits : ndarray of float64, shape (n, k + 1)
         Of names, column 0 for "none of these".
+    chance : ndarray of float64, shape (n, k + 1)
+        Their probabilities.
     place_um : ndarray of float64, shape (n, 3)
         Where the nuclei lie in the atlas's frame, `(z, y, x)`.
     """
 
     logits: Floats
+    chance: Floats
     place_um: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _View:
+    """What the network says in one posture, and how sure the surest names are."""
+
+    pose: Pose
+    logits: Floats
+    chance: Floats
+    agreement: float
 
 
 class NucleusNamer:
@@ -137,21 +155,15 @@ class NucleusNamer:
         affine map to the atlas, in which the next pass looks again; the last one looks in the
         best of these.
         """
-        starts, logits, is_clear = self._judged(nuclei)
-        features = nuclei.features(is_fine=True)
+        features = nuclei.features(is_fine=False)
+        views, is_clear = self._first_pass(nuclei, features)
+        features = as_fine(features)
         for n_kept in (1, 1) if is_clear else _KEPT_POSES:
-            order = self._by_agreement(logits)[:n_kept]
-            starts = [starts[number] for number in order]
-            places = np.stack(
-                [
-                    self._affine(nuclei.position_um, self.calibrated(logits[number]), start).apply(
-                        nuclei.position_um
-                    )
-                    for number, start in zip(order, starts, strict=True)
-                ]
-            )
-            logits = self._run(places, np.repeat(features[None], len(places), 0))
-        return Look(logits[0], places[0])
+            best = sorted(views, key=lambda view: -view.agreement)[:n_kept]
+            laid = [self._affine(nuclei.position_um, view.chance, view.pose) for view in best]
+            places = np.stack([pose.apply(nuclei.position_um) for pose in laid])
+            views = self._views([view.pose for view in best], places, features)
+        return Look(views[0].logits, views[0].chance, places[0])
 
     def handedness(self, nuclei: NucleusTable, look: "Look") -> float:
         """Return how many more of the surest names agree than in the mirror image.
@@ -165,35 +177,38 @@ class NucleusNamer:
         look : Look
             What was said of them.
         """
-        mirrored = self._run(look.place_um[None] * _ACROSS, nuclei.features(is_fine=True)[None])
+        mirrored = self._run(look.place_um[None] * _ACROSS, nuclei.features(is_fine=True))
         there = _agreement(self.calibrated(mirrored[0]))
-        return _agreement(self.calibrated(look.logits)) - there
+        return _agreement(look.chance) - there
 
-    def _judged(self, nuclei: NucleusTable) -> tuple[list[Pose], NDArray[np.float64], bool]:
-        """Return postures, the logits of names in each, and whether the surest is clearly right.
+    def _first_pass(
+        self, nuclei: NucleusTable, features: NDArray[np.float32]
+    ) -> tuple[list["_View"], bool]:
+        """Return what was seen in each posture, and whether the surest is clearly right.
 
         A clear one makes an end of it, for the others would only be dropped.
         """
         poses = likeliest_poses(nuclei.position_um, self._atlas, n_best=N_POSES)
-        features = nuclei.features(is_fine=False)
-        logits: list[NDArray[np.float64]] = []
-        for start in range(0, len(poses), _N_AT_ONCE):
-            some = poses[start : start + _N_AT_ONCE]
+        views: list[_View] = []
+        n_more = 1 if _lead(poses) >= _CLEAR_LEAD else _N_AT_ONCE
+        while len(views) < len(poses):
+            some = poses[len(views) : len(views) + n_more]
             placed = np.stack([pose.apply(nuclei.position_um) for pose in some])
-            logits += list(self._run(placed, np.repeat(features[None], len(some), 0)))
-            if _is_clear(self._agreements(logits)):
-                return poses[: len(logits)], np.stack(logits), True
-        return poses, np.stack(logits), False
+            views += self._views(some, placed, features)
+            if _is_clear([view.agreement for view in views]):
+                return views, True
+            n_more = _N_AT_ONCE
+        return views, False
 
-    def _by_agreement(self, logits: NDArray[np.float64]) -> list[int]:
-        """Return the numbers of postures, the one whose names are surest first."""
-        if len(logits) == 1:
-            return [0]
-        return [int(number) for number in np.argsort(self._agreements(logits))[::-1]]
-
-    def _agreements(self, logits: Iterable[NDArray[np.float64]]) -> Floats:
-        """Return how sure the names are in each posture."""
-        return np.array([_agreement(self.calibrated(part)) for part in logits])
+    def _views(
+        self, poses: Sequence[Pose], places_um: Floats, features: NDArray[np.float32]
+    ) -> list["_View"]:
+        """Return what the network says of the nuclei at some places, `(p, n, 3)`."""
+        views = []
+        for pose, logits in zip(poses, self._run(places_um, features), strict=True):
+            chance = self.calibrated(logits)
+            views.append(_View(pose, logits, chance, _agreement(chance)))
+        return views
 
     def _affine(self, position_um: Floats, chance: Floats, start: Pose) -> Pose:
         neuron, trust = assign_names(chance)
@@ -213,22 +228,31 @@ class NucleusNamer:
             weight = weight / weight.mean()
         return pose
 
-    def _run(self, position_um: Floats, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        with torch.inference_mode():
-            place = torch.from_numpy(position_um.astype(np.float32)).to(self._device)
-            looks = torch.from_numpy(np.ascontiguousarray(features)).to(self._device)
-            is_nucleus = torch.ones(place.shape[:2], dtype=torch.bool, device=self._device)
-            logits, _ = self._network(place, looks, is_nucleus)
+    def _run(self, places_um: Floats, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the logits of names, `(p, n, k + 1)`, of the same nuclei at places `(p, n, 3)`.
+
+        One thread is as fast: threads wait for each other after each of a hundred small steps.
+        """
+        with torch.inference_mode(), one_thread():
+            place = torch.from_numpy(places_um.astype(np.float32)).to(self._device)
+            looks = torch.from_numpy(features).to(self._device).expand(len(place), -1, -1)
+            logits, _ = self._network(place, looks, None)
             result: NDArray[np.float64] = logits.double().numpy(force=True)
         return result
 
 
-def _is_clear(agreements: Floats) -> bool:
-    """Return whether one of several postures is the right one beyond doubt."""
-    if len(agreements) < 2:
-        return False
-    second, best = np.sort(agreements)[-2:]
-    return bool(best >= _CLEAR_AGREEMENT * _N_AGREEING and best >= _CLEAR_RATIO * second)
+def _lead(poses: Sequence[Pose]) -> float:
+    """Return by how much the likeliest posture fits the atlas better than any other."""
+    if len(poses) < 2:
+        return 0.0
+    return poses[0].log_likelihood - poses[1].log_likelihood
+
+
+def _is_clear(agreements: Sequence[float]) -> bool:
+    """Return whether one of several postures, or the one looked at, is right beyond doubt."""
+    *others, best = sorted(agreements)
+    ratio = best / max(others[-1], 1e-9) if others else np.inf
+    return bool(best >= _CLEAR_AGREEMENT * _N_AGREEING and ratio >= _CLEAR_RATIO)
 
 
 def _agreement(chance: Floats) -> float:

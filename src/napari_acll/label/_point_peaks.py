@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_acll.label._point_levels import Grid
+from napari_acll.label._point_maps import SparseMaps
 from napari_acll.label._point_numba import jit
 
 MAX_NUCLEI = 400
@@ -12,43 +14,8 @@ SMOOTHING_SD_PX = 0.5
 (F1 .927; .923 and .913 at 0.6 and 0.8): wider ones merge nuclei that touch."""
 
 
-def unfolded(heads: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the maps of center and foreground from what the heads of the network say.
-
-    Parameters
-    ----------
-    heads : ndarray of float32, shape (x, y, z, 16)
-        See `DetectorNetwork.folded_maps`.
-
-    Returns
-    -------
-    ndarray of float32, shape (2, 2 z, 2 y, 2 x)
-    """
-    n_x, n_y, n_z, _ = heads.shape
-    maps = np.empty((2, 2 * n_z, 2 * n_y, 2 * n_x), np.float32)
-    _unfold(heads, maps)
-    return maps
-
-
-@jit
-def _unfold(heads: NDArray[np.float32], maps: NDArray[np.float32]) -> None:
-    """Turn the longest axis to the end, in tiles that fit into the nearest cache."""
-    n_x, n_y, n_z, _ = heads.shape
-    tile = 16
-    for y in range(n_y):
-        for z_tile in range(0, n_z, tile):
-            for x_tile in range(0, n_x, tile):
-                for z in range(z_tile, min(z_tile + tile, n_z)):
-                    for j in range(8):
-                        line = maps[j // 4, 2 * z + j % 2, 2 * y + (j // 2) % 2]
-                        channel = 8 * (j // 4) + 2 * ((j // 2) % 2) + j % 2
-                        for x in range(x_tile, min(x_tile + tile, n_x)):
-                            line[2 * x] = heads[x, y, z, channel]
-                            line[2 * x + 1] = heads[x, y, z, channel + 4]
-
-
 def find_peaks(
-    heat: NDArray[np.float32], threshold: float
+    maps: SparseMaps, threshold: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return where the map of centers has its peaks, highest first.
 
@@ -57,8 +24,8 @@ def find_peaks(
 
     Parameters
     ----------
-    heat : ndarray of float32, shape (Z, Y, X)
-        Logit of the probability of a center.
+    maps : SparseMaps
+        Probability of a center.
     threshold : float
         Lowest smoothed probability that counts, above 0.03.
 
@@ -70,10 +37,9 @@ def find_peaks(
     height : ndarray of float32, shape (n,)
         Smoothed probability there.
     """
-    smooth = np.zeros(heat.shape, np.float32)
-    active = _voxels_above(heat, _NEGLIGIBLE_LOGIT)
-    _smooth(heat, _KERNEL, active, smooth)
-    found = _local_maxima(smooth, active, threshold)
+    smooth = np.zeros(maps.shape, np.float32)
+    _smooth(maps.probability, _KERNEL, maps.active, smooth)
+    found = _local_maxima(smooth, maps.active, threshold)
     if not len(found):
         return np.zeros((0, 3), np.float32), np.zeros(0, np.float32)
     height = smooth[tuple(found.T)]
@@ -91,56 +57,26 @@ def _gaussian_kernel() -> NDArray[np.float32]:
 
 
 _REACH = 1
-_NEGLIGIBLE_LOGIT = -4.0
 _KERNEL = _gaussian_kernel()
 
 
 @jit
-def _voxels_above(heat: NDArray[np.float32], limit: float) -> NDArray[np.int64]:
-    """Return where a map exceeds a limit, `(n, 3)`, in the order in which it lies in memory."""
-    n_z, n_y, n_x = heat.shape
-    n_in_line = np.zeros((n_z, n_y), np.int64)
-    for z in range(n_z):
-        for y in range(n_y):
-            line, count = heat[z, y], 0
-            for x in range(n_x):
-                count += line[x] > limit
-            n_in_line[z, y] = count
-    found = np.empty((n_in_line.sum(), 3), np.int64)
-    row = 0
-    for z in range(n_z):
-        for y in range(n_y):
-            if n_in_line[z, y] == 0:
-                continue
-            for x in range(n_x):
-                if heat[z, y, x] > limit:
-                    found[row] = z, y, x
-                    row += 1
-    return found
-
-
-@jit
 def _smooth(
-    heat: NDArray[np.float32],
+    probability: NDArray[np.float32],
     kernel: NDArray[np.float32],
     active: NDArray[np.int64],
     smooth: NDArray[np.float32],
 ) -> None:
-    """Fill `smooth` at the active voxels, as if the probability were 0 everywhere else."""
-    n_z, n_y, n_x = heat.shape
-    probability = np.zeros(heat.shape, np.float32)
-    for row in range(len(active)):
-        z, y, x = active[row]
-        probability[z, y, x] = 1.0 / (1.0 + np.exp(-heat[z, y, x]))
-    reach = len(kernel) // 2
+    """Fill `smooth` at the active voxels from a map with a border of one voxel."""
     for row in range(len(active)):
         z, y, x = active[row]
         total = np.float32(0.0)
-        for i in range(max(-reach, -z), min(reach, n_z - 1 - z) + 1):
-            for j in range(max(-reach, -y), min(reach, n_y - 1 - y) + 1):
-                for k in range(max(-reach, -x), min(reach, n_x - 1 - x) + 1):
-                    weight = kernel[i + reach, j + reach, k + reach]
-                    total += weight * probability[z + i, y + j, x + k]
+        for i in range(3):
+            for j in range(3):
+                line, weight = probability[z + i, y + j], kernel[i, j]
+                total += weight[0] * line[x]
+                total += weight[1] * line[x + 1]
+                total += weight[2] * line[x + 2]
         smooth[z, y, x] = total
 
 
@@ -194,24 +130,21 @@ def _log(probability: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def grow_instances(
-    foreground: NDArray[np.float32],
+    is_foreground: NDArray[np.bool_],
     position_px: NDArray[np.float32],
     *,
     radius_px: tuple[float, float, float],
-    threshold: float,
 ) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:
     """Return the voxels of each nucleus: those of the foreground that lie nearest to its center.
 
     Parameters
     ----------
-    foreground : ndarray of float32, shape (Z, Y, X)
-        Logit of the probability to belong to a nucleus.
+    is_foreground : ndarray of bool, shape (Z, Y, X)
+        Whether a voxel may belong to a nucleus.
     position_px : ndarray of float32, shape (n, 3)
         Centers.
     radius_px : tuple of float
         Semi-axes of the ellipsoid beyond which nothing belongs to a nucleus.
-    threshold : float
-        Least logit of the foreground.
 
     Returns
     -------
@@ -219,13 +152,12 @@ def grow_instances(
         `row + 1` where the nucleus of that row is. Its central voxel always belongs to it.
     n_voxels : ndarray of int32, shape (n,)
     """
-    instances = np.zeros(foreground.shape, np.uint16)
+    instances = np.zeros(is_foreground.shape, np.uint16)
     n_voxels = np.zeros(len(position_px), np.int32)
     _grow(
-        foreground,
+        is_foreground,
         position_px.astype(np.float64),
         np.asarray(radius_px, np.float64),
-        threshold,
         instances,
         n_voxels,
     )
@@ -234,20 +166,19 @@ def grow_instances(
 
 @jit
 def _grow(
-    foreground: NDArray[np.float32],
+    is_foreground: NDArray[np.bool_],
     position: NDArray[np.float64],
     radius: NDArray[np.float64],
-    threshold: float,
     instances: NDArray[np.uint16],
     n_voxels: NDArray[np.int32],
 ) -> None:
-    n_z, n_y, n_x = foreground.shape
+    n_z, n_y, n_x = is_foreground.shape
     for row in range(len(position)):
         z0, y0, x0 = position[row]
         for z in range(max(0, int(z0 - radius[0])), min(n_z, int(z0 + radius[0]) + 2)):
             for y in range(max(0, int(y0 - radius[1])), min(n_y, int(y0 + radius[1]) + 2)):
                 for x in range(max(0, int(x0 - radius[2])), min(n_x, int(x0 + radius[2]) + 2)):
-                    if foreground[z, y, x] < threshold:
+                    if not is_foreground[z, y, x]:
                         continue
                     square = _square(position[row], radius, z, y, x)
                     if square > 1.0:
@@ -291,9 +222,9 @@ def _give(
 
 @jit
 def mean_around(
-    volume: NDArray[np.float32], position_px: NDArray[np.float32], half_px: tuple[int, int, int]
+    volume: Grid, dark: float, position_px: NDArray[np.float32], half_px: tuple[int, int, int]
 ) -> NDArray[np.float32]:
-    """Return the mean of a box around each position, cut off at the border."""
+    """Return the mean above `dark` of a box around each position, cut off at the border."""
     n_z, n_y, n_x = volume.shape
     mean = np.zeros(len(position_px), np.float32)
     for row in range(len(position_px)):
@@ -306,5 +237,5 @@ def mean_around(
                 for x in range(max(0, x0 - half_px[2]), min(n_x, x0 + half_px[2] + 1)):
                     total += volume[z, y, x]
                     count += 1
-        mean[row] = total / max(count, 1)
+        mean[row] = total / max(count, 1) - dark
     return mean

@@ -50,22 +50,29 @@ def _block_means(image: NDArray[np.float32]) -> NDArray[np.float64]:
     return means
 
 
-@jit
+@jit(fastmath=True)
 def _add_blocks(image: NDArray[np.float32], block_px: int, sums: NDArray[np.float64]) -> None:
-    """Add up the blocks in one pass, four lines of the image at a time in the cache."""
+    """Add up the blocks in one pass: first the lines of a block, then along them."""
     n_z, n_y, n_x = image.shape
     last_z, last_y, last_x = sums.shape[0] - 1, sums.shape[1] - 1, sums.shape[2] - 1
+    total = np.empty(n_x, np.float32)
     for z in range(n_z):
-        for y in range(n_y):
-            line = image[z, y]
-            row = sums[min(z // block_px, last_z), min(y // block_px, last_y)]
+        for block_y in range(last_y + 1):
+            start = block_y * block_px
+            stop = start + block_px if block_y < last_y else n_y
+            total[:] = image[z, start]
+            for y in range(start + 1, stop):
+                line = image[z, y]
+                for x in range(n_x):
+                    total[x] += line[x]
+            row = sums[min(z // block_px, last_z), block_y]
             for block in range(last_x):
-                total = np.float32(0.0)
+                part = np.float32(0.0)
                 for x in range(block * block_px, (block + 1) * block_px):
-                    total += line[x]
-                row[block] += total
+                    part += total[x]
+                row[block] += part
             for x in range(last_x * block_px, n_x):
-                row[last_x] += line[x]
+                row[last_x] += total[x]
 
 
 def _widen(low: NDArray[np.int64], high: NDArray[np.int64], shape: tuple[int, ...]) -> None:

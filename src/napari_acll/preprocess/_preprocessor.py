@@ -101,8 +101,9 @@ class Preprocessor:
         missing_z = tuple(z - z_start for z in volume.missing_z if z_start <= z < z_stop)
         is_used = np.ones(z_stop - z_start, np.bool_)
         is_used[list(missing_z)] = False
-        marker, marker_background = self._channel(volume.marker, is_used)
-        activity, activity_background = self._channel(volume.activity, is_used)
+        (marker, marker_background), (activity, activity_background) = self._channels(
+            volume, is_used
+        )
         return replace(
             volume,
             marker=marker,
@@ -114,22 +115,54 @@ class Preprocessor:
             activity_background=activity_background,
         )
 
-    def _channel(
-        self, stored: VolumeArray, is_used: np.ndarray[tuple[int], np.dtype[np.bool_]]
-    ) -> tuple[VolumeArray, float]:
+    def _channels(
+        self, volume: Volume, is_used: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    ) -> list[tuple[VolumeArray, float]]:
+        """Return marker and activity binned, and the background of each."""
         # numba takes a quarter of a second to import, which the command line's help need not pay
-        from napari_acll.preprocess._binning import median_of_counts, sum_bin
+        from napari_acll.preprocess._binning import median_of_counts
 
+        stored = (volume.marker, volume.activity)
+        for channel in stored:
+            self._check(channel)
+        binned: list[VolumeArray] = [
+            np.empty(self._spec.shape, binned_dtype(channel.dtype, self.bin_px))
+            for channel in stored
+        ]
+        return [
+            (counts, median_of_counts(counts, is_used, largest))
+            for counts, largest in zip(binned, self._fill(binned, stored), strict=True)
+        ]
+
+    def _fill(
+        self, binned: list[VolumeArray], stored: tuple[VolumeArray, VolumeArray]
+    ) -> tuple[int, int]:
+        """Crop and bin both channels, and return the largest sum of each."""
+        from napari_acll.preprocess._binning import sum_bin
+        from napari_acll.preprocess._binning_pair import SharedFrames
+
+        frames = SharedFrames.of(*stored)
+        if frames is not None:
+            return frames.sum_bin(*binned, start=self._crop.start, bin_px=self.bin_px)
+        (z_start, y_start, x_start), (z_stop, _, _) = self._crop.start, self._crop.stop
+        marker, activity = (
+            sum_bin(
+                np.ascontiguousarray(channel[z_start:z_stop]),
+                filled,
+                y_start,
+                x_start,
+                self.bin_px,
+            )
+            for channel, filled in zip(stored, binned, strict=True)
+        )
+        return marker, activity
+
+    def _check(self, stored: VolumeArray) -> None:
         if stored.shape != self._source.shape or stored.dtype.kind != "u":
             raise ValueError(
                 f"Expected a channel of {self._source.shape} unsigned integers, got"
                 f" {stored.shape} {stored.dtype}."
             )
-        binned = np.empty(self._spec.shape, binned_dtype(stored.dtype, self.bin_px))
-        (z_start, y_start, x_start), (z_stop, _, _) = self._crop.start, self._crop.stop
-        within_z = np.ascontiguousarray(stored[z_start:z_stop])
-        largest = sum_bin(within_z, binned, y_start, x_start, self.bin_px)
-        return binned, median_of_counts(binned, is_used, largest)
 
 
 def binned_dtype(

@@ -12,14 +12,27 @@ from napari_acll.quality._forecast_model import (
 )
 from napari_acll.quality._kept import MEASURED, quality_of
 from napari_acll.quality._noise import relative_noise
-from napari_acll.quality._trace_quality import SURE, AnimalMeasures, NeuronMeasures, TraceQuality
+from napari_acll.quality._reference import (
+    REFERENCE_VOLUMES,
+    ReferenceCorrelation,
+    correlation_with,
+)
+from napari_acll.quality._trace_quality import (
+    FEWEST_PAIRS,
+    SURE,
+    AnimalMeasures,
+    NeuronMeasures,
+    TraceQuality,
+)
 
 __all__ = [
     "BAD_ACCURACY",
     "BAD_NAMES",
     "FEWEST_FOUND",
+    "FEWEST_PAIRS",
     "FIRST_AT",
     "MEASURED",
+    "REFERENCE_VOLUMES",
     "SURE",
     "AnimalForecast",
     "AnimalMeasures",
@@ -27,8 +40,10 @@ __all__ = [
     "Forecast",
     "ForecastModel",
     "NeuronMeasures",
+    "ReferenceCorrelation",
     "TraceQuality",
     "Verdict",
+    "correlation_with",
     "features_of",
     "quality_of",
     "relative_noise",

@@ -12,7 +12,7 @@ from napari_acll.quality._noise import MEAN_TO_DEVIATION
 
 Values = NDArray[np.float32]
 
-_FEWEST_PAIRS = 20
+FEWEST_PAIRS = 20
 """Values or steps from which on a measure is told: below, it is chance."""
 _FEWEST_NEURONS = 8
 """Twice the coefficients of an affine motion; with fewer neurons their steps are the motion."""
@@ -175,7 +175,7 @@ class TraceQuality:
         with self._lock:
             noise = self._difference.mean * MEAN_TO_DEVIATION
             slow = np.sqrt(np.maximum(self._ratio.variance - noise**2, 0.0))
-            has_steps = self._difference.n >= _FEWEST_PAIRS
+            has_steps = self._difference.n >= FEWEST_PAIRS
             return NeuronMeasures(
                 confidence=self._newest_confidence.copy(),
                 coverage=(self._n_found / max(self._n_labeled, 1)).astype(np.float32),
@@ -233,7 +233,7 @@ def _where(is_known: NDArray[np.bool_], values: NDArray[np.float64]) -> Values:
 
 def _known(counted: RunningMoments | RunningCorrelation, values: NDArray[np.float64]) -> Values:
     """Return values that rest on enough, NaN elsewhere."""
-    return _where(counted.n >= _FEWEST_PAIRS, values)
+    return _where(counted.n >= FEWEST_PAIRS, values)
 
 
 def _quotient(
@@ -245,7 +245,7 @@ def _quotient(
 
 def _variation(moments: RunningMoments) -> Values:
     """Return standard deviation over mean."""
-    is_known = moments.n >= _FEWEST_PAIRS
+    is_known = moments.n >= FEWEST_PAIRS
     return _quotient(np.sqrt(moments.variance), moments.mean, is_known)
 
 

@@ -4,6 +4,12 @@ from napari_acll.session._build import build_session, trace_estimator_of
 from napari_acll.session._first_volume import first_volume
 from napari_acll.session._handover import Handover, LentSource
 from napari_acll.session._kept_model import KeptModel
+from napari_acll.session._label_speed import (
+    LabelSpeed,
+    check_speed,
+    measure_label_speed,
+    measured_label_speed,
+)
 from napari_acll.session._latest import Latest
 from napari_acll.session._look import LookMeasures, LookMeter, settings_to_look
 from napari_acll.session._preflight import preflight
@@ -27,6 +33,7 @@ __all__ = [
     "DiskUse",
     "Handover",
     "KeptModel",
+    "LabelSpeed",
     "Latest",
     "LentSource",
     "LookMeasures",
@@ -35,9 +42,12 @@ __all__ = [
     "Session",
     "build_session",
     "calibrate_recording",
+    "check_speed",
     "disk_use",
     "first_volume",
     "load_settings",
+    "measure_label_speed",
+    "measured_label_speed",
     "open_recording",
     "own_profiles_dir",
     "preflight",

@@ -22,6 +22,7 @@ from napari_acll.session._correcting import Correcting
 from napari_acll.session._deadline_monitor import DeadlineMonitor
 from napari_acll.session._drift_monitor import DriftMonitor
 from napari_acll.session._forecasting import Forecasting
+from napari_acll.session._label_speed import remember_session_speed
 from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._latest import Latest, Mailbox
 from napari_acll.session._marking import Marking
@@ -67,6 +68,7 @@ class Beside:
         runs = source.is_live or settings.run.pace is Pace.RECORDED
         clock = SteadyClock()
         self._outbox = outbox
+        self._source, self._settings = source, settings
         self.corrections = Corrections(neurons)
         self.correcting = Correcting(self.corrections, outbox=outbox, clock=clock)
         self.quality = TraceQuality(neurons, source.spec.grid.stored_voxel_size_um())
@@ -104,6 +106,8 @@ class Beside:
         report = self.deadlines.report()
         if report.sentence():
             self._outbox.put(Event("deadlines", report.sentence(), report.to_json()))
+        if self._source.is_live:
+            remember_session_speed(self._settings, self._source.spec, report)
 
 
 class SessionSides:

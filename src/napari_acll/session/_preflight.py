@@ -17,6 +17,7 @@ from napari_acll.core import (
 )
 from napari_acll.session._build_publishers import check_publishing
 from napari_acll.session._geometry_memory import expected_spec
+from napari_acll.session._label_speed import check_speed
 from napari_acll.session._room import check_disk, check_memory
 
 _USUAL_NEURONS = 200
@@ -68,7 +69,11 @@ def _checks(recording: str, settings: AcllSettings, out: Path | None) -> Iterato
         yield _told("Folder", lambda: _folder_sentence(out))
     n_neurons, model = _look_at_model(settings)
     yield model
-    yield check_device(settings.label.device)
+    device = check_device(settings.label.device)
+    yield device
+    speed = None if device.light is Light.RED else check_speed(settings.label, labeled)
+    if speed is not None:
+        yield speed
     if out is not None:
         yield check_disk(out, labeled, settings, n_neurons=n_neurons, is_live=found.is_live)
     yield check_memory(labeled, settings, is_live=found.is_live)

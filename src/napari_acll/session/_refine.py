@@ -15,6 +15,7 @@ from napari_acll.core import (
     SessionError,
     StageTimings,
     TraceSample,
+    VolumeSpec,
     VolumeStatus,
     corrected,
 )
@@ -26,7 +27,7 @@ from napari_acll.session._refined_values import (
     Values,
     instances_of,
 )
-from napari_acll.session._resume import content_of, spec_from_json
+from napari_acll.session._resume import content_of
 from napari_acll.session._revision_list import revisions_of
 from napari_acll.session._saved import spec_of
 from napari_acll.session._saved_detections import LABELED, detections_of, said_of
@@ -214,7 +215,7 @@ def _writer_of(saved: "SavedSession", path: Path, masks: Masks) -> "tuple[ZarrSe
     run = saved.settings.run.model_copy(update={"save_labels": masks.has_labels})
     header = SessionHeader(
         neurons=saved.neurons,
-        stored_spec=spec_from_json(content_of(saved.header["stored_spec"])),
+        stored_spec=VolumeSpec.from_json(content_of(saved.header["stored_spec"])),
         spec=spec_of(saved),
         settings=saved.settings.model_copy(update={"run": run}),
         source=content_of(saved.header.get("source")),

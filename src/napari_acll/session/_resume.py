@@ -24,12 +24,11 @@ from napari_acll.core import (
     VolumeSource,
     VolumeSpec,
     VolumeStatus,
-    VoxelGrid,
 )
 from napari_acll.quality import MEASURED
 from napari_acll.session._build import Writers, assemble, fallback_of, header_of
 from napari_acll.session._outbox import STOPPED_BY_USER
-from napari_acll.session._resumption import Resumption
+from napari_acll.session._resumption import SHOWN, Resumption
 from napari_acll.session._session import Session
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def _writers_of(
     settings: AcllSettings,
 ) -> Callable[[VolumeSpec, Labeler, str], Writers]:
     def writers(spec: VolumeSpec, labeler: Labeler, rig: str) -> Writers:
-        was = spec_from_json(content_of(saved.header["spec"]))
+        was = VolumeSpec.from_json(content_of(saved.header["spec"]))
         if spec.shape != was.shape:
             raise SessionError(
                 f"The recording of {saved.path} had volumes of {was.shape} voxels after crop and"
@@ -128,7 +127,7 @@ def _resumption(saved: "SavedSession", ended_as: str) -> Resumption:
         time_s=saved.read("time_s"),
         ratio=saved.read("ratio"),
         confidence=saved.read("confidence"),
-        measured={name: saved.read(name) for name in MEASURED},
+        more={name: saved.read(name) for name in (*MEASURED, *SHOWN)},
         novelty=saved.read("novelty"),
         alignment=saved.alignment,
         corrections=corrections,
@@ -137,7 +136,7 @@ def _resumption(saved: "SavedSession", ended_as: str) -> Resumption:
 
 
 def _labeled_by_model(saved: "SavedSession", n_timepoints: int) -> Iterator[LabeledVolume]:
-    spec = spec_from_json(content_of(saved.header["spec"]))
+    spec = VolumeSpec.from_json(content_of(saved.header["spec"]))
     nowhere = np.broadcast_to(np.uint16(0), spec.shape)
     for index in np.flatnonzero(saved.status[:n_timepoints] == VolumeStatus.TRACED).tolist():
         said = saved.said(index)
@@ -331,7 +330,7 @@ class EndedSource:
     is_live = True
 
     def __init__(self, header: Mapping[str, Any], note: str) -> None:
-        self.spec = spec_from_json(header["stored_spec"])
+        self.spec = VolumeSpec.from_json(header["stored_spec"])
         self.notes: Sequence[str] = (note,)
         self._described = dict(header["source"])
 
@@ -345,9 +344,3 @@ class EndedSource:
 
     def close(self) -> None:
         """Do nothing."""
-
-
-def spec_from_json(content: Mapping[str, Any]) -> VolumeSpec:
-    """Return the geometry that stands in the header of a session."""
-    grid = {name: tuple(values) for name, values in content["grid"].items()}
-    return VolumeSpec(**{**content, "grid": VoxelGrid(**grid)})

@@ -20,6 +20,9 @@ from napari_acll.quality import TraceQuality
 from napari_acll.session._counters import Tally
 from napari_acll.session._volume_queue import Gap
 
+SHOWN = ("ratio_sd", "flags")
+"""Fields of samples that a session keeps in memory besides ratio and confidence."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Resumption:
@@ -35,8 +38,9 @@ class Resumption:
         Times.
     ratio, confidence : ndarray of float32, shape (n, n_neurons)
         Values.
-    measured : mapping of str to ndarray, shape (n, n_neurons, ...)
-        Further fields of the samples, from which the quality of traces is measured.
+    more : mapping of str to ndarray, shape (n, n_neurons, ...)
+        Further fields of the samples: those that are kept in memory, too, and those from which
+        the quality of traces is measured.
     novelty : ndarray of float32, shape (n,), optional
         Of each volume.
     alignment : ChannelAlignment, optional
@@ -53,7 +57,7 @@ class Resumption:
     time_s: NDArray[np.float64]
     ratio: NDArray[np.float32]
     confidence: NDArray[np.float32]
-    measured: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    more: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     novelty: NDArray[np.float32] | None = None
     alignment: ChannelAlignment | None = None
     corrections: tuple[Correction, ...] = ()
@@ -93,7 +97,7 @@ class Resumption:
         empty = TraceSample.absent(
             index, float(self.time_s[index]), self.ratio.shape[1], status=status
         )
-        known = {**self.measured, "ratio": self.ratio, "confidence": self.confidence}
+        known = {**self.more, "ratio": self.ratio, "confidence": self.confidence}
         return replace(empty, **{name: values[index] for name, values in known.items()})
 
     def _novelty(self, index: int) -> float:

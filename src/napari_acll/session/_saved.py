@@ -16,8 +16,8 @@ from napari_acll.core import (
     VolumeSpec,
 )
 from napari_acll.session._counters import Tally
-from napari_acll.session._resume import check_start, content_of, recording_of, spec_from_json
-from napari_acll.session._resumption import Resumption
+from napari_acll.session._resume import check_start, content_of, recording_of
+from napari_acll.session._resumption import SHOWN, Resumption
 
 if TYPE_CHECKING:
     from napari_acll.export import SavedSession
@@ -52,6 +52,7 @@ def traces_of(saved: "SavedSession") -> tuple[TraceStore, SessionCounters]:
         time_s=saved.read("time_s"),
         ratio=saved.read("ratio"),
         confidence=saved.read("confidence"),
+        more={name: saved.read(name) for name in SHOWN},
     )
     kept.fill(store, tally)
     return store, tally.counters(n_waiting=0)
@@ -130,7 +131,7 @@ def _checked(source: VolumeSource, saved: "SavedSession") -> RandomAccessSource:
 
 def _spec_in(saved: "SavedSession", key: str) -> VolumeSpec:
     try:
-        return spec_from_json(content_of(saved.header[key]))
+        return VolumeSpec.from_json(content_of(saved.header[key]))
     except (KeyError, TypeError, AttributeError) as error:
         raise SessionError(
             f"{saved.path} does not tell the shape of its volumes; restore its session.json from"

@@ -148,15 +148,7 @@ class Session(SessionSides):
         self._mailbox = Mailbox()
         self._queue = VolumeQueue.for_run(settings.run, self.spec, is_live=source.is_live)
         self._outbox = Outbox(_OUTBOX_CAPACITY)
-        self._beside = Beside(
-            source=source,
-            settings=settings,
-            neurons=labeler.neurons,
-            queue=self._queue,
-            outbox=self._outbox,
-            publishers=publishers,
-            mark_channels=mark_channels,
-        )
+        self._beside = self._make_beside(publishers, mark_channels)
         self._notes = SourceNotes(source, self._outbox, labeler, identity_filter)
         self._notes.add(backlog_event(settings))
         self._ladder = DegradeLadder(settings)
@@ -179,16 +171,39 @@ class Session(SessionSides):
         if resumption is not None:
             self._computation.resume(resumption)
         self._acquisition = self._make_acquisition(preprocessor, resumption)
-        self._writing = Writing(
+        self._writing = self._make_writing(writers, fallback)
+        self._threads = self._make_threads()
+
+    def _make_beside(
+        self, publishers: Sequence[Publisher], mark_channels: Sequence[MarkChannel]
+    ) -> Beside:
+        return Beside(
+            source=self.source,
+            settings=self.settings,
+            neurons=self.neurons,
+            queue=self._queue,
+            outbox=self._outbox,
+            publishers=publishers,
+            mark_channels=mark_channels,
+        )
+
+    def _make_writing(
+        self, writers: Sequence[SessionWriter], fallback: Fallback | None
+    ) -> Writing:
+        return Writing(
             writers,
             outbox=self._outbox,
             on_error=self._end_with,
             on_sample=self._announce_sample.emit,
             on_event=self._announce_event.emit,
-            patience=patience_of(settings.run, is_live=source.is_live, fallback=fallback),
+            patience=patience_of(
+                self.settings.run, is_live=self.source.is_live, fallback=fallback
+            ),
         )
+
+    def _make_threads(self) -> list[threading.Thread]:
         work = {"acquire": self._acquire, "compute": self._compute, "write": self._write}
-        self._threads = [
+        return [
             threading.Thread(target=target, name=f"acll-{name}", daemon=True)
             for name, target in work.items()
         ]

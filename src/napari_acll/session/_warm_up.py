@@ -1,6 +1,6 @@
 """Everything that makes a first volume slow, done before it comes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from napari_acll.core import (
     Labeler,
     TraceEstimator,
     Volume,
+    VolumeArray,
     VolumeSource,
     VolumeSpec,
 )
@@ -45,7 +46,8 @@ def warm_up(
         If the model cannot label volumes of this geometry.
     """
     labeler.warm_up(preprocessor.spec, batch_size)
-    blank = preprocessor.apply(_blank(stored_spec))
+    for channels in _blank_channels(stored_spec):
+        blank = preprocessor.apply(_blank(stored_spec, *channels))
     nothing = LabeledVolume(
         index=blank.index,
         spec=blank.spec,
@@ -105,9 +107,20 @@ def warm_up_while_armed(
     return message
 
 
-def _blank(spec: VolumeSpec) -> Volume:
+def _blank_channels(spec: VolumeSpec) -> Iterator[tuple[VolumeArray, VolumeArray]]:
+    """Yield two channels that share an array, as ND2 files have them, and two that do not."""
+    frames = np.zeros((*spec.shape, 2), np.uint16)
+    yield frames[..., 0], frames[..., 1]
     empty = np.zeros(spec.shape, np.uint16)
-    times_s = np.zeros(spec.shape[0])
+    yield empty, empty
+
+
+def _blank(spec: VolumeSpec, marker: VolumeArray, activity: VolumeArray) -> Volume:
     return Volume(
-        index=0, timestamp_s=0.0, marker=empty, activity=empty, spec=spec, slice_times_s=times_s
+        index=0,
+        timestamp_s=0.0,
+        marker=marker,
+        activity=activity,
+        spec=spec,
+        slice_times_s=np.zeros(spec.shape[0]),
     )

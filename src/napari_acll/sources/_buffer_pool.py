@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_MOST_FREE = 4
+_USUALLY_FREE = 4
 
 
 class BufferPool:
@@ -22,6 +22,8 @@ class BufferPool:
         Shape of every array.
     dtype : dtype
         Type of every array.
+    most_free : int
+        Arrays that are kept for later.
 
     Examples
     --------
@@ -36,10 +38,12 @@ class BufferPool:
     1
     """
 
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], *, most_free: int = _USUALLY_FREE
+    ) -> None:
         self._shape = shape
         self._dtype = dtype
-        self._free: deque[NDArray[Any]] = deque(maxlen=_MOST_FREE)
+        self._free: deque[NDArray[Any]] = deque(maxlen=most_free)
 
     @property
     def n_free(self) -> int:
@@ -68,9 +72,15 @@ class VolumeMemory:
     """A pool for arrays whose shape is known only when they come.
 
     Arrays of another shape or type than the last ones begin a new pool.
+
+    Parameters
+    ----------
+    most_free : int
+        Arrays that are kept for later.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, most_free: int = _USUALLY_FREE) -> None:
+        self._most_free = most_free
         self._pool = BufferPool((0,), np.dtype(np.uint16))
         self._kind: tuple[tuple[int, ...], np.dtype[Any]] | None = None
 
@@ -78,5 +88,10 @@ class VolumeMemory:
         """Return an array with any content."""
         if self._kind != (shape, dtype):
             self._kind = (shape, dtype)
-            self._pool = BufferPool(shape, dtype)
+            self._pool = BufferPool(shape, dtype, most_free=self._most_free)
         return self._pool.take()
+
+
+FRAMES_FREE = 2
+"""Volumes whose channels share one array that are kept for later: as much memory as four channels
+that have one each."""

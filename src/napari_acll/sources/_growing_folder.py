@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_acll.core import NotBegunError, RecordingError, SourceSettings, Volume, VolumeSpec
 from napari_acll.sources._array_files import is_zarr
 from napari_acll.sources._arrivals import Arrivals
-from napari_acll.sources._buffer_pool import VolumeMemory
+from napari_acll.sources._buffer_pool import FRAMES_FREE, VolumeMemory
 from napari_acll.sources._folder_given import GivenFiles
 from napari_acll.sources._folder_spec import check_geometry, folder_spec
 from napari_acll.sources._folder_times import FolderTimes, first_period_s
@@ -62,7 +62,7 @@ class GrowingFolderSource:
             leave_out=self._watch.leave_out,
         )
         self._outage = Outage(folder, self._live.idle_timeout_s, self._notes)
-        self._memory = VolumeMemory()
+        self._memory = VolumeMemory(most_free=FRAMES_FREE)
         self._spec: VolumeSpec | None = None
         self._dtype: np.dtype[Any] | None = None
         self._times: FolderTimes | None = None

@@ -47,6 +47,11 @@ class PixelFormat:
         """Bytes of an uncompressed frame."""
         return self.height * self.row_bytes
 
+    @property
+    def is_dense(self) -> bool:
+        """Whether rows follow each other without a gap."""
+        return self.row_bytes == self.width * self.n_components * self.dtype.itemsize
+
     def pixels(self, raw: bytes | memoryview) -> NDArray[np.unsignedinteger]:
         """Return raw bytes as a view, shape (Y, X, components), without the row padding."""
         rows = np.frombuffer(raw, np.uint8, self.n_bytes).reshape(self.height, self.row_bytes)
@@ -150,8 +155,19 @@ class Nd2Chunks:
                 f" metadata say {layout.n_bytes}; the file is damaged: copy it again."
             )
 
-    def read_frame(self, frame: int, layout: PixelFormat) -> NDArray[np.unsignedinteger]:
-        """Return the pixels of a frame, shape (Y, X, components); the next call overwrites them.
+    def read_frame_into(
+        self, frame: int, layout: PixelFormat, pixels: NDArray[np.unsignedinteger]
+    ) -> None:
+        """Fill an array with the pixels of a frame.
+
+        Parameters
+        ----------
+        frame : int
+            Its number.
+        layout : PixelFormat
+            How they lie in the file.
+        pixels : ndarray, shape (Y, X, components)
+            Of their type; in one piece.
 
         Raises
         ------
@@ -161,13 +177,13 @@ class Nd2Chunks:
         offset = int(self.frame_offsets[frame])
         try:
             if layout.is_compressed:
-                return layout.pixels(zlib.decompress(self._payload(offset)[_TIME.size :]))
-            n_bytes = _PIXELS_AFTER + layout.n_bytes
-            if len(self._frame) != n_bytes:
-                self._frame = bytearray(n_bytes)
-            raw = self._read_into(self._frame, offset)
-            self._check_header(raw)
-            return layout.pixels(memoryview(raw)[_PIXELS_AFTER:])
+                raw = zlib.decompress(self._payload(offset)[_TIME.size :])
+                pixels[...] = layout.pixels(raw)
+            elif layout.is_dense:
+                self._check_header(self._read(offset, _HEADER.size))
+                self._fill(pixels.data.cast("B"), offset + _PIXELS_AFTER)
+            else:
+                pixels[...] = self._padded_pixels(offset, layout)
         except (*_READ_ERRORS, zlib.error) as error:
             raise RecordingError(
                 f"Frame {frame} of {self._path} is damaged ({reason_of(error)}); copy the file"
@@ -225,6 +241,14 @@ class Nd2Chunks:
         offsets[list(frames.keys())] = list(frames.values())
         return others, offsets
 
+    def _padded_pixels(self, offset: int, layout: PixelFormat) -> NDArray[np.unsignedinteger]:
+        n_bytes = _PIXELS_AFTER + layout.n_bytes
+        if len(self._frame) != n_bytes:
+            self._frame = bytearray(n_bytes)
+        self._fill(memoryview(self._frame), offset)
+        self._check_header(self._frame)
+        return layout.pixels(memoryview(self._frame)[_PIXELS_AFTER:])
+
     def _payload(self, offset: int) -> bytes:
         magic, name_bytes, data_bytes = _HEADER.unpack(self._read(offset, _HEADER.size))
         if magic != _MAGIC:
@@ -239,13 +263,14 @@ class Nd2Chunks:
     def _read(self, offset: int, n_bytes: int) -> bytearray:
         if n_bytes > self._n_bytes:  # before memory is taken for it
             raise ValueError(f"{n_bytes} bytes at {offset} reach over the end of the file")
-        return self._read_into(bytearray(n_bytes), offset)
+        raw = bytearray(n_bytes)
+        self._fill(memoryview(raw), offset)
+        return raw
 
-    def _read_into(self, raw: bytearray, offset: int) -> bytearray:
-        n_bytes = len(raw)
+    def _fill(self, view: memoryview, offset: int) -> None:
+        n_bytes = len(view)
         if offset < 0 or n_bytes > self._n_bytes - offset:
             raise ValueError(f"{n_bytes} bytes at {offset} reach over the end of the file")
-        view = memoryview(raw)
         self._file.seek(offset)
         filled = 0
         while filled < n_bytes:
@@ -253,4 +278,3 @@ class Nd2Chunks:
             if not step:
                 raise ValueError("the file became shorter while it was read")
             filled += step
-        return raw

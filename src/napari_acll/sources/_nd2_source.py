@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from napari_acll.core import RecordingError, SourceSettings, Volume, VolumeSpec, VoxelGrid
-from napari_acll.sources._buffer_pool import VolumeMemory
+from napari_acll.sources._buffer_pool import FRAMES_FREE, VolumeMemory
 from napari_acll.sources._channels import ChannelChoice, choose_channels, require_two_channels
 from napari_acll.sources._geometry import resolve_voxel_size
 from napari_acll.sources._nd2_chunks import Nd2Chunks
@@ -45,7 +45,7 @@ class Nd2Source(ReplaySource):
     def __init__(
         self, path: Path, settings: SourceSettings, *, memory: VolumeMemory | None = None
     ) -> None:
-        self._memory = memory or VolumeMemory()
+        self._memory = memory or VolumeMemory(most_free=FRAMES_FREE)
         with ExitStack() as on_failure:
             self._chunks = Nd2Chunks(path)
             on_failure.callback(self._chunks.close)
@@ -127,22 +127,20 @@ class Nd2Source(ReplaySource):
         )
 
     def _load(self, index: int) -> Volume:
-        marker = self._memory.take(self._spec.shape, self._info.pixels.dtype)
-        activity = self._memory.take(self._spec.shape, self._info.pixels.dtype)
+        pixels = self._info.pixels
+        frames = self._memory.take((*self._spec.shape, pixels.n_components), pixels.dtype)
         is_present = self._is_present[index]
         for z, frame in enumerate(self._layout.frames(index)):
-            if not is_present[z]:
-                marker[z] = activity[z] = 0
-                continue
-            pixels = self._chunks.read_frame(int(frame), self._info.pixels)
-            marker[z] = pixels[..., self._choice.marker]
-            activity[z] = pixels[..., self._choice.activity]
+            if is_present[z]:
+                self._chunks.read_frame_into(int(frame), pixels, frames[z])
+            else:
+                frames[z] = 0
         slice_times_s = self._times.slice_times_s(index)
         return Volume(
             index=index,
             timestamp_s=float(slice_times_s[0]),
-            marker=marker,
-            activity=activity,
+            marker=frames[..., self._choice.marker],
+            activity=frames[..., self._choice.activity],
             spec=self._spec,
             slice_times_s=slice_times_s,
             missing_z=tuple(np.flatnonzero(~is_present).tolist()),

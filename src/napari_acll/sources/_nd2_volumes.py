@@ -240,7 +240,7 @@ class Nd2Volumes:
                 spec = self._before.spec
         self._assembly = VolumeAssembly(
             layout,
-            (follower.pixels.height, follower.pixels.width),
+            (follower.pixels.height, follower.pixels.width, follower.pixels.n_components),
             follower.pixels.dtype,
             (follower.marker, follower.activity),
         )

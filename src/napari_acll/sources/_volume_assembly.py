@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_acll.sources._buffer_pool import BufferPool
+from napari_acll.sources._buffer_pool import FRAMES_FREE, BufferPool
 from napari_acll.sources._nd2_layout import FrameLayout
 
 
@@ -18,8 +18,10 @@ class AssembledVolume:
     ----------
     index : int
         Number of the volume, from 0.
-    marker, activity : ndarray of uint8 or uint16, shape (Z, Y, X)
+    frames : ndarray of uint8 or uint16, shape (Z, Y, X, channels)
         Counts.
+    marker, activity : ndarray of uint8 or uint16, shape (Z, Y, X)
+        Two channels of them: views, for to sort them takes longer than to read them.
     is_present : ndarray of bool, shape (Z,)
         Slices that came; the others are zero.
     times_s : ndarray of float64, shape (Z,)
@@ -27,6 +29,7 @@ class AssembledVolume:
     """
 
     index: int
+    frames: NDArray[Any]
     marker: NDArray[Any]
     activity: NDArray[Any]
     is_present: NDArray[np.bool_]
@@ -41,7 +44,7 @@ class VolumeAssembly:
     layout : FrameLayout
         Slices of a volume, and those that are left out at its start.
     frame_shape : tuple of int
-        `(Y, X)` pixels.
+        `(Y, X, channels)`.
     dtype : dtype
         Of the counts.
     channels : tuple of int
@@ -58,14 +61,14 @@ class VolumeAssembly:
     def __init__(
         self,
         layout: FrameLayout,
-        frame_shape: tuple[int, int],
+        frame_shape: tuple[int, int, int],
         dtype: np.dtype[Any],
         channels: tuple[int, int],
     ) -> None:
         self._n_z = layout.n_z
         self._n_z_stored = layout.n_z_stored
         self._n_discarded = layout.n_z_stored - layout.n_z
-        self._pool = BufferPool((layout.n_z, *frame_shape), dtype)
+        self._pool = BufferPool((layout.n_z, *frame_shape), dtype, most_free=FRAMES_FREE)
         self._channels = channels
         self._open: AssembledVolume | None = None
         self.next_index = 0
@@ -108,10 +111,8 @@ class VolumeAssembly:
         if self._open is None:
             self._open = self._new(index)
         volume = self._open
-        marker, activity = self._channels
         if pixels is not None:
-            volume.marker[z] = pixels[..., marker]
-            volume.activity[z] = pixels[..., activity]
+            volume.frames[z] = pixels
         volume.is_present[z] = True
         volume.times_s[z] = time_s
         return self._closed() if volume.is_present.all() else None
@@ -121,10 +122,13 @@ class VolumeAssembly:
         return 0 if self._open is None else int(self._open.is_present.sum())
 
     def _new(self, index: int) -> AssembledVolume:
+        frames = self._pool.take()
+        marker, activity = self._channels
         return AssembledVolume(
             index=index,
-            marker=self._pool.take(),
-            activity=self._pool.take(),
+            frames=frames,
+            marker=frames[..., marker],
+            activity=frames[..., activity],
             is_present=np.zeros(self._n_z, np.bool_),
             times_s=np.full(self._n_z, np.nan),
         )
@@ -133,7 +137,5 @@ class VolumeAssembly:
         volume, self._open = self._open, None
         if volume is not None:
             self.next_index = volume.index + 1
-            lacking = ~volume.is_present
-            volume.marker[lacking] = 0
-            volume.activity[lacking] = 0
+            volume.frames[~volume.is_present] = 0
         return volume

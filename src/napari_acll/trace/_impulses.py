@@ -8,8 +8,8 @@ Floats = NDArray[np.float64]
 RECENT_VOLUMES = 7
 """The past that a sample is compared with: 4 s, as long as a fast transient."""
 _FEWEST = 4
-_LIMIT_SD = 5.0
-_LEAST_CHANGE = 0.3
+_LIMIT_SD = 4.0
+_LEAST_CHANGE = 0.2
 """Smaller changes of the ratio, relative to its recent median, are never called impulses."""
 _MEDIAN_TO_SD = 1.4826
 
@@ -17,8 +17,8 @@ _MEDIAN_TO_SD = 1.4826
 class Impulses:
     """Tells which samples jump away from the last few of their neuron.
 
-    A sample is an impulse if it differs from the median of the last 7 by more than 5 SD, these
-    being the robust spread of the 7 and the sample's own noise together, and by more than 30 %.
+    A sample is an impulse if it differs from the median of the last 7 by more than 4 SD, these
+    being the robust spread of the 7 and the sample's own noise together, and by more than 20 %.
     Whether the next samples follow it is not known yet: the onset of a very fast transient is
     marked, too, for a few volumes. Nothing is deleted.
 

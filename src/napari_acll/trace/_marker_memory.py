@@ -14,7 +14,7 @@ _PRIOR_VOLUMES = 20.0
 """So many volumes of its own count as much for a neuron as what all neurons show."""
 _FIRST_SD = 0.1
 """SD of the log marker that is expected of a neuron that was hardly seen yet."""
-_JUMP_SD = 6.0
+_JUMP_SD = 4.0
 """A marker this many SD from the usual one is that of another nucleus, or of a wrong mask."""
 _MOVED_VOLUMES = 5
 """After so many such volumes in a row it is the usual one."""

@@ -1,7 +1,7 @@
 """The names that a model gave in a session, or gives when its recording is labeled again."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +58,17 @@ def model_file_of(session: str | Path, model: str | None) -> Path:
     return path
 
 
+def _tell_nobody(n_done: int) -> None:
+    """Tell nobody how far it is."""
+
+
 def given_by_model(
-    session: str | Path, file: Path, model: PointModel, volumes: NDArray[np.integer]
+    session: str | Path,
+    file: Path,
+    model: PointModel,
+    volumes: NDArray[np.integer],
+    *,
+    on_volume: Callable[[int], None] = _tell_nobody,
 ) -> GivenNames:
     """Return the names that a model gives in some volumes.
 
@@ -73,6 +82,8 @@ def given_by_model(
         The model itself.
     volumes : ndarray of int
         Numbers of the volumes.
+    on_volume : callable
+        Called with the number of volumes that are labeled again, before each of them.
 
     Raises
     ------
@@ -82,13 +93,14 @@ def given_by_model(
         If the session is damaged.
     """
     if not is_session(session):
-        return _labeled_again(str(session), AcllSettings(), file, model, volumes)
+        return _labeled_again(str(session), AcllSettings(), file, model, volumes, on_volume)
     saved = SavedSession.open(session)
     told = saved.header.get("model")
     if isinstance(told, Mapping) and told.get("sha256") == model.sha256:
         return names_by_model(saved)
     logger.info("the session ran with another model, its recording is labeled again")
-    return _labeled_again(_recording_of(saved), saved.settings, file, model, volumes)
+    recording = _recording_of(saved)
+    return _labeled_again(recording, saved.settings, file, model, volumes, on_volume)
 
 
 def _recording_of(saved: SavedSession) -> str:
@@ -109,6 +121,7 @@ def _labeled_again(
     file: Path,
     model: PointModel,
     volumes: NDArray[np.integer],
+    on_volume: Callable[[int], None],
 ) -> GivenNames:
     from napari_acll.preprocess import Preprocessor
     from napari_acll.sources import open_source
@@ -123,7 +136,8 @@ def _labeled_again(
         if not wanted:
             raise RecordingError(f"{recording} has none of the volumes that the names are from.")
         found: list[tuple[int, Detections]] = []
-        for index in wanted:
+        for number, index in enumerate(wanted):
+            on_volume(number)
             volume = preprocessor.apply(random_access.read(index))
             found.append((index, labeler.label([volume])[0].detections))
         return GivenNames.from_detections(found, model.neurons, preprocessor.spec)

@@ -1,6 +1,8 @@
 """A model calibrated anew on names that somebody checked, on the rig where it is used."""
 
 import logging
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,9 +22,15 @@ MATCH_UM = 3.0
 LEAST_NAMES = 20
 """Fewer checked names tell nothing that the calibration does not know better."""
 N_FOLDS = 5
+_N_OTHER_STEPS = 3
+"""Beside the volumes: fitting, the fingerprint, the file."""
 _SLOPE_SD, _SHIFT_SD = 0.4, 0.6
 """How far rigs are believed to lie from each other before any name was checked: with twenty names
 the old calibration decides, with some hundred the names do."""
+
+
+def _tell_nobody(n_done: int, n_all: int) -> None:
+    """Tell nobody how far it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +75,7 @@ def calibrate_names(
     out: Path,
     model: str | None = None,
     rig: str = "",
+    progress: Callable[[int, int], None] = _tell_nobody,
 ) -> NameCalibration:
     """Write a model whose probabilities hold on the rig of a session, and return what was done.
 
@@ -87,6 +96,9 @@ def calibrate_names(
         Model file, `default`, or a model of the user folder; the session's own if None.
     rig : str
         What the rig is called; the name that the session gives it if empty.
+    progress : callable
+        Called with the number of steps that are done and of all. What it raises ends the
+        calibration, and no file is left.
 
     Raises
     ------
@@ -101,22 +113,42 @@ def calibrate_names(
     """
     if out.exists():
         raise ModelError(f"{out} exists already and is not overwritten; choose another name.")
+    progress(0, 1)
     file = model_file_of(session, model)
     old = PointModel.load(file)
     truth = read_truth(names)
-    checked = check_names(given_by_model(session, file, old, np.unique(truth.volume)), truth)
+    volumes = np.unique(truth.volume)
+    n_all = len(volumes) + _N_OTHER_STEPS
+    given = given_by_model(
+        session, file, old, volumes, on_volume=lambda n_done: progress(n_done, n_all)
+    )
+    checked = check_names(given, truth)
+    progress(n_all - 3, n_all)
     result = refit(old.card.calibration, checked, rig=rig or rig_of(session), about=str(session))
-    _save(old, result.calibration, out)
+    progress(n_all - 2, n_all)
+    new = _calibrated(old, result.calibration)
+    progress(n_all - 1, n_all)
+    _save(new, out)
+    progress(n_all, n_all)
     return result
 
 
-def _save(old: PointModel, calibration: Calibration, out: Path) -> None:
+def _calibrated(old: PointModel, calibration: Calibration) -> PointModel:
     card = old.card.model_copy(update={"calibration": calibration})
     new = replace(old, card=card)
     fingerprint = take_fingerprint(new) if old.card.fingerprint is not None else None
-    card = card.model_copy(update={"fingerprint": fingerprint})
+    return replace(old, card=card.model_copy(update={"fingerprint": fingerprint}))
+
+
+def _save(model: PointModel, out: Path) -> None:
+    """Write a model under its name only once it is whole."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    replace(old, card=card).save(out)
+    unfinished = out.with_name(f"{out.name}.{os.getpid()}.tmp")
+    try:
+        model.save(unfinished)
+        unfinished.replace(out)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

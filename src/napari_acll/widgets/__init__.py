@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from napari_acll.widgets._alignment_widget import AlignmentWidget
     from napari_acll.widgets._live_widget import LiveSessionWidget
     from napari_acll.widgets._neurons_widget import NeuronsWidget
+    from napari_acll.widgets._projections import ProjectionsPanel
     from napari_acll.widgets._reader import (
         get_nd2_reader,
         get_session_reader,
@@ -25,6 +26,7 @@ __all__ = [
     "AlignmentWidget",
     "LiveSessionWidget",
     "NeuronsWidget",
+    "ProjectionsPanel",
     "ReplayWidget",
     "SettingsForm",
     "TracePlotWidget",
@@ -38,6 +40,7 @@ _MODULES = {
     "AlignmentWidget": "_alignment_widget",
     "LiveSessionWidget": "_live_widget",
     "NeuronsWidget": "_neurons_widget",
+    "ProjectionsPanel": "_projections",
     "ReplayWidget": "_replay_widget",
     "SettingsForm": "_settings_form",
     "TracePlotWidget": "_trace_widget",

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QWidget
 
-from napari_acll.core import AcllError
-from napari_acll.widgets._calibrate_names import ask_and_calibrate
+from napari_acll.widgets._calibrate_names import CalibrateNames
 from napari_acll.widgets._export_row import ExportRow
 
 
@@ -26,15 +25,14 @@ class AfterSession(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._session: Path | None = None
         self.export = ExportRow()
-        self.calibrate = QPushButton("Calibrate names…")
-        self.calibrate.setToolTip("Make probabilities hold on this rig, by checked names")
+        self.calibrate = CalibrateNames()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.export, 1)
         row.addWidget(self.calibrate)
-        self.calibrate.clicked.connect(self.calibrate_names)
+        self.calibrate.told.connect(self._tell_calibration)
+        self.calibrate.failed.connect(self.failed)
         self.export.exported.connect(self._tell_export)
         self.export.failed.connect(self.failed)
         self.hide()
@@ -49,22 +47,14 @@ class AfterSession(QWidget):
         is_complete : bool
             Whether it did not fail; else it can be exported only.
         """
-        self._session = session
         self.export.set_session(session)
-        self.calibrate.setVisible(is_complete)
-        self.setVisible(session is not None or self.export.is_busy)
+        self.calibrate.set_session(session)
+        is_calibrating = self.calibrate.work.is_busy
+        self.calibrate.setVisible(is_complete or is_calibrating)
+        self.setVisible(session is not None or self.export.is_busy or is_calibrating)
 
-    def calibrate_names(self) -> None:
-        """Ask for checked names of the session and calibrate its model on them."""
-        if self._session is None:
-            return
-        try:
-            done = ask_and_calibrate(self, self._session)
-        except AcllError as error:
-            self.failed.emit(str(error))
-            return
-        if done:
-            self.told.emit(f"calibration: {done}")
+    def _tell_calibration(self, sentence: str) -> None:
+        self.told.emit(f"calibration: {sentence}")
 
     def _tell_export(self, sentence: str) -> None:
         self.told.emit(f"export: {sentence}")

@@ -2,60 +2,105 @@
 
 from pathlib import Path
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QPushButton
+
+from napari_acll.widgets._long_work import LongWork, Steps
+
+_START, _CANCEL = "Calibrate names…", "Cancel calibration"
+_CANCELED = "The calibration was cancelled; {} was not written."
 
 
-def ask_and_calibrate(parent: QWidget, session: Path) -> str:
-    """Ask for a table of checked names and for a file, and write the calibrated model.
+class CalibrateNames(QPushButton):
+    """Asks for a table of checked names and for a file, and writes the calibrated model.
 
-    Takes a second or two, in which the screen waits: the names are those that the session kept.
+    Labels the recording again where the session ran with another model; while it works the button
+    cancels it, and so does the one in napari's activity dock. No file is left then.
 
-    Parameters
+    Attributes
     ----------
-    parent : QWidget
-        The dialogs lie on it.
-    session : Path
-        A finished session.
-
-    Returns
-    -------
-    str
-        What was done, in one sentence; empty if the user thought better of it.
-
-    Raises
-    ------
-    AcllError
-        If the table, the session or the model cannot be used.
+    told : Signal(str)
+        What was done, or that it was cancelled.
+    failed : Signal(str)
+        Why it was not done.
     """
-    from napari_acll.label import models_dir
 
-    names, _ = QFileDialog.getOpenFileName(
-        parent, "Table of checked names (volume, name, z_px, y_px, x_px)", "", "Tables (*.csv)"
-    )
-    if not names:
-        return ""
-    models_dir().mkdir(parents=True, exist_ok=True)
-    proposal = models_dir() / f"{session.stem}.safetensors"
-    out, _ = QFileDialog.getSaveFileName(
-        parent, "Calibrated model to write", str(proposal), "Models (*.safetensors)"
-    )
-    return calibrate(session, Path(names), Path(out)) if out else ""
+    told = Signal(str)
+    failed = Signal(str)
 
+    def __init__(self) -> None:
+        super().__init__(_START)
+        self.setToolTip("Make probabilities hold on this rig, by checked names")
+        self._session: Path | None = None
+        self._out = Path()
+        self.work = LongWork("acll-calibrate-names", self)
+        self.work.done.connect(self._tell_done)
+        self.work.failed.connect(self._tell_failure)
+        self.work.canceled.connect(self._tell_canceled)
+        self.clicked.connect(self._press)
 
-def calibrate(session: Path, names: Path, out: Path) -> str:
-    """Write the model of a session, calibrated on checked names, and say what was done.
+    def set_session(self, session: Path | None) -> None:
+        """Let the button calibrate on this session; None: there is nothing to calibrate on."""
+        self._session = session
 
-    Raises
-    ------
-    AcllError
-        If the table, the session or the model cannot be used.
-    """
-    from napari_acll.training import calibrate_names
+    def ask(self) -> None:
+        """Ask for the table and for the file, and calibrate."""
+        from napari_acll.label import models_dir
 
-    QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
-    try:
-        result = calibrate_names(session, names, out=out)
-    finally:
-        QApplication.restoreOverrideCursor()
-    return f"{result.summary()} Choose the model {out} for the next session."
+        session = self._session
+        if session is None or self.work.is_busy:
+            return
+        names, _ = QFileDialog.getOpenFileName(
+            self, "Table of checked names (volume, name, z_px, y_px, x_px)", "", "Tables (*.csv)"
+        )
+        if not names:
+            return
+        models_dir().mkdir(parents=True, exist_ok=True)
+        proposal = models_dir() / f"{session.stem}.safetensors"
+        out, _ = QFileDialog.getSaveFileName(
+            self, "Calibrated model to write", str(proposal), "Models (*.safetensors)"
+        )
+        if out:
+            self.calibrate(Path(names), Path(out))
+
+    def calibrate(self, names: Path, out: Path) -> None:
+        """Write the model of the session, calibrated on checked names; returns at once.
+
+        Parameters
+        ----------
+        names : Path
+            Table of checked names.
+        out : Path
+            Model file to write.
+        """
+        session = self._session
+        if session is None or self.work.is_busy:
+            return
+        self._out = out
+
+        def work(steps: Steps) -> str:
+            from napari_acll.training import calibrate_names
+
+            result = calibrate_names(session, names, out=out, progress=steps)
+            return f"{result.summary()} Choose the model {out} for the next session."
+
+        self.work.start("Calibrating names", work)
+        self.setText(_CANCEL)
+
+    def _press(self) -> None:
+        if self.work.is_busy:
+            self.work.cancel()
+        else:
+            self.ask()
+
+    def _tell_done(self, sentence: str) -> None:
+        self.setText(_START)
+        self.told.emit(sentence)
+
+    def _tell_failure(self, sentence: str) -> None:
+        self.setText(_START)
+        self.failed.emit(sentence)
+
+    def _tell_canceled(self) -> None:
+        self.setText(_START)
+        self.told.emit(_CANCELED.format(self._out.name))

@@ -27,6 +27,7 @@ class CorrectionActions(QObject):
     undoWanted = Signal()  # noqa: N815
     redoWanted = Signal()  # noqa: N815
     goToWanted = Signal()  # noqa: N815
+    referenceWanted = Signal()  # noqa: N815
 
     def __init__(self, table: QWidget) -> None:
         super().__init__(table)
@@ -40,6 +41,9 @@ class CorrectionActions(QObject):
         self.undo = self._make("Undo", "Ctrl+Z", "Take back the last correction from now on")
         self.redo = self._make("Redo", "Ctrl+Shift+Z", "Make the last undone correction again")
         self.go_to = self._make("Go to", "Return", "Move the viewer to the neuron (double click)")
+        self.reference = self._make(
+            "Reference", "F", "Compare all traces with that of the chosen neuron, or no longer"
+        )
         for action, signal in (
             (self.pin, self.pinWanted),
             (self.mute, self.muteWanted),
@@ -48,6 +52,7 @@ class CorrectionActions(QObject):
             (self.undo, self.undoWanted),
             (self.redo, self.redoWanted),
             (self.go_to, self.goToWanted),
+            (self.reference, self.referenceWanted),
         ):
             action.triggered.connect(signal)
         table.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)

@@ -1,4 +1,4 @@
-"""The crop in numbers: z by two boxes, rows and columns also by dragging on the full frame."""
+"""The crop in numbers, which can also be dragged on the full frame, from above and the side."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ class CropEditor(FieldEditor):
             grid.addWidget(self._add_box(f"{axis}_start_px", f"First of the {what}"), row, 1)
             grid.addWidget(QLabel("up to"), row, 2)
             stop = self._add_box(f"{axis}_stop_px", f"First of the {what} after the crop")
-            stop.setSpecialValueText("the end")
+            stop.setSpecialValueText("end")
             grid.addWidget(stop, row, 3)
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(3, 1)
@@ -55,7 +55,7 @@ class CropEditor(FieldEditor):
             self.valueChanged.emit()
 
     def end_drag(self) -> None:
-        """Show that no rectangle is being dragged."""
+        """Show that nothing is being dragged."""
         self.drag_button.setChecked(False)
 
     def _buttons(self) -> QHBoxLayout:
@@ -63,7 +63,8 @@ class CropEditor(FieldEditor):
         self.drag_button = QPushButton("Drag on the full frame")
         self.drag_button.setCheckable(True)
         self.drag_button.setToolTip(
-            "Show the full frame with a rectangle; move and resize it, then press again"
+            "Show the full frame with a rectangle for rows and columns, and below it the view from"
+            " the side with one for slices; move and resize them, then press again"
         )
         self.drag_button.toggled.connect(self.drag_asked)
         self.whole_button = QPushButton("Whole frame")

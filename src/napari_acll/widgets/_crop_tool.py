@@ -1,4 +1,4 @@
-"""Dragging the crop: fetches a full frame, shows the rectangle, and keeps the form in step."""
+"""Dragging the crop: fetches a full frame, shows rectangles, and keeps the form in step."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ class CropTool(QObject):
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-        Where the rectangle appears.
+        Where the rectangles appear.
     setup : SetupPanel
         The form.
     """
@@ -31,23 +31,26 @@ class CropTool(QObject):
     def __init__(self, viewer: "napari.viewer.Viewer", setup: SetupPanel) -> None:
         super().__init__(setup)
         self._setup = setup
+        self._newest: Volume | None = None
         self.rectangle = CropRectangle(viewer, on_change=self._dragged)
         self._background = Background("acll-first-volume", self)
         self._background.done.connect(self._show_frame)
         self._background.failed.connect(self._fail)
         setup.crop.valueChanged.connect(self._follow_form)
 
-    def begin(self, grid: VoxelGrid | None) -> None:
-        """Show the rectangle.
+    def begin(self, grid: VoxelGrid | None, newest: Volume | None = None) -> None:
+        """Show the rectangles.
 
         Parameters
         ----------
         grid : VoxelGrid, optional
             Of volumes that are being shown; None: the first volume of the recording is fetched
             and shown.
+        newest : Volume, optional
+            The volume that is being shown.
         """
         if grid is not None:
-            self.rectangle.show(self._setup.crop.value(), grid)
+            self.rectangle.show(self._setup.crop.value(), grid, newest=newest)
             return
         recording = self._setup.recording.value()
         if not recording:
@@ -60,8 +63,14 @@ class CropTool(QObject):
             return
         self._background.start(partial(first_volume, recording, settings.source))
 
+    def refresh(self, newest: Volume) -> None:
+        """Show a newer volume from the side, while there are rectangles."""
+        if newest is not self._newest and self.rectangle.is_shown:
+            self._newest = newest
+            self.rectangle.refresh(newest)
+
     def end(self) -> None:
-        """Take the rectangle off the canvas; the form keeps the crop."""
+        """Take the rectangles off the canvas; the form keeps the crop."""
         self._background.cancel()
         self.rectangle.hide()
 
@@ -73,10 +82,7 @@ class CropTool(QObject):
         self.failed.emit(sentence)
 
     def _dragged(self, crop: CropSettings) -> None:
-        # the boxes may have changed the slices meanwhile
-        now = self._setup.crop.value()
-        kept = {"z_start_px": now.z_start_px, "z_stop_px": now.z_stop_px}
-        self._setup.crop.setValue(crop.model_copy(update=kept))
+        self._setup.crop.setValue(crop)
 
     def _follow_form(self) -> None:
         self.rectangle.set_crop(self._setup.crop.value())

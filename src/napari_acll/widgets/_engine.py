@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_acll.core import AcllSettings, NeuronTable, SessionError, SessionState
 from napari_acll.marks import mark_of_line
+from napari_acll.quality import ReferenceCorrelation
 from napari_acll.widgets._layers import LiveLayers
 from napari_acll.widgets._run import (
     Run,
@@ -57,6 +60,8 @@ class LiveEngine(QObject):
         Class number of the neuron that is looked at from now on, 0 for none.
     neuron_picked : Signal(int)
         Class number of the label that the user has clicked.
+    reference_changed : Signal(int)
+        Class number of the neuron that the others are compared with from now on, 0 for none.
     """
 
     started = Signal()
@@ -72,6 +77,7 @@ class LiveEngine(QObject):
     """Index of the volume of a saved session that the viewer shows."""
     paused_changed = Signal(bool)
     current_changed = Signal(int)
+    reference_changed = Signal(int)
 
     def __init__(
         self, viewer: "napari.viewer.Viewer", *, build: SessionBuilder | None = None
@@ -88,6 +94,8 @@ class LiveEngine(QObject):
         self._state = SessionState.IDLE
         self._chosen: frozenset[int] = frozenset()
         self._current = 0
+        self._reference = 0
+        self._correlations = ReferenceCorrelation()
         self._neurons: NeuronTable | None = None
         self._names_all = False
         self._shown: object = None
@@ -120,6 +128,27 @@ class LiveEngine(QObject):
     def current(self) -> int:
         """Class number of the neuron that is looked at, 0 for none."""
         return self._current
+
+    @property
+    def reference(self) -> int:
+        """Class number of the neuron that the others are compared with, 0 for none."""
+        return self._reference
+
+    def compare_with(self, class_number: int) -> None:
+        """Compare all traces with that of a neuron; 0, or the same one again: with none."""
+        class_number = 0 if class_number == self._reference else class_number
+        if class_number != self._reference:
+            self._reference = class_number
+            self.reference_changed.emit(class_number)
+
+    def correlations(self) -> NDArray[np.float32] | None:
+        """Return `quality.correlation_with` the reference, one per neuron; None without one."""
+        run = self.run
+        if not self._reference or run is None or run.session is None:
+            return None
+        store = run.session.store
+        row = self._reference - 1
+        return self._correlations.of(store, row) if row < len(store.neurons) else None
 
     def choose(self, numbers: Iterable[int]) -> None:
         """Choose neurons, in place of those chosen before; all docks follow.
@@ -342,6 +371,7 @@ class LiveEngine(QObject):
         if self._neurons is not None and neurons != self._neurons:
             self.choose(())
             self._set_current(0)
+            self.compare_with(0)
         self._neurons = neurons
 
     def _name_neurons(self) -> None:

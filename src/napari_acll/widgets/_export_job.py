@@ -11,7 +11,7 @@ _CANCELLED = "The export was cancelled; {} was not written."
 
 
 class ExportJob:
-    """Writes a session as CSV or HDF5, tells how far it is, and can be cancelled; knows no Qt.
+    """Exports a session into a file, tells how far it is, and can be cancelled; knows no Qt.
 
     Parameters
     ----------

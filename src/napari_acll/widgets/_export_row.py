@@ -9,8 +9,7 @@ from napari_acll.widgets._export_job import ExportJob
 from napari_acll.widgets._when_destroyed import when_destroyed
 
 _POLL_MS = 50
-_TABLE, _H5 = "Table (*.csv)", "HDF5 (*.h5)"
-_SUFFIXES = {_TABLE: ".csv", _H5: ".h5"}
+_SUFFIXES = {"Table (*.csv)": ".csv", "HDF5 (*.h5)": ".h5", "NWB (*.nwb)": ".nwb"}
 _FULL = 100
 
 
@@ -35,7 +34,7 @@ class ExportRow(QWidget):
         self._switch = _Switch()
         self.button = QPushButton("Export…")
         self.button.setToolTip(
-            "Write the traces of this session as a table (CSV) or as HDF5, as `acll export` does"
+            "Write the traces of this session as a table (CSV), HDF5 or NWB, as `acll export` does"
         )
         self.bar = QProgressBar()
         self.bar.setRange(0, _FULL)

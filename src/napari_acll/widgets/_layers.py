@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_acll.core import ChannelAlignment, NeuronTable, Volume, VoxelGrid
+from napari_acll.core import ChannelAlignment, NeuronTable, VoxelGrid
 from napari_acll.widgets._colors import label_colormap
 from napari_acll.widgets._name_layer import LIGHT_REFRESH, MIN_CONFIDENCE, NameLayer
 from napari_acll.widgets._viewpoint import look_at
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _UNITS = ("um", "um", "um")
 _AXES = ("z", "y", "x")
 _CLICK_PX = 4
+_KINDS = ("marker", "activity", "labels")
+"""From the lowest layer to the uppermost; the names lie above them all."""
+_COLORMAPS = {"marker": "magenta", "activity": "green"}
 
 
 def image_placement(grid: VoxelGrid) -> dict[str, Any]:
@@ -99,11 +102,34 @@ def color_labels(layer: Any, confidence: NDArray[np.float32], neurons: NeuronTab
     }
 
 
+def _is_same_frame(first: VoxelGrid, second: VoxelGrid) -> bool:
+    """Return whether two grids are cut from frames of the same size."""
+    return first.stored_shape == second.stored_shape and np.allclose(
+        first.stored_voxel_size_um(), second.stored_voxel_size_um()
+    )
+
+
+def has_same_counts(first: VoxelGrid, second: VoxelGrid) -> bool:
+    """Return whether contrast limits of one grid fit the other: same frame, same binning."""
+    return _is_same_frame(first, second) and first.bin_px == second.bin_px
+
+
+def _rewrite(layer: Any, data: NDArray[Any], grid: VoxelGrid) -> None:
+    """Give a layer the first volume of another session, which may be cropped otherwise."""
+    placement = image_placement(grid)
+    layer.data = data.copy()
+    for name in ("scale", "translate"):
+        if not np.allclose(getattr(layer, name), placement[name]):
+            setattr(layer, name, placement[name])
+
+
 class LiveLayers:
     """Makes the layers at the first volume and rewrites them in place from then on.
 
-    A layer that the user deletes stays away until the next session; layers that are not ours
-    are never touched.
+    The next session on the same frame goes on with them, so that what the user set (view,
+    contrast, colors, what is visible and what is selected) stays; only what was summed by another
+    binning gets new contrast limits. A layer that the user deletes stays away until the next
+    session; layers that are not ours are never touched.
 
     Parameters
     ----------
@@ -131,11 +157,13 @@ class LiveLayers:
         self._grid: VoxelGrid | None = None
         self._alignment: ChannelAlignment | None = None
         self._is_first = True
+        self._hidden: list[Any] = []
+        self._had_names_shown: bool | None = None
         self.shows_names = True
         self.min_confidence = MIN_CONFIDENCE
 
     def begin(self) -> None:
-        """Prepare for a new session: its first volume makes the layers anew."""
+        """Prepare for a new session, which may be one of another recording."""
         self._is_first = True
         self._alignment = None
         self._centroid_px = np.full((0, 3), np.nan)
@@ -146,21 +174,14 @@ class LiveLayers:
         if viewer is None:
             return
         labels = newest.labeled.labels(len(neurons))
+        data = {"marker": newest.volume.marker, "activity": newest.volume.activity}
+        data["labels"] = labels
         if self._is_first:
-            self._make(viewer, newest.volume, labels)
-            self._names = NameLayer(viewer, neurons, newest.volume.spec.grid)
-            self._names.min_confidence = self.min_confidence
-            self._names.layer.visible = self.shows_names
-            self._names.choose(self._named)
-            self._look_at(viewer, newest.volume)
+            self._begin_with(viewer, newest.volume.spec.grid, data, neurons)
             self._is_first = False
         else:
-            for kind, data in (
-                ("marker", newest.volume.marker),
-                ("activity", newest.volume.activity),
-                ("labels", labels),
-            ):
-                self._write(kind, data)
+            for kind, array in data.items():
+                self._write(kind, array)
         if self._names is not None:
             self._names.show(newest.sample)
         self._remember_places(newest.sample.centroid_px)
@@ -194,8 +215,9 @@ class LiveLayers:
         if self._names is not None:
             layers.append(self._names.layer)
         for layer in layers:
-            if layer is not None:
+            if layer is not None and layer.visible:
                 layer.visible = False
+                self._hidden.append(layer)
 
     def align(self, alignment: ChannelAlignment) -> bool:
         """Lay the activity over the marker; return whether that was news."""
@@ -207,8 +229,12 @@ class LiveLayers:
 
     def _apply_alignment(self) -> None:
         layer = self._present("activity")
-        if layer is not None and self._grid is not None and self._alignment is not None:
-            layer.affine = activity_affine(self._alignment, self._grid)
+        if layer is None or self._grid is None:
+            return
+        alignment = self._alignment
+        affine = np.eye(4) if alignment is None else activity_affine(alignment, self._grid)
+        if not np.array_equal(layer.affine.affine_matrix, affine):
+            layer.affine = affine
 
     def _remember_places(self, centroid_px: NDArray[np.floating]) -> None:
         if len(self._centroid_px) != len(centroid_px):
@@ -220,45 +246,95 @@ class LiveLayers:
         viewer, layer = self._viewer(), self._layers.get(kind)
         return layer if viewer is not None and layer in viewer.layers else None
 
-    def _make(
+    def _begin_with(
         self,
         viewer: "napari.viewer.Viewer",
-        volume: Volume,
-        labels: NDArray[Any],
+        grid: VoxelGrid,
+        data: dict[str, NDArray[Any]],
+        neurons: NeuronTable,
     ) -> None:
-        self._remove_old(viewer)
-        self._grid = volume.spec.grid
-        placement = image_placement(self._grid)
-        for kind, data, colormap in (
-            ("marker", volume.marker, "magenta"),
-            ("activity", volume.activity, "green"),
-        ):
-            self._layers[kind] = viewer.add_image(
+        """Show a first volume, in the layers that are there if it is of the same frame."""
+        before, self._grid = self._grid, grid
+        is_same = before is not None and _is_same_frame(before, grid)
+        goes_on = is_same and not self._hidden and self._present("marker") is not None
+        if not is_same:
+            self._remove_old(viewer)
+        self._unhide(viewer)
+        selected = set(viewer.layers.selection)
+        for kind, array in data.items():
+            layer = self._present(kind)
+            if layer is None:
+                self._layers[kind] = self._made(viewer, kind, array)
+            else:
+                _rewrite(layer, array, grid)
+                if kind != "labels" and before is not None and not has_same_counts(before, grid):
+                    layer.contrast_limits = contrast_of(array)
+        self._apply_alignment()
+        self._begin_names(viewer, neurons)
+        if goes_on:
+            viewer.layers.selection = {layer for layer in selected if layer in viewer.layers}
+        else:
+            self._look_at(viewer, grid)
+        if not self._is_listening:
+            viewer.mouse_drag_callbacks.append(self._clicked)
+            self._is_listening = True
+
+    def _made(self, viewer: "napari.viewer.Viewer", kind: str, data: NDArray[Any]) -> Any:
+        """Return a new layer of our own, below the names."""
+        grid = self._grid
+        placement = {} if grid is None else image_placement(grid)
+        if kind == "labels":
+            layer = viewer.add_labels(data.copy(), name="live labels", opacity=0.6, **placement)
+        else:
+            layer = viewer.add_image(
                 data.copy(),
                 name=f"live {kind}",
-                colormap=colormap,
+                colormap=_COLORMAPS[kind],
                 blending="additive",
                 contrast_limits=contrast_of(data),
                 **placement,
             )
-        self._layers["labels"] = viewer.add_labels(
-            labels.copy(), name="live labels", opacity=0.6, **placement
-        )
-        self._apply_alignment()
+        above = [self._present(other) for other in _KINDS[_KINDS.index(kind) + 1 :]]
+        above.append(None if self._names is None else self._names.layer)
+        places = [viewer.layers.index(other) for other in above if other in viewer.layers]
+        if places:  # the user had deleted this one only
+            viewer.layers.move(viewer.layers.index(layer), min(places))
+        return layer
 
-    def _look_at(self, viewer: "napari.viewer.Viewer", volume: Volume) -> None:
+    def _begin_names(self, viewer: "napari.viewer.Viewer", neurons: NeuronTable) -> None:
+        """Go on with the layer of names if it has the same ones, else make it anew."""
+        if self._grid is None:
+            return
+        names = self._names
+        if names is None or not names.fits(neurons, self._grid):
+            was_visible = None if names is None else names.layer.visible
+            if names is not None:
+                names.remove()
+            self._names = names = NameLayer(viewer, neurons, self._grid)
+            names.layer.visible = self.shows_names if was_visible is None else was_visible
+        else:
+            names.clear(self._grid)
+        if self._had_names_shown not in (None, self.shows_names):  # the preference has changed
+            names.layer.visible = self.shows_names
+        self._had_names_shown = self.shows_names
+        names.min_confidence = self.min_confidence
+        names.choose(self._named)
+
+    def _look_at(self, viewer: "napari.viewer.Viewer", grid: VoxelGrid) -> None:
         """Begin in the middle of the volume, with the labels chosen, as they are clicked."""
         if len(viewer.layers) == len(self._layers) + 1:
             viewer.reset_view()
-        grid = volume.spec.grid
         viewer.dims.set_point(
             viewer.dims.ndim - 3,
             image_placement(grid)["translate"][0] + grid.shape[0] // 2 * grid.voxel_size_um[0],
         )
         viewer.layers.selection.active = self._layers["labels"]
-        if not self._is_listening:
-            viewer.mouse_drag_callbacks.append(self._clicked)
-            self._is_listening = True
+
+    def _unhide(self, viewer: "napari.viewer.Viewer") -> None:
+        hidden, self._hidden = self._hidden, []
+        for layer in hidden:
+            if layer in viewer.layers:
+                layer.visible = True
 
     def _remove_old(self, viewer: "napari.viewer.Viewer") -> None:
         if self._names is not None:

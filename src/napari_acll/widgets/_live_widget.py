@@ -11,8 +11,16 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_acll.core import AcllError, AcllSettings, ChannelAlignment, SessionState, VoxelGrid
+from napari_acll.core import (
+    AcllError,
+    AcllSettings,
+    ChannelAlignment,
+    SessionState,
+    Volume,
+    VoxelGrid,
+)
 from napari_acll.widgets._after_session import AfterSession
+from napari_acll.widgets._arming_bar import ArmingBar
 from napari_acll.widgets._check_list import CheckList
 from napari_acll.widgets._crop_tool import CropTool
 from napari_acll.widgets._dock_size import dock_width_px, fit_dock_height, loosen_dock
@@ -27,6 +35,7 @@ from napari_acll.widgets._session_buttons import SessionButtons
 from napari_acll.widgets._setup_panel import SetupPanel
 from napari_acll.widgets._shortcuts import Shortcut, install_shortcuts, show_shortcuts
 from napari_acll.widgets._speed_meter import SpeedMeter
+from napari_acll.widgets._speed_tool import SpeedTool
 from napari_acll.widgets._status_panel import StatusPanel, state_words
 from napari_acll.widgets._when_destroyed import when_destroyed
 
@@ -66,6 +75,8 @@ class LiveSessionWidget(QWidget):
         self.buttons = SessionButtons(self.projections)
         self.after = AfterSession()
         self.crop_tool = CropTool(viewer, self.setup)
+        self.speed_tool = SpeedTool(self.setup)
+        self.arming = ArmingBar(self.engine, self)
         self._speed = SpeedMeter()
         self._build_layout()
         self._shortcuts = self._make_shortcuts()
@@ -139,6 +150,7 @@ class LiveSessionWidget(QWidget):
 
     def _begin(self, request: RunRequest) -> None:
         self.preflight.cancel()
+        self.speed_tool.work.cancel()  # it would take its part of the computer
         self.look_list.setValue(())
         self.setup.crop.end_drag()
         self.status.clear()
@@ -197,6 +209,9 @@ class LiveSessionWidget(QWidget):
         self.setup.failed.connect(self._show_error)
         self.setup.crop.drag_asked.connect(self._drag_crop)
         self.crop_tool.failed.connect(self._show_error)
+        self.arming.canceled.connect(self.stop)
+        self.speed_tool.failed.connect(self._show_error)
+        self.speed_tool.measured.connect(self.preflight.ask)
         self.preflight.changed.connect(self._show_buttons)
         self.status.marks.marked.connect(self.mark)
         self.engine.state_changed.connect(self._show_state)
@@ -236,6 +251,7 @@ class LiveSessionWidget(QWidget):
         if state is SessionState.RUNNING or state.is_over:  # the status is as tall as it gets
             QTimer.singleShot(_SETTLE_MS, self._fit_dock)
         if state.is_over:
+            self.speed_tool.look_up(is_forced=True)
             self.setup.propose_out()
             self._go_on(state)
 
@@ -275,7 +291,7 @@ class LiveSessionWidget(QWidget):
         has_session = run is not None and run.session is not None
         self.status.marks.setEnabled(is_running and not is_looking and has_session)
         self.status.show_measures(is_running or not self.setup.isVisibleTo(self))
-        has_saved = state.is_over and has_session and run is not None
+        has_saved = state.is_over and has_session and run is not None and not run.is_discarded
         self.after.set_session(
             run.request.out if has_saved and run is not None else None,
             is_complete=state is SessionState.FINISHED,
@@ -319,21 +335,23 @@ class LiveSessionWidget(QWidget):
         reason = "" if newest is None else newest.labeled.why_novel
         self.status.show_names(session.calibrated_on, session.novelty, reason)
         if newest is not None:
+            self.crop_tool.refresh(newest.volume)
             period_s = newest.volume.spec.period_s
             self.status.show_speed(self._speed.add(newest.timings), period_s)
 
     def _drag_crop(self, is_wanted: bool) -> None:
         if is_wanted:
-            self.crop_tool.begin(self._shown_grid())
+            self.crop_tool.begin(*self._shown_grid())
         else:
             self.crop_tool.end()
 
-    def _shown_grid(self) -> VoxelGrid | None:
-        """Return the grid of the volumes that are being shown, None if there are none."""
+    def _shown_grid(self) -> tuple[VoxelGrid | None, Volume | None]:
+        """Return grid and newest of the volumes that are being shown, None if there are none."""
         run = self.engine.run
         if run is None or run.session is None or not self.engine.is_running:
-            return None
-        return run.session.spec.grid
+            return None, None
+        newest = run.session.latest()
+        return run.session.spec.grid, None if newest is None else newest.volume
 
     def _show_alignment(self, alignment: ChannelAlignment) -> None:
         self.status.show_alignment(alignment)

@@ -75,14 +75,13 @@ class NameLayer:
         name: str = "live names",
     ) -> None:
         self._viewer = weakref.ref(viewer)
+        self._neurons = neurons
         self._stored_um = np.asarray(grid.stored_voxel_size_um())
         self.min_confidence = MIN_CONFIDENCE
         self._centroid_um = np.full((len(neurons), 3), np.nan)
         self._is_wanted = np.ones(len(neurons), bool)
-        # places of names that are not shown count, too, when napari looks for the extent
-        center_um = grid.to_stored_px((np.array(grid.shape) - 1) / 2) * self._stored_um
         self.layer: napari.layers.Points = viewer.add_points(
-            np.tile(center_um, (len(neurons), 1)),
+            self._in_the_middle(grid),
             name=name,
             features={"neuron": np.asarray(neurons.names, dtype=object)},
             text={"string": "{neuron}", "size": 8, "color": "white", "anchor": "upper_left"},
@@ -96,6 +95,24 @@ class NameLayer:
         # psygnal and napari hold methods weakly: no link keeps this alive after the session
         viewer.dims.events.current_step.connect(self._draw)
         viewer.dims.events.ndisplay.connect(self._draw)
+
+    def fits(self, neurons: NeuronTable, grid: VoxelGrid) -> bool:
+        """Return whether these are the names of such a recording."""
+        is_same_size = np.allclose(self._stored_um, grid.stored_voxel_size_um())
+        viewer = self._viewer()
+        is_there = viewer is not None and self.layer in viewer.layers
+        return bool(is_there and neurons == self._neurons and is_same_size)
+
+    def clear(self, grid: VoxelGrid) -> None:
+        """Write no name until the next sample, which may be of another crop."""
+        self._centroid_um[:] = np.nan
+        self.layer.data = self._in_the_middle(grid)
+        self._draw()
+
+    def _in_the_middle(self, grid: VoxelGrid) -> NDArray[np.float64]:
+        """Return places for names that are not shown, which count for the extent, too."""
+        center_um = grid.to_stored_px((np.array(grid.shape) - 1) / 2) * self._stored_um
+        return np.tile(center_um, (len(self._neurons), 1))
 
     def show(self, sample: TraceSample) -> None:
         """Move every name to its neuron."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from napari_acll.quality import Verdict
+from napari_acll.quality import FEWEST_PAIRS, REFERENCE_VOLUMES, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,13 @@ class NeuronColumn:
     words: tuple[str, ...] = ()
 
 
+CORRELATION_TIP = (
+    "Correlation of the ratio with that of the reference (F), -1 to 1, over the"
+    f" last {REFERENCE_VOLUMES} volumes; empty without a reference, or with fewer than"
+    f" {FEWEST_PAIRS} volumes in common"
+)
 VERDICTS = tuple(verdict.words for verdict in Verdict)
-NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, FORECAST, VERDICT, PINNED, MUTED = (
+NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, CORRELATION, FORECAST, VERDICT, PINNED, MUTED = (
     NeuronColumn(
         "name",
         "Neuron",
@@ -71,6 +76,7 @@ NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, FORECAST, VERDICT, PINNED, MUTED = (
         42,
         "{:.1f}",
     ),
+    NeuronColumn("correlation", "Corr.", CORRELATION_TIP, 46, "{:+.2f}"),
     NeuronColumn(
         "forecast",
         "Forecast",
@@ -95,6 +101,17 @@ NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, FORECAST, VERDICT, PINNED, MUTED = (
 
 FEW_COLUMNS = (NAME, NOW, SEEN)
 """Those beside the traces."""
-ALL_COLUMNS = (NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, FORECAST, VERDICT, PINNED, MUTED)
+ALL_COLUMNS = (
+    NAME,
+    NOW,
+    SEEN,
+    JUMP,
+    SIGNAL_TO_NOISE,
+    CORRELATION,
+    FORECAST,
+    VERDICT,
+    PINNED,
+    MUTED,
+)
 CHECKED = (PINNED, MUTED)
 """Those with a box to check."""

@@ -1,5 +1,6 @@
 """The values of all neurons, as Qt's tables want them."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -143,7 +144,9 @@ class NeuronTableModel(QAbstractTableModel):
         if column is NAME:
             return self._names[row]
         values = self._values.get(column.key)
-        return float(values[row]) if values is not None and np.isfinite(values[row]) else -1.0
+        if values is None or not np.isfinite(values[row]):
+            return -math.inf
+        return float(values[row])
 
     def _text(self, row: int, column: NeuronColumn) -> str:
         if column is NAME:

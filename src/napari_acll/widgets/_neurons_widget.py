@@ -27,7 +27,13 @@ from napari_acll.widgets._correction_list import CorrectionList
 from napari_acll.widgets._dock_size import dock_width_px
 from napari_acll.widgets._engine import engine_of
 from napari_acll.widgets._live_session import LiveSession
-from napari_acll.widgets._neuron_columns import ALL_COLUMNS, FORECAST, PINNED, VERDICT
+from napari_acll.widgets._neuron_columns import (
+    ALL_COLUMNS,
+    CORRELATION,
+    FORECAST,
+    PINNED,
+    VERDICT,
+)
 from napari_acll.widgets._neuron_table import NeuronTableView
 
 _EVERY_S = 0.5
@@ -135,10 +141,12 @@ class NeuronsWidget(QWidget):
         self.commands.undoWanted.connect(self._undo)
         self.commands.redoWanted.connect(self._redo)
         self.commands.goToWanted.connect(self._go_to_chosen)
+        self.commands.referenceWanted.connect(self._compare_with_chosen)
         self.engine.updated.connect(self._on_update)
         self.engine.started.connect(self._on_start)
         self.engine.state_changed.connect(self._on_start)
         self.engine.chosen_changed.connect(self._show_chosen)
+        self.engine.reference_changed.connect(self._on_start)
         self._filter()
 
     def _on_update(self) -> None:
@@ -178,11 +186,16 @@ class NeuronsWidget(QWidget):
             jump_um=measures.jump_um,
             signal_to_noise=measures.signal_to_noise,
             **expected,
+            **self._alike(),
             is_pinned=self._flags(state.pinned),
             is_muted=self._flags(state.muted),
         )
         if self.only_good.isChecked() or self.by_verdict.currentData():
             self._filter()
+
+    def _alike(self) -> dict[str, NDArray[np.float32]]:
+        correlations = self.engine.correlations()
+        return {} if correlations is None else {CORRELATION.key: correlations}
 
     def _flags(self, names: frozenset[str]) -> NDArray[np.bool_]:
         return np.array([name in names for name in self._neurons().names], np.bool_)
@@ -224,6 +237,11 @@ class NeuronsWidget(QWidget):
     def _go_to_chosen(self) -> None:
         for row in self.table.chosen_rows()[:1]:
             self._go_to(row)
+
+    def _compare_with_chosen(self) -> None:
+        """Make the chosen neuron the reference; the same one again, or none chosen: no longer."""
+        rows = self.table.chosen_rows()
+        self.engine.compare_with(rows[0] + 1 if rows else self.engine.reference)
 
     def _click_box(self, key: str, row: int) -> None:
         toggle = self._toggle_pins if key == PINNED.key else self._toggle_mutes

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import napari.viewer
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
@@ -11,8 +12,8 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_acll.core import ChannelAlignment, Volume, VolumeArray, VoxelGrid
 from napari_acll.widgets._colors import confidence_rgb
-from napari_acll.widgets._engine import LiveEngine
-from napari_acll.widgets._layers import activity_affine, image_placement
+from napari_acll.widgets._engine import engine_of
+from napari_acll.widgets._layers import activity_affine, has_same_counts, image_placement
 
 _COLORS = {"marker": (255, 0, 255), "activity": (0, 255, 0)}
 _DARKEST, _BRIGHTEST = 50.0, 99.8
@@ -80,7 +81,7 @@ class ProjectionsPanel(QWidget):
 
     Parameters
     ----------
-    engine : LiveEngine
+    viewer : napari.viewer.Viewer
         Its session is what is shown.
 
     Attributes
@@ -91,10 +92,11 @@ class ProjectionsPanel(QWidget):
 
     closed = Signal()
 
-    def __init__(self, engine: LiveEngine) -> None:
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
-        self._engine = engine
+        self._engine = engine = engine_of(viewer)
         self._shown: Any = None
+        self._grid: VoxelGrid | None = None
         self._limits: dict[str, tuple[float, float]] = {}
         self._was_docked = False
         self._graphics = pg.GraphicsLayoutWidget()
@@ -135,11 +137,13 @@ class ProjectionsPanel(QWidget):
         newest = self._newest() if self.isVisible() else None
         if newest is None or newest is self._shown:
             return
-        is_first = self._shown is None
         self._shown = newest
+        before, self._grid = self._grid, newest.volume.spec.grid
+        if before is not None and not has_same_counts(before, self._grid):
+            self._limits = {}
         self._draw(newest.volume)
         self._draw_dots()
-        if is_first:
+        if before != self._grid:  # else what the user zoomed to stays, over sessions too
             self._box.autoRange(padding=0.02, items=list(self._images.values()))
 
     def dot_places_um(self) -> NDArray[np.float64]:
@@ -171,7 +175,6 @@ class ProjectionsPanel(QWidget):
 
     def _begin(self) -> None:
         self._shown = None
-        self._limits = {}
         for image in self._images.values():
             image.clear()
         self._dots.setData([], [])

@@ -52,7 +52,7 @@ class ProjectionsSwitch(QCheckBox):
     def _show(self, is_wanted: bool) -> None:
         self._has_chosen = True
         if is_wanted and self._panel is None:
-            self._panel = ProjectionsPanel(self._engine)
+            self._panel = ProjectionsPanel(self._viewer)
             self._panel.closed.connect(self._forget)
             self._viewer.window.add_dock_widget(self._panel, name=NAME, area="left")
         elif not is_wanted and self._panel is not None:

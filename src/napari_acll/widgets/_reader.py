@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error, show_info
 
-from napari_acll.core import AcllError, SourceSettings
+from napari_acll.core import AcllError, SessionError, SourceSettings
 from napari_acll.widgets._lazy_volumes import LayerData
 
 if TYPE_CHECKING:
@@ -92,17 +92,22 @@ def open_simulated_worm() -> list[LayerData]:
 def open_sample_session() -> list[LayerData]:
     """Return a session on a dozen volumes of the simulated worm, made on the spot.
 
-    It takes some seconds, and lies in a temporary folder that goes with its layers.
+    It takes some seconds, and lies in a temporary folder that goes with its layers. Cancelled in
+    napari's activity dock, it opens nothing.
 
     Raises
     ------
     AcllError
-        If the session cannot be run.
+        If the session cannot be run, or was cancelled.
     """
+    from napari_acll.widgets._long_work import CanceledError
     from napari_acll.widgets._sample_session import make_sample_session
     from napari_acll.widgets._saved_layers import open_session
 
-    folder = make_sample_session()
+    try:
+        folder = make_sample_session()
+    except CanceledError:  # napari takes a sample without layers for an error in any case
+        raise SessionError("The sample was cancelled: no session was made.") from None
     run, layers = open_session(folder)
     weakref.finalize(run.playable, shutil.rmtree, folder.parent, ignore_errors=True)
     _show_traces(run)

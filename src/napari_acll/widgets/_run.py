@@ -1,6 +1,7 @@
 """One session and the thread that builds it and waits for it; knows no Qt."""
 
 import logging
+import shutil
 import threading
 import time
 from collections import deque
@@ -14,6 +15,9 @@ from napari_acll.core import (
     AcllError,
     AcllSettings,
     ChannelAlignment,
+    Labeler,
+    LabelSettings,
+    SessionError,
     SessionState,
     VolumeSource,
 )
@@ -39,6 +43,11 @@ _ARMED, _READY = "armed", "Ready"
 _INBOX_CAPACITY = 1000
 
 
+def _never() -> bool:
+    """Return that nobody has cancelled."""
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """What the user asked for.
@@ -59,6 +68,8 @@ class RunRequest:
         Keeps a live recording open for the session that follows a look.
     goes_on : LentSource, optional
         The open recording of the look before, which is gone on with.
+    is_canceled : callable
+        Returns whether nobody wants the session any more, so that no folder need be made.
     """
 
     recording: str | VolumeSource
@@ -68,6 +79,7 @@ class RunRequest:
     opened: Callable[[VolumeSource], None] | None = None
     handover: Handover | None = None
     goes_on: LentSource | None = None
+    is_canceled: Callable[[], bool] = _never
 
     @property
     def is_look(self) -> bool:
@@ -101,12 +113,19 @@ class SessionMaker:
 
     def _made(self, request: RunRequest) -> LiveSession:
         settings = request.settings
+
+        def load(label: LabelSettings) -> Labeler:
+            labeler = self._models.labeler(label)
+            if request.is_canceled():
+                raise SessionError("The session was cancelled while its model was loaded.")
+            return labeler
+
         session: LiveSession = build_session(
             request.goes_on or request.recording,
             settings=settings_to_look(settings) if request.is_look else settings,
             out=request.out,
             tell=request.tell or _tell_nobody,
-            load_model=self._models.labeler,
+            load_model=load,
             opened=request.opened,
             lend=None if request.handover is None else request.handover.lend,
         )
@@ -157,6 +176,7 @@ class Run:
         self.request = request
         self.closing = threading.Event()
         self.is_abandoned = False
+        self.is_discarded = False
         self.session: LiveSession | None = None
         self.error: Exception | None = None
         self.is_ready = False
@@ -263,6 +283,7 @@ class Run:
             tell=self._on_event,
             opened=self._on_opened,
             handover=self._handover,
+            is_canceled=self.closing.is_set,
         )
         session = self._build(request)
         session.event.connect(self._on_event)
@@ -270,6 +291,7 @@ class Run:
         self.session = session
         if self.closing.is_set():
             session.stop()  # never started: this closes the recording and the session folder
+            self._discard(session)
             return
         session.start()
         while not session.state.is_over:
@@ -278,6 +300,17 @@ class Run:
                 break
             self._observe(session)
         session.join()
+        if self.closing.is_set():
+            self._discard(session)
+
+    def _discard(self, session: LiveSession) -> None:
+        """Remove the folder of a session that was cancelled before anything came."""
+        out = self.request.out
+        if out is None or session.counters.n_read or session.marks or not out.is_dir():
+            return
+        self.is_discarded = True
+        shutil.rmtree(out, ignore_errors=True)
+        self._events.append(("cancelled", f"Nothing was recorded yet: {out.name} was removed."))
 
     def _observe(self, session: LiveSession) -> None:
         """Measure what takes too long for the thread of the screen."""

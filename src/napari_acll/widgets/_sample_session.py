@@ -4,9 +4,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from napari.utils import progress
-
 from napari_acll.core import AcllSettings, AlignmentSettings, PublishMode, PublishSettings
+from napari_acll.widgets._long_work import Steps, wait_for
 
 N_VOLUMES = 12
 _RECORDING = f"simulated:volumes={N_VOLUMES}"
@@ -14,7 +13,7 @@ _STEP_S = 0.1
 
 
 def make_sample_session() -> Path:
-    """Run a session on a dozen volumes of the simulated worm.
+    """Run a session on a dozen volumes of the simulated worm; napari shows how far it is.
 
     Returns
     -------
@@ -25,6 +24,8 @@ def make_sample_session() -> Path:
     ------
     AcllError
         If the session cannot be run.
+    CanceledError
+        If the user has pressed Cancel in napari's activity dock; nothing is left then.
     """
     folder = Path(tempfile.mkdtemp(prefix="acll-sample-"))
     try:
@@ -35,14 +36,17 @@ def make_sample_session() -> Path:
 
 
 def _run(out: Path) -> Path:
-    from napari_acll.session import build_session
+    def work(steps: Steps) -> Path:
+        from napari_acll.session import build_session
 
-    settings = AcllSettings(
-        alignment=AlignmentSettings(n_volumes=3), publish=PublishSettings(mode=PublishMode.OFF)
-    )
-    with progress(total=N_VOLUMES, desc="Labeling the simulated worm") as bar:
+        settings = AcllSettings(
+            alignment=AlignmentSettings(n_volumes=3), publish=PublishSettings(mode=PublishMode.OFF)
+        )
+        steps(0, N_VOLUMES)
         session = build_session(_RECORDING, settings=settings, out=out)
-        session.start()
-        while not session.join(_STEP_S):
-            bar.update(session.counters.n_traced - bar.n)
-    return out
+        with session:
+            while not session.join(_STEP_S):
+                steps(session.counters.n_traced, N_VOLUMES)
+        return out
+
+    return wait_for("Labeling the simulated worm", work, name="acll-sample")

@@ -27,6 +27,7 @@ from napari_acll.core import (
     RunSettings,
     SettingsError,
 )
+from napari_acll.label import offered_devices
 from napari_acll.session import load_settings, save_profile
 from napari_acll.widgets._crop_editor import CropEditor
 from napari_acll.widgets._field_editors import FieldEditor, make_editor
@@ -38,8 +39,8 @@ from napari_acll.widgets._recording_row import RecordingRow
 from napari_acll.widgets._run import RunRequest
 from napari_acll.widgets._session_paths import fresh_session_path, is_address, is_simulated
 from napari_acll.widgets._settings_form import SettingsForm, label_of, sentence_of
+from napari_acll.widgets._speed_row import SpeedRow
 
-_DEVICES = ("auto", "cpu", "cuda:0")
 _MIN_HEIGHT_PX = 160
 _MODELS = ("default",)
 _OUT, _MODEL = "session", "model"
@@ -273,7 +274,10 @@ class SetupPanel(QScrollArea):
         model = ChoiceEditor(_MODELS)
         model.add_button("...", "Choose a checkpoint file", self._ask_model)
         self._add_front(form, LabelSettings, ("label", "model"), model)
-        self._add_front(form, LabelSettings, ("label", "device"), ChoiceEditor(_DEVICES))
+        devices = ChoiceEditor(offered_devices())
+        self._add_front(form, LabelSettings, ("label", "device"), devices)
+        self.speed = SpeedRow()
+        form.addRow("", self.speed)
         self._add_front(form, RunSettings, ("run", "pace"))
         text = "Calibrate on"
         self._add_front(form, AlignmentSettings, ("alignment", "n_volumes"), text=text)

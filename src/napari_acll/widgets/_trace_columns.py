@@ -36,27 +36,6 @@ class ColumnWatch:
         return int(changed[0]) if changed.size else n_known
 
 
-def volume_times(time_s: NDArray[np.float64], period_s: float) -> NDArray[np.float64]:
-    """Return the times with those of lost volumes filled in, by the period at both ends.
-
-    Parameters
-    ----------
-    time_s : ndarray of float64, shape (n_timepoints,)
-        In s; NaN where nothing came.
-    period_s : float
-        Time from one volume to the next, in s.
-    """
-    index = np.arange(len(time_s), dtype=np.float64)
-    known = np.flatnonzero(np.isfinite(time_s))
-    if known.size == 0:
-        return index * period_s
-    filled = np.interp(index, known, time_s[known])
-    before = np.minimum(index - known[0], 0)
-    after = np.maximum(index - known[-1], 0)
-    times: NDArray[np.float64] = filled + (before + after) * period_s
-    return times
-
-
 def places_between(
     value: NDArray[np.float64], known: NDArray[np.float64], place: NDArray[np.float64]
 ) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from napari_acll.widgets._trace_view import TimeAxis, TraceValues, TraceView
 
@@ -50,14 +50,21 @@ class TraceControls(QWidget):
         self.values = _combo(_VALUES_TIP)
         for values in TraceValues:
             self.values.addItem(values.value, values)
+        self.band = QCheckBox("±SD")
+        self.band.setChecked(self._value.has_band)
+        self.band.setToolTip(
+            "A band of one standard deviation by noise around each trace, where the estimator"
+            " tells it"
+        )
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        for control in (self.live, self.window_length, self.axis, self.values):
+        for control in (self.live, self.window_length, self.axis, self.values, self.band):
             layout.addWidget(control)
         self.live.toggled.connect(self.followed)
         for combo in (self.window_length, self.axis, self.values):
             combo.currentIndexChanged.connect(self._on_changed)
+        self.band.toggled.connect(self._on_changed)
         self.window_length.activated.connect(self._follow)
 
     @property
@@ -80,6 +87,7 @@ class TraceControls(QWidget):
             (self.values, value.values),
         ):
             combo.setCurrentIndex(combo.findData(wanted))
+        self.band.setChecked(value.has_band)
 
     def _add_window(self, window_s: float) -> None:
         text = f"last {window_s:g} s" if window_s else "everything"
@@ -95,6 +103,7 @@ class TraceControls(QWidget):
             values=TraceValues(self.values.currentData()),
             axis=TimeAxis(self.axis.currentData()),
             window_s=self.window_length.currentData() or None,
+            has_band=self.band.isChecked(),
         )
         if value != self._value:
             self._value = value

@@ -74,6 +74,19 @@ def trace_segments(
     return segments, confidence_bins(np.concatenate([weaker[joined], confidence[alone]]))
 
 
+def row_heights(normalized: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the heights at which traces are drawn above each other, the first at the top.
+
+    Parameters
+    ----------
+    normalized : ndarray of float, shape (n_traces, n_timepoints)
+        0 to 1 of each trace's range; what lies far outside is cut off.
+    """
+    offset = np.arange(len(normalized))[::-1, None]
+    height: NDArray[np.floating] = offset + np.clip(normalized, _LOWEST, _HIGHEST) * TRACE_HEIGHT
+    return height
+
+
 def _half_dash(position: NDArray[np.float64]) -> float:
     steps = np.diff(position)
     steps = steps[np.isfinite(steps)]
@@ -182,8 +195,7 @@ class StackedTraces:
             First volume that is new or has changed since the last call.
         """
         n_timepoints = normalized.shape[1]
-        offset = np.arange(len(normalized))[::-1, None]
-        height = offset + np.clip(normalized, _LOWEST, _HIGHEST) * TRACE_HEIGHT
+        height = row_heights(normalized)
         n_chunks = -(-n_timepoints // CHUNK_VOLUMES)
         while len(self._chunks) < n_chunks:
             self._chunks.append([self._make_item(pen) for pen in self._pens])

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_acll.core import Mark, TraceStore
+from napari_acll.core import Mark, TraceStore, volume_times
 from napari_acll.trace import RunningBaseline
 from napari_acll.widgets._time_marks import TimeMark, gap_marks, session_marks
-from napari_acll.widgets._trace_columns import ColumnWatch, places_between, volume_times
+from napari_acll.widgets._trace_columns import ColumnWatch, places_between
+from napari_acll.widgets._trace_overlays import TraceSurroundings
 from napari_acll.widgets._trace_plots import TracePlots
 from napari_acll.widgets._trace_scaling import TraceScaling
 from napari_acll.widgets._trace_view import TimeAxis, TraceValues, TraceView
@@ -31,6 +32,7 @@ class TracePicture:
         self._marks: list[object] = []
         self._redraws_from = 0
         self._has_new_rows = True
+        self._reference: int | None = None
         self.clear()
 
     def clear(self) -> None:
@@ -47,6 +49,12 @@ class TracePicture:
         self._period_s = period_s
         self._restart()
 
+    def set_reference(self, row: int | None) -> None:
+        """Draw the trace of this neuron behind all others, too; None: of none."""
+        if row != self._reference:
+            self._reference = row
+            self._has_new_rows = True
+
     def set_rows(self, rows: Sequence[int], names: Sequence[str]) -> None:
         """Draw the traces of these neurons, from the top."""
         if not np.array_equal(rows, self._rows):
@@ -61,6 +69,7 @@ class TracePicture:
             self._restart()
         if view.axis is not before.axis:
             self._change_axis()
+        self._has_new_rows |= view.has_band != before.has_band
         self.follow()
 
     def places(self) -> NDArray[np.float64]:
@@ -126,11 +135,26 @@ class TracePicture:
         self._scaling.update(values)
         self._plots.draw_all(values, confidence, self._scaling, first=first, edges=self._edges())
         is_all_new = self._has_new_rows or generation != self._scaling.generation
-        self._plots.lines.update(
-            self._position,
-            self._scaling.normalized(values[self._rows], self._rows),
-            confidence[self._rows],
-            first=0 if is_all_new else first,
+        first = 0 if is_all_new else first
+        normalized = self._scaling.normalized(values[self._rows], self._rows)
+        self._plots.lines.update(self._position, normalized, confidence[self._rows], first=first)
+        around = self._surroundings(store, values)
+        self._plots.overlays.update(self._position, normalized, around, first=first)
+
+    def _surroundings(self, store: TraceStore, values: NDArray[np.float32]) -> TraceSurroundings:
+        rows, n_timepoints = self._rows, values.shape[1]
+        height_sd = reference = None
+        if self._view.has_band:
+            sd = store.ratio_sd[rows, :n_timepoints]
+            if self._view.values is TraceValues.OVER_BASELINE:  # divided as the ratio was
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    sd = sd * (values[rows] / store.ratio[rows, :n_timepoints])
+            height_sd = self._scaling.in_ranges(sd, rows)
+        if self._reference is not None and self._reference < len(values):
+            row = np.array([self._reference])
+            reference = self._scaling.normalized(values[row], row)[0]
+        return TraceSurroundings(
+            height_sd=height_sd, flags=store.flags[rows, :n_timepoints], reference=reference
         )
 
     def _place(self, time_s: NDArray[np.float64]) -> None:

@@ -11,6 +11,7 @@ from qtpy.QtGui import QFontMetrics, QKeyEvent
 from napari_acll.widgets._heat_map import HeatMap
 from napari_acll.widgets._time_marks import TimeMark, TimeMarkLines
 from napari_acll.widgets._trace_lines import StackedTraces
+from napari_acll.widgets._trace_overlays import TraceOverlays
 from napari_acll.widgets._trace_scaling import TraceScaling
 from napari_acll.widgets._trace_view import TimeAxis
 
@@ -21,6 +22,7 @@ _HEADROOM = 0.6
 """Room for the names of marks, in rows."""
 _BACKGROUND = "#15171c"
 _STEPS = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
+_REFERENCE_KEY = Qt.Key.Key_F
 _LABELS = {TimeAxis.SECONDS: ("time", "s"), TimeAxis.VOLUMES: ("volume", "")}
 
 
@@ -39,6 +41,8 @@ class TracePlots(pg.GraphicsLayoutWidget):
         -1 for the arrow key up, 1 for down.
     panned : Signal()
         The user has moved or zoomed the horizontal axis.
+    referenceWanted : Signal()
+        The key F.
     """
 
     rowClicked = Signal(int)  # noqa: N815  Qt classes keep Qt's names
@@ -46,6 +50,7 @@ class TracePlots(pg.GraphicsLayoutWidget):
     lineClicked = Signal(int)  # noqa: N815
     stepped = Signal(int)
     panned = Signal()
+    referenceWanted = Signal()  # noqa: N815
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +58,9 @@ class TracePlots(pg.GraphicsLayoutWidget):
         self.setAccessibleName("Traces")
         self.setToolTip(
             "Click a row or a trace: the viewer goes to the neuron. Arrow keys: next trace."
-            " Wheel and drag: zoom and move the time axis"
+            " F: reference. Wheel and drag: zoom and move the time axis."
+            "\nA red stroke: the value may be wrong. An orange tick below: overlapped, cut off, or"
+            " a step of the light"
         )
         self.ci.layout.setContentsMargins(2, 2, 6, 2)
         self.ci.layout.setSpacing(2)
@@ -66,6 +73,7 @@ class TracePlots(pg.GraphicsLayoutWidget):
         self.heat_plot.addItem(image)
         self.heat_map = HeatMap(image)
         self.lines = StackedTraces(self.line_plot)
+        self.overlays = TraceOverlays(self.line_plot)
         self.marks = TimeMarkLines((self.heat_plot, self.line_plot))
         self._n_rows = 0
         self.scene().sigMouseMoved.connect(self._on_moved)
@@ -97,6 +105,7 @@ class TracePlots(pg.GraphicsLayoutWidget):
         self.set_names(())
         self.heat_map.clear()
         self.lines.clear()
+        self.overlays.clear()
         self.marks.update((), np.zeros(0))
 
     def set_axis(self, axis: TimeAxis) -> None:
@@ -147,12 +156,15 @@ class TracePlots(pg.GraphicsLayoutWidget):
         self.line_plot.setXRange(left, right, padding=0)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        """Step through the traces by the arrow keys."""
+        """Step through the traces by the arrow keys, make one the reference by F."""
         step = _STEPS.get(event.key())
-        if step is None:
+        if step is not None:
+            self.stepped.emit(step)
+        elif event.key() == _REFERENCE_KEY:
+            self.referenceWanted.emit()
+        else:
             super().keyPressEvent(event)
             return
-        self.stepped.emit(step)
         event.accept()
 
     def row_at(self, scene_position: object) -> int | None:

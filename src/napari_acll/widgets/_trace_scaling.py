@@ -151,3 +151,18 @@ class TraceScaling:
         low, high = self.low[rows, None], self.high[rows, None]
         scaled: NDArray[np.float32] = (ratio - low) / (high - low)
         return scaled
+
+    def in_ranges(
+        self, length: NDArray[np.float32], rows: NDArray[np.intp]
+    ) -> NDArray[np.float32]:
+        """Return differences of values in parts of each neuron's range.
+
+        Parameters
+        ----------
+        length : ndarray of float32, shape (n_rows, n_timepoints)
+            Differences, such as standard deviations.
+        rows : ndarray of int
+            Of which neurons.
+        """
+        scaled: NDArray[np.float32] = length / (self.high[rows, None] - self.low[rows, None])
+        return scaled

@@ -34,8 +34,11 @@ class TraceView:
         Unit of the horizontal axis.
     window_s : float, optional
         Length of what is shown while the live edge is followed, in s; None: everything.
+    has_band : bool
+        Whether a band shows how far off each value may be: one standard deviation.
     """
 
     values: TraceValues = TraceValues.RATIO
     axis: TimeAxis = TimeAxis.SECONDS
     window_s: float | None = None
+    has_band: bool = True

@@ -24,6 +24,7 @@ from napari_acll.widgets._confidence_legend import ConfidenceLegend
 from napari_acll.widgets._dock_size import dock_width_px
 from napari_acll.widgets._engine import engine_of
 from napari_acll.widgets._neuron_table import NeuronTableView
+from napari_acll.widgets._reference_button import ReferenceButton
 from napari_acll.widgets._time_cursor import TimeCursor
 from napari_acll.widgets._time_marks import MarkKind, TimeMark
 from napari_acll.widgets._trace_controls import TraceControls
@@ -123,6 +124,8 @@ class TracePlotWidget(QWidget):
         plots.lineClicked.connect(self._go_to_line)
         plots.stepped.connect(self.step)
         plots.panned.connect(self._stop_following)
+        plots.referenceWanted.connect(self._reference.press)
+        engine.reference_changed.connect(self._compare)
         controls.followed.connect(self._follow)
         controls.valueChanged.connect(self._show_view)
 
@@ -138,6 +141,7 @@ class TracePlotWidget(QWidget):
             self._table.model.set_names(store.neurons.names)
             if not self._auto.isChecked():
                 self._take_over(self._engine.chosen)
+            self._reference.show_reference()
         return store
 
     def _reset(self) -> None:
@@ -159,11 +163,13 @@ class TracePlotWidget(QWidget):
         self._hint = QLabel()
         self._hint.setTextFormat(Qt.TextFormat.PlainText)
         self._hint.setToolTip("The row under the mouse, and what the height of a row stands for")
+        self._reference = ReferenceButton(self._engine)
         above, top = QHBoxLayout(), QHBoxLayout()
         above.addWidget(self._controls)
         above.addWidget(self._hint, 1)
         top.addWidget(self._auto)
         top.addWidget(self._all_names)
+        top.addWidget(self._reference)
         top.addStretch(1)
         top.addWidget(ConfidenceLegend())
         splitter = QSplitter(Qt.Orientation.Horizontal)
@@ -195,6 +201,8 @@ class TracePlotWidget(QWidget):
             return
         self._table.model.set_side_doubt(self._side_doubt(store.neurons))
         self._table.model.set_values(newest, (is_seen.sum(axis=1) / n_traced).astype(np.float32))
+        if self._engine.reference:
+            self._label_rows()
         if self._auto.isChecked() and (now_s >= self._next_auto_s or not self._rows):
             self._next_auto_s = now_s + _AUTO_EVERY_S
             # an absence counts as no confidence at all
@@ -221,6 +229,27 @@ class TracePlotWidget(QWidget):
             self._next_auto_s = self._next_table_s = 0.0
             self.refresh()
 
+    def _compare(self) -> None:
+        """Draw the reference behind all traces, and how alike each is to it."""
+        reference = self._engine.reference
+        self._picture.set_reference(reference - 1 if reference else None)
+        self._label_rows()
+        self.refresh()
+
+    def _label_rows(self) -> None:
+        self._picture.set_rows(self._rows[:_MAX_LINES], self._labels())
+
+    def _labels(self) -> list[str]:
+        """Return what stands beside each trace: its name, and its correlation if there is one."""
+        names, correlations = self.shown_neurons, self._engine.correlations()
+        if correlations is None:
+            return names
+        shown = zip(names, self._rows, strict=False)
+        return [
+            f"{name} {correlations[row]:+.2f}" if np.isfinite(correlations[row]) else name
+            for name, row in shown
+        ]
+
     def _follow_choice(self, chosen: frozenset[int]) -> None:
         """Plot what another dock, or a click on the canvas, has chosen."""
         if self._present_store() is not None:
@@ -236,7 +265,7 @@ class TracePlotWidget(QWidget):
 
     def _set_rows(self, rows: Sequence[int]) -> None:
         self._rows = list(rows)
-        self._picture.set_rows(self._rows[:_MAX_LINES], self.shown_neurons)
+        self._label_rows()
         self._table.choose(self._rows)
         self._engine.choose(row + 1 for row in self._rows)
         self._highlight(self._engine.current)
