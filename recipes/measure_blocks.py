@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 import torch
 
 from napari_acll.label import load_unet3d
@@ -25,6 +24,7 @@ from napari_acll.label._unet3d_layerwise import BlockPlan, LayerwiseNetwork
 from napari_acll.label._unet3d_maps import as_slices, boxes
 from napari_acll.label._unet3d_plan import kept_values, whole_values
 from napari_acll.label._voxel_labels import label_voxels
+from napari_acll.selftest import memory_used
 
 MB = 2**20
 
@@ -80,14 +80,11 @@ def child(options: argparse.Namespace) -> None:
     network, x = network_of(options), torch.from_numpy(made_up_volume(options.shape))[None, None]
     plan = BlockPlan(most_values=options.block_mb * MB // 4) if options.run == "blocks" else None
     label_voxels(network, x[..., :16, :32, :32], min_probability=0.75, plan=plan)
-    process = psutil.Process()
-    before, began_s, began_cpu_s = process.memory_info().rss, time.time(), time.process_time()
+    before, began_s, began_cpu_s = memory_used(), time.time(), time.process_time()
     label_voxels(network, x, min_probability=0.75, plan=plan)
     took_s, cpu_s = time.time() - began_s, time.process_time() - began_cpu_s
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    told = {"took_s": took_s, "cpu_s": cpu_s, "peak_mb": (peak - before) / MB}
+    peak_mb = memory_used()["process_mb"] - before["process_mb"]
+    told = {"took_s": took_s, "cpu_s": cpu_s, "peak_mb": peak_mb}
     sys.stdout.write(json.dumps(told) + "\n")
 
 

@@ -83,6 +83,13 @@ def test_our_path_is_far_from_as_slow_as_the_original(report: dict[str, Any]) ->
     assert report["ratios"]["whole volume"] > LEAST_RATIO
 
 
+def test_a_whole_session_is_far_from_as_slow_as_the_original(report: dict[str, Any]) -> None:
+    # by the clock, the waiting of volumes that come every 0.1 s included
+    assert report["end_to_end_ratio"] > LEAST_RATIO / 3
+    theirs = sum(step["wall_ms"] for step in report["reference"] if not step["is_once"])
+    assert report["end_to_end_ratio"] == pytest.approx(theirs / report["end_to_end_ms"]["p50"])
+
+
 def test_a_recording_that_is_not_there_is_declined(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"nothing\.nd2"):
         bench(str(tmp_path / "nothing.nd2"), AcllSettings(), n_volumes=5, tell=lambda _: None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from napari_acll.bench import Spread, StageTimes, compared, read_report, report_lines
-from napari_acll.bench._report import FORMAT, ratios, verdict
+from napari_acll.bench._report import FORMAT, end_to_end_ratio, ratios, verdict
 from napari_acll.core import SettingsError
 
 STEPS = [
@@ -105,6 +105,21 @@ def test_two_reports_are_compared_stage_by_stage(tmp_path: Path) -> None:
 def test_reports_of_different_machines_are_not_compared_silently() -> None:
     other = report() | {"machine": {**report()["machine"], "cpu": "another CPU"}}
     assert any("Not made alike: cpu" in line for line in compared(report(), other))
+
+
+def test_end_to_end_is_compared_by_the_clock_without_what_is_done_once() -> None:
+    assert end_to_end_ratio(0.5, STEPS) == pytest.approx(3 / 0.5)
+    text = "\n".join(report_lines(report() | {"end_to_end_ratio": 123.0}))
+    (row,) = [line for line in text.splitlines() if line.startswith("last slice")]
+    assert row.endswith("x 123")
+
+
+def test_on_a_card_it_is_said_what_the_columns_leave_out() -> None:
+    on_card = report() | {"model": {"device": "cuda:0"}, "card_memory_mb": 812.0}
+    text = "\n".join(report_lines(on_card))
+    assert "The network runs on a card" in text
+    assert "812 MB of the card" in text
+    assert "card" not in "\n".join(report_lines(report()))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"format": "something else"}'])

@@ -112,3 +112,16 @@ def test_the_model_is_loaded_on_the_cpu_with_the_same_settings(monkeypatch):
 class FakeOnCpu(HungryLabeler):
     def describe(self):
         return {"device": "cpu"}
+
+
+def test_what_the_model_itself_has_to_say_is_told_once_and_in_order():
+    hungry, on_cpu = HungryLabeler(0), FakeLabeler()
+    hungry.notes, on_cpu.notes = ["one by one"], []
+    labeler = MemoryFallback(hungry, lambda: on_cpu)
+    assert labeler.notes == ("one by one",)
+    labeler.label(volumes(1))
+    on_cpu.notes.append("in blocks")
+    assert labeler.notes[0] == "one by one"
+    assert labeler.notes[1].startswith("Memory ran out on cuda:0")
+    assert labeler.notes[2:] == ("in blocks",)
+    assert labeler.notes == labeler.notes

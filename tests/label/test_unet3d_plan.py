@@ -127,26 +127,27 @@ def test_when_memory_runs_out_it_goes_on_in_blocks_and_says_so(monkeypatch):
 
 PEAK = """
 import sys, torch
+from pathlib import Path
 from napari_acll.label._unet3d import UNet3D
 from napari_acll.label._unet3d_config import read_unet3d_config
 from napari_acll.label._unet3d_layerwise import BlockPlan
 from napari_acll.label._voxel_labels import label_voxels
 torch.set_num_threads(1)
-def most_kb():  # not `ru_maxrss`, which a process takes over from the one that starts it
-    status = open("/proc/self/status", encoding="ascii").read()
-    return int(status.split("VmHWM:")[1].split()[0])
+def most():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024
 config = {"name": "UNet3D", "in_channels": 1, "out_channels": 50, "f_maps": 16,
           "num_levels": 3, "num_groups": 8, "final_sigmoid": False}
 network = UNet3D(read_unet3d_config(config)).eval()
 plan = BlockPlan(most_values=2**21) if sys.argv[1] == "blocks" else None
 label_voxels(network, torch.randn(1, 1, 8, 16, 16), min_probability=0.75, plan=plan)
-before = most_kb()
+before = most()
 label_voxels(network, torch.randn(1, 1, 32, 96, 160), min_probability=0.75, plan=plan)
-print((most_kb() - before) * 1024)
+print(most() - before)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="it tells the peak of memory in /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="where the system tells the peak of memory")
 def test_the_memory_of_a_process_stays_within_what_was_planned():
     config = small_network(num_levels=3, f_maps=16, num_groups=8).config
     shape = (32, 96, 160)

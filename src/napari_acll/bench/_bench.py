@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 
 from napari_acll.bench._loop import LoopRun, run_loop
 from napari_acll.bench._looped_source import LoopedSource, PacedSource
-from napari_acll.bench._machine import commit, machine, versions
+from napari_acll.bench._machine import card_memory_mb, commit, machine, versions
 from napari_acll.bench._reference import ReferenceStep, reference_steps
-from napari_acll.bench._report import FORMAT, ratios
+from napari_acll.bench._report import FORMAT, end_to_end_ratio, ratios
 from napari_acll.bench._stages import StageRun, time_stages
 from napari_acll.bench._startup import start_up
 from napari_acll.core import (
@@ -81,6 +81,10 @@ def bench(
             "start_up_s": dict(started),
             **_loop_json(paced, fast, 1e3 * source.spec.period_s),
             **_stages_json(stages, reference),
+            "end_to_end_ratio": end_to_end_ratio(
+                paced.end_to_end.p50, [asdict(step) for step in reference]
+            ),
+            "card_memory_mb": card_memory_mb(),
         }
 
 

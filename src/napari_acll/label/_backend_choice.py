@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 
 from napari_acll.core import Backend
-from napari_acll.label._memory_fallback import is_out_of_memory
 from napari_acll.label._registry import MODELS_DIR_VARIABLE
 
 _log = logging.getLogger(__name__)
@@ -54,8 +53,8 @@ def as_wanted(wanted: Backend) -> BackendChoice:
 def chosen_once(key: str, measure: Callable[[], BackendChoice]) -> BackendChoice:
     """Return what was chosen before, in this process or an earlier one, else measure.
 
-    A trial that fails in any way but for memory leaves single precision; it is not remembered,
-    for the next start may do better.
+    A trial that fails leaves single precision; that is not remembered, for memory that is used up
+    now may be free at the next start.
 
     Parameters
     ----------
@@ -91,8 +90,6 @@ def _tried(key: str, measure: Callable[[], BackendChoice]) -> BackendChoice:
     try:
         choice = measure()
     except RuntimeError as error:
-        if is_out_of_memory(error):
-            raise
         _log.warning("The trial of backends failed: %s", error)
         return BackendChoice(
             Backend.TORCH, f"Single precision: the trial of others fails here ({error})."

@@ -36,11 +36,6 @@ def choose_backend(model: PointModel, device: torch.device, wanted: Backend) -> 
         Where it runs.
     wanted : Backend
         The setting.
-
-    Raises
-    ------
-    RuntimeError
-        If there is no memory for the trial.
     """
     if wanted is not Backend.AUTO:
         return as_wanted(wanted)

@@ -121,7 +121,7 @@ class NucleusFinder:
         """
         box = prepared.bright
         image = prepared.image[box]
-        heads = self._heads(image, prepared.image.shape)
+        heads = self._heads(image, within=prepared.image.shape)
         if clock is not None:
             clock.done("network")
         maps = sparse_maps(heads, image.shape, foreground_logit=self._foreground_logit)
@@ -153,22 +153,24 @@ class NucleusFinder:
             Shape of the volume, to which the image is filled up where steps are recorded.
         """
         n_z, n_y, n_x = image.shape
-        heads = self._heads(image, within or image.shape)
-        maps = unfolded(heads)[:, :n_z, :n_y, :n_x]
+        maps = unfolded(self._heads(image, within=within))[:, :n_z, :n_y, :n_x]
         return maps[0], maps[1]
 
-    def _heads(self, image: NDArray[np.float32], within: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return what the heads say, `(x, y, z, 16)` at half the resolution.
-
-        It also tells of what the image was filled up with. Valid until the next call.
-        """
-        filled = within if self._runner.is_graph else image.shape
+    def _heads(
+        self, image: NDArray[np.float32], *, within: tuple[int, ...] | None
+    ) -> NDArray[np.float32]:
+        """Return what the heads say, `(x, y, z, 16)` at half the resolution."""
+        filled = within if within is not None and self._runner.is_graph else image.shape
         with torch.inference_mode():
-            return self._runner.fetch(self._runner(_as_input(image, filled)))
+            heads = self._runner.fetch(self._runner(_as_input(image, filled)))
+        if filled is image.shape:
+            return heads
+        n_x, n_y, n_z = ((n + -n % STRIDE) // 2 for n in reversed(image.shape))
+        return np.ascontiguousarray(heads[:n_x, :n_y, :n_z])
 
 
 def _as_input(image: NDArray[np.float32], shape: tuple[int, ...]) -> Tensor:
-    """Return an image followed by zeros, up to a shape whose sizes the network can divide."""
+    """Return an image and then zeros, `(1, 1, X, Y, Z)` of sizes that the network can divide."""
     n_x, n_y, n_z = (n + -n % STRIDE for n in reversed(shape))
     turned = np.zeros((n_x, n_y, n_z), np.float32)
     _turn(image, turned)

@@ -97,10 +97,12 @@ def kept_values(config: UNet3DConfig, shape: Triple) -> int:
     """
     fine, coarse = config.widths[:2]
     below = prod(n // k for n, k in zip(shape, config.pool_kernel_size, strict=True))
-    n_fine = 4 if config.is_residual else 2
-    deepest = 4 * coarse * below  # while the second decoder computes
-    n_norms = sum(letter in "gb" for letter in config.layer_order[config.layer_order.index("c") :])
-    return prod(shape) * (fine * (n_fine + (n_norms > 0)) + config.in_channels) + deepest
+    # a layer whose normalization follows its convolution keeps what is normalized, too
+    has_late_norm = set("gb") & set(config.layer_order.partition("c")[2])
+    n_own = (4 if config.is_residual else 2) + bool(has_late_norm)
+    in_last_decoder = n_own * fine * prod(shape) + 2 * coarse * below
+    before_it = fine * prod(shape) + (n_own + 3) * coarse * below
+    return max(in_last_decoder, before_it) + config.in_channels * prod(shape)
 
 
 def plan_blocks(

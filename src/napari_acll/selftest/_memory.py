@@ -1,6 +1,7 @@
 """The most memory that a process used, of the computer and of the card."""
 
 import sys
+from pathlib import Path
 
 
 def memory_used() -> dict[str, float]:
@@ -18,7 +19,13 @@ def _most_bytes() -> int:
 
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
+    if sys.platform == "linux":  # resource would count what the process that started it held
+        return _kib_of("VmHWM") * 1024
     import resource
 
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS
+
+
+def _kib_of(entry: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{entry}:"))

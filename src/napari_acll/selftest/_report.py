@@ -73,7 +73,7 @@ def _times(times_ms: Mapping[str, Mapping[str, float]], period_ms: float) -> Ite
 
 def _about(report: Mapping[str, Any]) -> Iterator[str]:
     about = report.get("facts") or {}
-    machine, cards = about.get("machine") or {}, about.get("torch_cards") or {}
+    machine, versions = about.get("machine") or {}, about.get("versions") or {}
     model = report.get("model") or {}
     yield f"napari-acll {report['version']}, {report['written']}, commit {about.get('commit')}"
     yield f"{report['recording']}, device {report['device']}"
@@ -81,15 +81,14 @@ def _about(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"Model {model.get('name')} on {model.get('device')}, backend {model.get('backend')}"
     if model.get("why_backend"):
         yield str(model["why_backend"])
-    cuda = cards.get("built_for_cuda") or "no"
-    yield f"torch for CUDA: {cuda}; {cards.get('cards') or 'no card'}"
-    if about.get("driver"):
-        yield str(about["driver"])
+    cards = "; ".join(machine.get("cards") or ()) or "none"
+    yield f"Cards: {cards} (torch built for CUDA: {versions.get('torch_cuda')})"
+    if machine.get("driver"):
+        yield f"Driver: {machine['driver']}"
     for what, used in (("session", report.get("memory")), ("comparison", _compared(report))):
         if used:
             parts = ", ".join(f"{name.removesuffix('_mb')} {mb} MB" for name, mb in used.items())
             yield f"Most memory of the {what}: {parts}"
-    versions = about.get("versions") or {}
     yield ", ".join(f"{name} {version}" for name, version in versions.items())
 
 

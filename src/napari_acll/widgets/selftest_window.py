@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 _SIZE_PX = (1500, 900)
 _TICK_MS = 20
-_DOCKS = ("AutoCellLabel Live", "AutoCellLabel Traces")
+_LIVE, _TRACES = "AutoCellLabel Live", "AutoCellLabel Traces"
 
 
 def play_in_window(job: Job) -> Mapping[str, object]:
-    """Run a session by the Live dock of a viewer, the traces open beside it.
+    """Run a session by the Live dock of a viewer, which opens the traces beside it.
 
     Parameters
     ----------
@@ -32,14 +32,13 @@ def play_in_window(job: Job) -> Mapping[str, object]:
     import napari
     from qtpy.QtCore import QTimer
 
-    from napari_acll.widgets import LiveSessionWidget, TracePlotWidget
+    from napari_acll.widgets import LiveSessionWidget
 
     viewer = napari.Viewer(title="AutoCellLabel Live: self-test", show=True)
     try:
         viewer.window.resize(*_SIZE_PX)
         live = LiveSessionWidget(viewer)
-        viewer.window.add_dock_widget(live, name=_DOCKS[0], area="right")
-        viewer.window.add_dock_widget(TracePlotWidget(viewer), name=_DOCKS[1], area="bottom")
+        viewer.window.add_dock_widget(live, name=_LIVE, area="right")
         live.setup.set_settings(job.settings)
         live.setup.set_recording(job.recording)
         live.setup.out.setValue(str(job.session))
@@ -115,10 +114,14 @@ def _shown(viewer: Any, live: "LiveSessionWidget") -> dict[str, Any]:
     missing = {"live marker", "live labels"} - set(names)
     if missing:
         raise SessionError(f"The viewer shows no layer {' and no '.join(sorted(missing))}.")
+    docks = list(viewer.window.dock_widgets)
+    if not any(_TRACES in dock for dock in docks):
+        raise SessionError(f"The Live dock opened no {_TRACES}; there are {', '.join(docks)}.")
     return {
         "state": str(live.engine.state),
         "window": {
             "n_layers": len(names),
+            "docks": docks,
             "renderer": renderer_name(),
             "volumes": live.status.volumes.text(),
             "speed": live.status.speed.text(),
