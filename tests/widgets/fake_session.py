@@ -1,7 +1,7 @@
 """A stand-in for a session: a thread that produces volumes, so that only the screen is tested."""
 
 import threading
-from types import SimpleNamespace
+import time
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from napari_acll.core import (
     VolumeStatus,
     VoxelGrid,
 )
+from napari_acll.session import Latest
 
 N_NEURONS = 6
 SHAPE = (4, 20, 24)
@@ -182,11 +183,12 @@ class FakeSession:
         sample = make_sample(index, labeled)
         self.store.append(sample)
         self.counters = SessionCounters(n_read=index + 1, n_traced=index + 1)
-        self._latest = SimpleNamespace(
+        self._latest = Latest(
             volume=make_volume(index, self.spec),
             labeled=labeled,
             sample=sample,
             timings=StageTimings(
                 read_s=0, preprocess_s=0.01, wait_s=0, label_s=0.1, trace_s=0.01, total_s=0.2
             ),
+            traced_s=time.perf_counter(),
         )

@@ -53,6 +53,12 @@ def test_what_was_given_up_stands_beside_what_was_lost(panel):
     assert panel.volumes.styleSheet() == ""
 
 
+def test_how_much_of_it_was_shown_stands_beside_what_was_traced(panel):
+    panel.show_counters(SessionCounters(n_read=9, n_traced=8), n_shown=3, shown_after_s=0.0451)
+    assert panel.volumes.text().startswith("8 of 9 traced · 3 shown 45 ms later · 0 waiting")
+    assert panel.volumes.styleSheet() == ""  # nothing is lost by it
+
+
 def test_little_room_on_the_disk_stands_out(panel):
     panel.show_disk("3 MB written · 9 MB left, 2 min", Light.RED)
     assert "2 min" in panel.disk.text()

@@ -343,7 +343,7 @@ class Computation:
         self.quality.add(sample, novelty=labeled.novelty)
         self.tally.count(sample.status)
         if self.ladder.shows:
-            self.mailbox.put(Latest(volume, labeled, sample, timings))
+            self.mailbox.put(Latest(volume, labeled, sample, timings, time.perf_counter()))
         self.outbox.put(Traced(sample, labeled, timings, self.ladder.keeps_labels))
         self._mention_unfit(labeled)
         self._tell(self.novelty.add(labeled))

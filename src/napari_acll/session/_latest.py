@@ -1,5 +1,6 @@
 """A mailbox that holds the newest result only."""
 
+import math
 import threading
 from typing import NamedTuple
 
@@ -7,12 +8,13 @@ from napari_acll.core import LabeledVolume, StageTimings, TraceSample, Volume
 
 
 class Latest(NamedTuple):
-    """The last volume that was traced."""
+    """The last volume that was traced, and when, on the clock of `time.perf_counter`, in s."""
 
     volume: Volume
     labeled: LabeledVolume
     sample: TraceSample
     timings: StageTimings
+    traced_s: float = math.nan
 
 
 class Mailbox:

@@ -21,6 +21,7 @@ from napari_acll.widgets._run import (
     SessionMaker,
     sentence_for,
 )
+from napari_acll.widgets._screen_meter import ScreenMeter
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -88,6 +89,7 @@ class LiveEngine(QObject):
         self.alignment_file = ""
         self._form: weakref.WeakMethod[RecordingForm] | None = None
         self.layers = LiveLayers(viewer, on_pick=self._pick)
+        self.screen = ScreenMeter()
         self._viewer = weakref.ref(viewer)
         self._saved_view: SavedView | None = None
         self._is_paused = False
@@ -215,6 +217,7 @@ class LiveEngine(QObject):
             return
         self._leave_saved()
         self.layers.begin()
+        self.screen = ScreenMeter()
         self._shown = None
         self._next_draw_s = 0.0
         self.run = Run(request, self.build)
@@ -331,6 +334,7 @@ class LiveEngine(QObject):
             is_first = self._shown is None
             self._shown = newest
             self.layers.show(newest, run.session.store.neurons)
+            self.screen.add(newest)
             if is_first:  # all that is loaded late is loaded now
                 run.pause_garbage()
         self.updated.emit()

@@ -329,7 +329,13 @@ class LiveSessionWidget(QWidget):
         if run.session is None:
             return
         session, newest = run.session, run.session.latest()
-        self.status.show_counters(session.counters, session.given_up)
+        screen = self.engine.screen
+        self.status.show_counters(
+            session.counters,
+            session.given_up,
+            n_shown=screen.n_shown,
+            shown_after_s=screen.delay_s,
+        )
         self.status.show_latency(session.deadlines, session.spec.period_s)
         if run.disk is not None:
             self.status.show_disk(run.disk.sentence(), run.disk.light)

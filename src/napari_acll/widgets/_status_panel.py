@@ -137,8 +137,9 @@ class StatusPanel(QWidget):
             ("State", "Where the session stands, and what to do", self.state),
             (
                 "Volumes",
-                "What became of the volumes; skipped ones came while we were late,"
-                " lost ones never came",
+                "What became of the volumes; shown are those that the viewer had time to draw, and"
+                " how long after their samples; skipped ones came while we were late, lost ones"
+                " never came",
                 self.volumes,
             ),
             ("Speed", "Computing time per volume, against the time there is for it", self.speed),
@@ -197,7 +198,14 @@ class StatusPanel(QWidget):
         """Show why the session failed, or why none could be started."""
         _light(self.state, sentence, BAD)
 
-    def show_counters(self, counters: SessionCounters, given_up: tuple[str, ...] = ()) -> None:
+    def show_counters(
+        self,
+        counters: SessionCounters,
+        given_up: tuple[str, ...] = (),
+        *,
+        n_shown: int = 0,
+        shown_after_s: float = math.nan,
+    ) -> None:
         """Show what became of the volumes; skipped and lost ones stand out.
 
         Parameters
@@ -206,11 +214,16 @@ class StatusPanel(QWidget):
             Of this moment.
         given_up : tuple of str
             What is not done now because labeling fell behind.
+        n_shown : int
+            How many the viewer was given.
+        shown_after_s : float
+            How long after the sample, in s; NaN if nobody knows.
         """
         later = f" ({counters.n_backfilled} labeled later)" if counters.n_backfilled else ""
         text = (
-            f"{counters.n_traced} of {counters.n_read} traced · {counters.n_waiting} waiting"
-            f" · {counters.n_skipped} skipped{later} · {counters.n_lost} lost"
+            f"{counters.n_traced} of {counters.n_read} traced{_shown(n_shown, shown_after_s)}"
+            f" · {counters.n_waiting} waiting · {counters.n_skipped} skipped{later}"
+            f" · {counters.n_lost} lost"
         )
         if counters.n_unlabelable:
             text += f" · {counters.n_unlabelable} unfit"
@@ -247,6 +260,13 @@ class StatusPanel(QWidget):
         """Add a line to the notes."""
         self.notes.appendPlainText(sentence)
         self.tabs.show()
+
+
+def _shown(n_shown: int, after_s: float) -> str:
+    if not n_shown:
+        return ""
+    after = "" if math.isnan(after_s) else f" {after_s * 1000:.0f} ms later"
+    return f" · {n_shown} shown{after}"
 
 
 def _value_label() -> QLabel:
