@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from napari_acll.core import Light, ModelError
-from napari_acll.label import _device_check, check_device
+from napari_acll.label import _device_check, check_device, offered_devices
 
 CPU_BUILD = "__version__ = '2.13.0+cpu'\ncuda: Optional[str] = None\nhip: Optional[str] = None\n"
 CUDA_BUILD = "__version__ = '2.13.0+cu130'\ncuda: Optional[str] = '13.0'\n"
@@ -130,3 +130,22 @@ def test_the_driver_of_windows_is_found_by_its_library(tmp_path, monkeypatch):
     (tmp_path / "System32").mkdir()
     (tmp_path / "System32" / "nvcuda.dll").write_text("")
     assert _device_check.has_nvidia_gpu()
+
+
+@pytest.mark.parametrize(
+    ("has_gpu", "cuda", "n_files", "offered"),
+    [
+        (False, "13.0", 0, ("auto", "cpu")),
+        (True, "", 1, ("auto", "cpu")),
+        (True, "13.0", 0, ("auto", "cpu", "cuda:0")),
+        (True, "13.0", 2, ("auto", "cpu", "cuda:0", "cuda:1")),
+    ],
+)
+def test_only_devices_that_are_there_are_offered(
+    computer, monkeypatch, tmp_path, has_gpu, cuda, n_files, offered
+):
+    computer(has_gpu=has_gpu, cuda=cuda)
+    monkeypatch.setattr(_device_check, "_GPU_FILES", tmp_path)
+    for index in range(n_files):
+        (tmp_path / f"0000:0{index}:00.0").mkdir()
+    assert offered_devices() == offered

@@ -69,6 +69,11 @@ class Bench:
         self.engine.poll()
         self.widget.refresh(is_forced=True)
 
+    def show_when(self, is_there):
+        """Wait for what the session does after it has stored a volume, and show it."""
+        self._qtbot.waitUntil(is_there, timeout=PATIENCE_MS)
+        self.widget.refresh(is_forced=True)
+
     def _is_traced(self):
         return self.session is not None and self.session.store.n_timepoints >= self.n_allowed
 
@@ -154,6 +159,7 @@ def test_it_shows_what_is_known_and_leaves_empty_what_nobody_knows(bench):
 def test_after_thirty_volumes_it_shows_the_forecast_and_what_it_rests_on(bench):
     assert {bench.text(row, VERDICT) for row in range(4)} == {""}
     bench.go_on(29)
+    bench.show_when(lambda: bench.session.forecast is not None)  # made after the sample is stored
     forecast = bench.session.forecast
     for row in (AVAL, AVAR, RIBL):
         assert bench.text(row, FORECAST) == f"{forecast.accuracy.value[row]:.0%}"

@@ -17,6 +17,7 @@ CUDA_INSTALL = (
 _NAME = "Device"
 _CUDA_LINE = re.compile(r"^cuda\b[^=\n]*=\s*['\"]([\d.]+)['\"]", re.MULTILINE)
 _BYTES_PER_GB = 1e9
+_GPU_FILES = Path("/proc/driver/nvidia/gpus")
 
 
 def has_nvidia_gpu() -> bool:
@@ -40,6 +41,17 @@ def torch_cuda_version() -> str:
     except OSError:
         return ""
     return match[1] if match else ""
+
+
+def offered_devices() -> tuple[str, ...]:
+    """Return what can be chosen for `label.device` here; torch is not imported.
+
+    Those after the first GPU are found by the driver's files, which only Linux has.
+    """
+    if not (has_nvidia_gpu() and torch_cuda_version()):
+        return ("auto", "cpu")
+    n_gpus = max(1, len(list(_GPU_FILES.glob("*"))))
+    return ("auto", "cpu", *(f"cuda:{index}" for index in range(n_gpus)))
 
 
 def n_usable_cores() -> int:
@@ -72,22 +84,6 @@ def used_device(device: str) -> str:
         return str(choose_device(device))
     except ModelError:
         return device
-
-
-def offered_devices() -> tuple[str, ...]:
-    """Return the devices that can be chosen here; torch is not imported.
-
-    Returns
-    -------
-    tuple of str
-        `auto`, `cpu`, and `cuda:N` for each NVIDIA GPU that this torch is built for; where the
-        number of GPUs is not known without torch, the first.
-    """
-    if not (torch_cuda_version() and has_nvidia_gpu()):
-        return "auto", "cpu"
-    folder = Path("/proc/driver/nvidia/gpus")
-    n_gpus = len(list(folder.iterdir())) if folder.is_dir() else 1
-    return "auto", "cpu", *(f"cuda:{number}" for number in range(max(1, n_gpus)))
 
 
 def check_device(device: str) -> Check:

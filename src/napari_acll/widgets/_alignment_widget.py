@@ -39,6 +39,7 @@ from napari_acll.widgets._drop import dropped_path
 from napari_acll.widgets._engine import LiveEngine, engine_of
 from napari_acll.widgets._nudge_pad import Nudge, NudgePad
 from napari_acll.widgets._preview_controls import PreviewChoice, PreviewControls
+from napari_acll.widgets._text_size import TextSize
 
 _HEIGHT_PX = 600
 _SCORE_MS = 150
@@ -60,6 +61,7 @@ class AlignmentWidget(QWidget):
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
+        TextSize(self)
         self.setAcceptDrops(True)
         self.engine: LiveEngine = engine_of(viewer)
         self.preview = AlignmentPreview(viewer)

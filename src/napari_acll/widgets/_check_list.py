@@ -2,15 +2,27 @@
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_acll.core import Check, Light, worst_light
 from napari_acll.widgets._lights import BAD, FLAGGED, GOOD, QUIET, color_text
+from napari_acll.widgets._text_size import text_scale
 
 LIGHT_COLORS = {Light.GREEN: GOOD, Light.AMBER: FLAGGED, Light.RED: BAD}
 _SIGNS = {Light.GREEN: "●", Light.AMBER: "▲", Light.RED: "■"}
 """Told apart without colour vision, too."""
+_LEAST_LINES = 5.5
+"""Of text, in the smallest dock: two or three requirements, and half a line if there is more."""
 _LIGHTS = (Light.RED, Light.AMBER, Light.GREEN)
 
 
@@ -32,10 +44,8 @@ class CheckList(QWidget):
         self._title, self._hint = title, hint
         self._checks: tuple[Check, ...] = ()
         self._rows: list[tuple[QLabel, QLabel]] = []
-        self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(4, 0, 4, 0)
-        self._grid.setVerticalSpacing(1)
-        self._grid.setColumnStretch(1, 1)
+        self._lines = _Lines()
+        self._grid = self._lines.grid
         self.headline = QLabel()
         self.again_button = _tool("↻", "Check again")
         self.again_button.clicked.connect(self.asked_again)
@@ -46,7 +56,11 @@ class CheckList(QWidget):
         head.addWidget(self.headline, 1)
         head.addWidget(self.fold_button)
         head.addWidget(self.again_button)
-        self._grid.addLayout(head, 0, 0, 1, 2)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(4, 0, 4, 0)
+        column.setSpacing(1)
+        column.addLayout(head)
+        column.addWidget(self._lines)
         self.setValue(())
 
     def value(self) -> tuple[Check, ...]:
@@ -83,7 +97,7 @@ class CheckList(QWidget):
             is_shown = is_used and self._is_shown(self._checks[number])
             for label in row:
                 label.setVisible(is_shown)
-        self.updateGeometry()
+        self._lines.fit()
 
     def _show_headline(self) -> None:
         self.fold_button.setVisible(bool(self._checks))
@@ -104,10 +118,54 @@ class CheckList(QWidget):
         sentence.setTextFormat(Qt.TextFormat.PlainText)
         sentence.setWordWrap(True)
         sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        number = len(self._rows) + 1
+        number = len(self._rows)
         self._grid.addWidget(name, number, 0, Qt.AlignmentFlag.AlignTop)
         self._grid.addWidget(sentence, number, 1)
         self._rows.append((name, sentence))
+
+
+class _Lines(QScrollArea):
+    """The lines, as tall as they are where there is room; else some of them, and a scroll bar."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._needed_px = 0
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        body = QWidget()
+        self.grid = QGridLayout(body)
+        self.grid.setContentsMargins(0, 0, 0, 0)
+        self.grid.setVerticalSpacing(1)
+        self.grid.setColumnStretch(1, 1)
+        self.setWidget(body)
+
+    def fit(self) -> None:
+        """Ask for the height of the lines; in a small dock a part of it has to do."""
+        body = self.widget()
+        if body is None:  # it is being taken apart
+            return
+        self.setVisible(any(not label.isHidden() for label in body.findChildren(QLabel)))
+        needed_px = max(0, self.grid.totalHeightForWidth(max(1, self.viewport().width())))
+        if needed_px == self._needed_px:
+            return
+        self._needed_px = needed_px
+        least_px = int(_LEAST_LINES * self.fontMetrics().lineSpacing() * max(1.0, text_scale()))
+        self.setMaximumHeight(needed_px)
+        self.setMinimumHeight(min(needed_px, least_px))
+        self.updateGeometry()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return the size at which nothing has to be scrolled."""
+        return QSize(super().sizeHint().width(), self._needed_px)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Ask anew where lines are changed, or wrapped otherwise."""
+        is_handled = bool(super().eventFilter(watched, event))
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+            self.fit()
+        return is_handled
 
 
 def _fill(row: tuple[QLabel, QLabel], check: Check) -> None:

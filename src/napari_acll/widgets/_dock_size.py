@@ -3,6 +3,8 @@
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+from napari_acll.widgets._text_size import text_scale
+
 _WINDOW_SHARE = 0.33
 _NARROWEST_PX, _WIDEST_PX = 430, 720
 
@@ -14,7 +16,8 @@ def dock_width_px(widget: QWidget) -> int:
         around_px = window.width()
     else:
         around_px = widget.screen().availableSize().width() if widget.screen() is not None else 0
-    return int(min(max(_WINDOW_SHARE * around_px, _NARROWEST_PX), _WIDEST_PX))
+    scale = max(1.0, text_scale())
+    return int(min(max(_WINDOW_SHARE * around_px, _NARROWEST_PX), _WIDEST_PX * scale))
 
 
 def loosen_dock(widget: QWidget) -> None:

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_acll.core import DeadlineReport, Durations
 from napari_acll.widgets._lights import BAD, FLAGGED, GOOD, QUIET, color_text
+from napari_acll.widgets._text_size import text_scale
 
 STAGE_COLORS = {
     "read": "#56b4e9",
@@ -81,7 +82,7 @@ class LatencyBar(QWidget):
         self.numbers = QLabel()
         self.numbers.setTextFormat(Qt.TextFormat.RichText)
         self.numbers.setWordWrap(True)
-        self.numbers.setStyleSheet(f"font-size: {_NUMBERS_PX}px")
+        self.numbers.setStyleSheet(f"font-size: {_NUMBERS_PX * text_scale():.0f}px")
         for part in (self.sentence, self.bar, self.numbers):
             layout.addWidget(part)
         self.setToolTip(
@@ -141,7 +142,7 @@ class _Bar(QWidget):
         self._limit_s = self._p99_s = math.nan
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        return QSize(200, _BAR_PX)
+        return QSize(200, int(_BAR_PX * text_scale()))
 
     def set_parts(self, parts: dict[str, float], *, limit_s: float, p99_s: float) -> None:
         self._parts, self._limit_s, self._p99_s = parts, limit_s, p99_s

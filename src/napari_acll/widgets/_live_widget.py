@@ -37,6 +37,7 @@ from napari_acll.widgets._shortcuts import Shortcut, install_shortcuts, show_sho
 from napari_acll.widgets._speed_meter import SpeedMeter
 from napari_acll.widgets._speed_tool import SpeedTool
 from napari_acll.widgets._status_panel import StatusPanel, state_words
+from napari_acll.widgets._text_size import TextSize, text_scale
 from napari_acll.widgets._when_destroyed import when_destroyed
 
 _PLUGIN = "napari-acll"
@@ -61,6 +62,7 @@ class LiveSessionWidget(QWidget):
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
+        TextSize(self)
         self.setAcceptDrops(True)
         self._viewer = viewer
         self._was_docked = False
@@ -90,11 +92,12 @@ class LiveSessionWidget(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a size that fits beside the canvas on a small screen."""
-        width_px = dock_width_px(self)
+        width_px, scale = dock_width_px(self), max(1.0, text_scale())
+        folded_px, unfolded_px = int(_FOLDED_PX * scale), int(_UNFOLDED_PX * scale)
         if self.setup.isVisibleTo(self):
-            return QSize(width_px, _UNFOLDED_PX)
+            return QSize(width_px, unfolded_px)
         needed_px = self.heightForWidth(self.width())  # lines of the status may be wrapped
-        return QSize(width_px, min(max(needed_px, _FOLDED_PX), _UNFOLDED_PX))
+        return QSize(width_px, min(max(needed_px, folded_px), unfolded_px))
 
     def start(self) -> None:
         """Start a session on what the form shows; after a look, once that has ended.

@@ -184,7 +184,7 @@ class NeuronFilter(QSortFilterProxyModel):
     def set_least_verdict(self, least: int) -> None:
         """Show only neurons with at least this verdict; 0: all of them."""
         self._least_verdict = least
-        self.invalidateFilter()
+        self.invalidate()  # its half, `invalidateFilter`, is deprecated in newer Qt
 
     def filterAcceptsRow(self, row: int, parent: QModelIndex) -> bool:  # noqa: N802
         """Return whether a neuron is shown."""

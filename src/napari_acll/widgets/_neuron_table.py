@@ -14,6 +14,9 @@ from qtpy.QtWidgets import (
 
 from napari_acll.widgets._neuron_columns import FEW_COLUMNS, NeuronColumn
 from napari_acll.widgets._neuron_model import NeuronFilter, NeuronTableModel
+from napari_acll.widgets._text_size import text_scale, when_text_resized
+
+_ROW_PX = 20
 
 
 class NeuronTableView(QWidget):
@@ -37,6 +40,8 @@ class NeuronTableView(QWidget):
         self._chosen: list[int] = []
         self._is_own_change = False
         self.table = self._make_table()
+        self._fit_text()
+        when_text_resized(self._fit_text)
         self.search = QLineEdit()
         self.search.setPlaceholderText("Find neuron")
         self.search.setToolTip("Shows the neurons whose names contain this, such as AV")
@@ -60,15 +65,20 @@ class NeuronTableView(QWidget):
         table.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         table.setShowGrid(False)
         table.verticalHeader().hide()
-        table.verticalHeader().setDefaultSectionSize(20)
         header = table.horizontalHeader()
-        header.setMinimumSectionSize(20)
+        header.setMinimumSectionSize(_ROW_PX)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for section, column in enumerate(self.model.columns[1:], start=1):
-            header.resizeSection(section, column.width_px)
         table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         return table
+
+    def _fit_text(self) -> None:
+        """Make rows and columns as large as the text in them."""
+        scale = max(1.0, text_scale())
+        self.table.verticalHeader().setDefaultSectionSize(round(_ROW_PX * scale))
+        header = self.table.horizontalHeader()
+        for section, column in enumerate(self.model.columns[1:], start=1):
+            header.resizeSection(section, round(column.width_px * scale))
 
     def chosen_rows(self) -> list[int]:
         """Return the selected neurons in the order of the list."""

@@ -35,6 +35,7 @@ from napari_acll.widgets._neuron_columns import (
     VERDICT,
 )
 from napari_acll.widgets._neuron_table import NeuronTableView
+from napari_acll.widgets._text_size import TextSize
 
 _EVERY_S = 0.5
 _GOOD_PERCENT = 75
@@ -51,6 +52,7 @@ class NeuronsWidget(QWidget):
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
+        TextSize(self)
         self.engine = engine_of(viewer)
         self._session: LiveSession | None = None
         self._next_s = 0.0

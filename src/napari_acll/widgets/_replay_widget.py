@@ -23,6 +23,7 @@ from napari_acll.widgets._replay_controls import ReplayControls
 from napari_acll.widgets._run import RunRequest
 from napari_acll.widgets._saved_view import shown_volume, time_axis
 from napari_acll.widgets._session_paths import fresh_session_path
+from napari_acll.widgets._text_size import TextSize
 from napari_acll.widgets._when_destroyed import when_destroyed
 
 _PLUGIN = "napari-acll"
@@ -45,6 +46,7 @@ class ReplayWidget(QWidget):
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
+        TextSize(self)
         self.setAcceptDrops(True)
         self._viewer = viewer
         self._was_docked = False

@@ -34,6 +34,7 @@ from napari_acll.session import (
 )
 from napari_acll.widgets._garbage import GarbagePause
 from napari_acll.widgets._live_session import LiveSession
+from napari_acll.widgets._short_turns import ShortTurns
 
 _LOG = logging.getLogger(__name__)
 _CHECK_S = 0.1
@@ -189,6 +190,7 @@ class Run:
         self._source: VolumeSource | None = None
         self._build = build
         self._pause = GarbagePause()
+        self._turns = ShortTurns()
         self._events: deque[tuple[str, str]] = deque(maxlen=_INBOX_CAPACITY)
         self._alignment: ChannelAlignment | None = None
         self._done = threading.Event()
@@ -265,6 +267,7 @@ class Run:
 
     def _work(self) -> None:
         try:
+            self._turns.begin()
             self._run_session()
         except Exception as error:  # noqa: BLE001  outer edge of the thread: shown on screen
             if self.session is None and self.closing.is_set():
@@ -276,6 +279,7 @@ class Run:
         finally:
             self._done.set()
             self._pause.end()
+            self._turns.end()
 
     def _run_session(self) -> None:
         request = replace(

@@ -41,7 +41,7 @@ from napari_acll.widgets._session_paths import fresh_session_path, is_address, i
 from napari_acll.widgets._settings_form import SettingsForm, label_of, sentence_of
 from napari_acll.widgets._speed_row import SpeedRow
 
-_MIN_HEIGHT_PX = 160
+_MIN_HEIGHT_PX = 110
 _MODELS = ("default",)
 _OUT, _MODEL = "session", "model"
 """Purposes of remembered folders."""

@@ -23,6 +23,7 @@ from napari_acll.core import (
 from napari_acll.widgets._latency_bar import LatencyBar
 from napari_acll.widgets._lights import BAD, FLAGGED, GOOD, QUIET, color_text
 from napari_acll.widgets._mark_panel import MarkPanel
+from napari_acll.widgets._text_size import text_scale
 
 _STATE_COLORS = {
     SessionState.IDLE: QUIET,
@@ -157,7 +158,7 @@ class StatusPanel(QWidget):
         self.notes.setPlaceholderText("Notes and events")
         self.marks = MarkPanel()
         self.tabs = QTabWidget()
-        self.tabs.setMaximumHeight(_TABS_HEIGHT_PX)
+        self.tabs.setMaximumHeight(round(_TABS_HEIGHT_PX * max(1.0, text_scale())))
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)  # a bright line in napari's dark theme
         self.tabs.addTab(self.notes, "Events")

@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QFontMetrics, QKeyEvent
 
 from napari_acll.widgets._heat_map import HeatMap
+from napari_acll.widgets._text_size import text_scale
 from napari_acll.widgets._time_marks import TimeMark, TimeMarkLines
 from napari_acll.widgets._trace_lines import StackedTraces
 from napari_acll.widgets._trace_overlays import TraceOverlays
@@ -115,15 +116,25 @@ class TracePlots(pg.GraphicsLayoutWidget):
 
     def set_names(self, names: Sequence[str]) -> None:
         """Make room for traces with these names, from the top."""
-        name_px = next(size for most, size in _NAME_PX if len(names) <= most)
+        usual_px = next(size for most, size in _NAME_PX if len(names) <= most)
+        name_px = round(usual_px * max(1.0, text_scale()))
         self.lines.set_names(names, name_px=name_px)
         font = self.font()
         font.setPixelSize(name_px)
         self.line_plot.getAxis("left").setStyle(tickFont=font)
+        self._scale_bottom_axis()
         longest = max((QFontMetrics(font).horizontalAdvance(name) for name in names), default=0)
         for plot in (self.heat_plot, self.line_plot):
             plot.getAxis("left").setWidth(max(_MIN_AXIS_PX, longest + 10))
         self.line_plot.setYRange(-0.1, max(1, len(names)) + _HEADROOM, padding=0)
+
+    def _scale_bottom_axis(self) -> None:
+        scale = text_scale()
+        font = self.font()
+        font.setPointSizeF(font.pointSizeF() * scale)
+        axis = self.line_plot.getAxis("bottom")
+        axis.setStyle(tickFont=font)
+        axis.label.setFont(font)
 
     def draw_all(
         self,

@@ -25,6 +25,7 @@ from napari_acll.widgets._dock_size import dock_width_px
 from napari_acll.widgets._engine import engine_of
 from napari_acll.widgets._neuron_table import NeuronTableView
 from napari_acll.widgets._reference_button import ReferenceButton
+from napari_acll.widgets._text_size import TextSize, text_scale
 from napari_acll.widgets._time_cursor import TimeCursor
 from napari_acll.widgets._time_marks import MarkKind, TimeMark
 from napari_acll.widgets._trace_controls import TraceControls
@@ -32,6 +33,7 @@ from napari_acll.widgets._trace_picture import TracePicture
 from napari_acll.widgets._trace_plots import TracePlots
 from napari_acll.widgets._trace_view import TraceView
 
+_LIST_PX = 176
 _N_AUTO = 12
 _MAX_LINES = 24
 _AUTO_EVERY_S = 5.0
@@ -60,6 +62,7 @@ class TracePlotWidget(QWidget):
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
+        TextSize(self)
         self._engine = engine_of(viewer)
         self._store: TraceStore | None = None
         self._rows: list[int] = []
@@ -178,7 +181,7 @@ class TracePlotWidget(QWidget):
         splitter.setStretchFactor(1, 1)
         # napari adds empty room below a dock in which nothing wants to grow
         splitter.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        splitter.setSizes([176, 400])
+        splitter.setSizes([round(_LIST_PX * max(1.0, text_scale())), 400])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setSpacing(3)
