@@ -99,6 +99,18 @@ def test_a_backend_that_was_asked_for_is_not_measured(fresh):
     assert choose_backend(model(), CPU, Backend.TORCH_BF16).backend is Backend.TORCH_BF16
 
 
+@pytest.mark.parametrize(
+    ("wanted", "there"),
+    [("torch-fp16-graph", "torch"), ("torch-fp16", "torch"), ("torch-bf16-graph", "torch-bf16")],
+)
+def test_what_only_a_gpu_does_well_is_not_done_on_a_cpu(wanted, there):
+    choice = choose_backend(model(), CPU, Backend(wanted))
+    assert choice.backend is Backend(there)
+    assert f"{wanted}, as the settings say, is for GPUs only" in choice.why
+    on_card = choose_backend(model(), torch.device("cuda", 0), Backend(wanted))
+    assert on_card.backend is Backend(wanted)
+
+
 def test_a_choice_holds_for_one_machine_and_one_model(fresh):
     key = backend_key(model(), CPU)
     assert model().sha256 in key

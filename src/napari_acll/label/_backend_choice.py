@@ -45,9 +45,26 @@ class BackendChoice:
 _chosen: dict[str, BackendChoice] = {}
 
 
-def as_wanted(wanted: Backend) -> BackendChoice:
-    """Return the backend of a setting that leaves no choice."""
-    return BackendChoice(wanted, f"{wanted}, as the settings say.")
+def as_wanted(wanted: Backend, device: torch.device) -> BackendChoice:
+    """Return the backend of a setting that leaves no choice.
+
+    On the CPU, on which a session of a GPU may go on, there are no recorded steps, and half
+    precision takes 16 times as long as single precision.
+
+    Parameters
+    ----------
+    wanted : Backend
+        The setting.
+    device : torch.device
+        Where the network runs.
+    """
+    there = wanted
+    if device.type == "cpu":
+        is_half = wanted.in_precision is Backend.TORCH_FP16
+        there = Backend.TORCH if is_half else wanted.in_precision
+    if there is wanted:
+        return BackendChoice(wanted, f"{wanted}, as the settings say.")
+    return BackendChoice(there, f"{there}: {wanted}, as the settings say, is for GPUs only.")
 
 
 def chosen_once(key: str, measure: Callable[[], BackendChoice]) -> BackendChoice:

@@ -38,7 +38,7 @@ def choose_backend(model: PointModel, device: torch.device, wanted: Backend) -> 
         The setting.
     """
     if wanted is not Backend.AUTO:
-        return as_wanted(wanted)
+        return as_wanted(wanted, device)
     return chosen_once(backend_key(model, device), lambda: measure_backends(model, device))
 
 

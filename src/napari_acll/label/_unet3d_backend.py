@@ -47,7 +47,7 @@ def choose_unet3d_backend(
         Above which a voxel has a class.
     """
     if wanted is not Backend.AUTO:
-        return as_wanted(wanted)
+        return as_wanted(wanted, device)
     shape = _tried_shape(network, device)
     key = f"{machine_key(device)}, model {sha256}, {' x '.join(map(str, shape))} voxels"
     return chosen_once(

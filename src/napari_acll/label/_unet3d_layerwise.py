@@ -193,7 +193,7 @@ class LayerwiseNetwork:
         )
         self._count(kept)
         for box in boxes(source.shape, self.block_of(source)):
-            kept[(slice(None), *as_slices(box))].copy_(source.read(box), non_blocking=True)
+            kept[(slice(None), *as_slices(box))].copy_(source.read(box))
         return StoredMap(kept, self._device)
 
     def _count(self, kept: Tensor) -> None:

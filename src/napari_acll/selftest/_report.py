@@ -78,6 +78,8 @@ def _about(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"napari-acll {report['version']}, {report['written']}, commit {about.get('commit')}"
     yield f"{report['recording']}, device {report['device']}"
     yield f"{machine.get('cpu')}, {machine.get('memory_gb')} GB, {machine.get('system')}"
+    if machine.get("busy_before") is not None:
+        yield f"{machine['busy_before']:.0f} % busy with other work before the self-test"
     yield f"Model {model.get('name')} on {model.get('device')}, backend {model.get('backend')}"
     if model.get("why_backend"):
         yield str(model["why_backend"])
