@@ -1,5 +1,6 @@
 """A session as NWB, judged by the reader and the validator of the standard."""
 
+import errno
 import json
 import re
 import shutil
@@ -217,6 +218,16 @@ def test_a_long_session_is_written_in_blocks(tmp_path, monkeypatch):
         ratio = series(io.read(), "ratio").data[:]
     expected = [expected_ratio(index) for index in range(11)]
     np.testing.assert_allclose(ratio[:, :3], expected, rtol=1e-6)
+
+
+def test_a_full_disk_is_told_in_one_sentence(folder, tmp_path, monkeypatch):
+    def full(*_arguments, **_options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(h5py.Group, "create_dataset", full)
+    with pytest.raises(SessionError, match="cannot be written \\(No space left on device\\)"):
+        export_session(folder, tmp_path / "out.nwb")
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_pynwb_the_way_to_install_it_is_told(folder, tmp_path, monkeypatch):

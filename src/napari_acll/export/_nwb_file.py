@@ -1,6 +1,8 @@
 """The parts of an NWB file put together; imported only where pynwb is wanted."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,9 +44,24 @@ def write_nwb(saved: SavedSession, path: Path, progress: Progress) -> None:
     TraceSeries(saved, spec, rois, times_s, progress).add_to(module)
     add_intervals(content, saved, times_s, spec.period_s)
     add_provenance(content, saved)
-    with h5py.File(path, "w") as file, NWBHDF5IO(file=file, mode="w") as io:
+    with (
+        _as_of_the_disk(),
+        h5py.File(path, "w") as file,
+        NWBHDF5IO(file=file, mode="w") as io,
+    ):
         io.write(content)
     progress(1.0)
+
+
+@contextmanager
+def _as_of_the_disk() -> Iterator[None]:
+    """Raise what the disk said, which hdmf hides in errors of no kind."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from error
+        raise
 
 
 def _spec_of(saved: SavedSession) -> VolumeSpec:
