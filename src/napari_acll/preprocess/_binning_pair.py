@@ -73,6 +73,13 @@ class SharedFrames:
             Rows and columns that are summed into one.
         """
         z_start, y_start, x_start = start
+        if bin_px == 1:
+            channels = (self.marker, self.activity)
+            most = [
+                self._copy(into, number, start)
+                for into, number in zip((marker, activity), channels, strict=True)
+            ]
+            return most[0], most[1]
         lines = self.lines(z_start, z_start + len(marker))
         n_channels = self.array.shape[3]
         if (bin_px, n_channels) == (_USUAL_BIN_PX, _USUAL_CHANNELS):
@@ -88,6 +95,12 @@ class SharedFrames:
                 bin_px,
             )
         return int(largest[0]), int(largest[1])
+
+    def _copy(self, into: _Counts, number: int, start: tuple[int, int, int]) -> int:
+        """Crop a channel, and return its largest count."""
+        z, y, x = (slice(a, a + n) for a, n in zip(start, into.shape, strict=True))
+        into[...] = self.array[z, y, x, number]
+        return int(into.max())
 
 
 def _number_in(frames: _Counts, channel: _Counts) -> int | None:
