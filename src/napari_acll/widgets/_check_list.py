@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -147,14 +148,28 @@ class _Lines(QScrollArea):
         if body is None:  # it is being taken apart
             return
         self.setVisible(any(not label.isHidden() for label in body.findChildren(QLabel)))
-        needed_px = max(0, self.grid.totalHeightForWidth(max(1, self.viewport().width())))
-        if needed_px == self._needed_px:
-            return
-        self._needed_px = needed_px
-        least_px = int(_LEAST_LINES * self.fontMetrics().lineSpacing() * max(1.0, text_scale()))
-        self.setMaximumHeight(needed_px)
-        self.setMinimumHeight(min(needed_px, least_px))
-        self.updateGeometry()
+        inside = self.contentsRect()  # napari's style gives it a frame
+        lines_px = self.grid.totalHeightForWidth(max(1, inside.width()))
+        needed_px = max(0, lines_px) + self.height() - inside.height()
+        if needed_px != self._needed_px:
+            self._needed_px = needed_px
+            least_px = int(
+                _LEAST_LINES * self.fontMetrics().lineSpacing() * max(1.0, text_scale())
+            )
+            self.setMaximumHeight(needed_px)
+            self.setMinimumHeight(min(needed_px, least_px))
+            self.updateGeometry()
+        # told, not left to Qt: a bar takes width, so that lines wrap, so that it is needed
+        policy = Qt.ScrollBarPolicy
+        is_cut = self.height() < needed_px
+        self.setVerticalScrollBarPolicy(
+            policy.ScrollBarAlwaysOn if is_cut else policy.ScrollBarAlwaysOff
+        )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Ask anew where there is another width, and scroll where there is too little height."""
+        super().resizeEvent(event)
+        self.fit()
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return the size at which nothing has to be scrolled."""
