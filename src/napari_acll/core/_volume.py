@@ -134,7 +134,8 @@ class Volume:
     timestamp_s : float
         Time at which the first slice was taken, in s from the start of the recording.
     marker, activity : ndarray of unsigned int, shape (Z, Y, X)
-        Raw counts of the reference and the signal channel.
+        Raw counts of the reference and the signal channel. They may be views of one array in which
+        the channels of a pixel lie side by side.
     spec : VolumeSpec
         Geometry shared by all volumes of the recording.
     slice_times_s : ndarray of float64, shape (Z,)

@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _USUALLY_FREE = 4
+FRAMES_FREE = 2
+"""Volumes whose channels share one array that are kept for later: as much memory as four channels
+that have one each."""
 
 
 class BufferPool:
@@ -90,8 +93,3 @@ class VolumeMemory:
             self._kind = (shape, dtype)
             self._pool = BufferPool(shape, dtype, most_free=self._most_free)
         return self._pool.take()
-
-
-FRAMES_FREE = 2
-"""Volumes whose channels share one array that are kept for later: as much memory as four channels
-that have one each."""
