@@ -19,9 +19,9 @@ import torch
 from napari_acll.label import load_unet3d
 from napari_acll.label._unet3d import UNet3D
 from napari_acll.label._unet3d_backend import made_up_volume
+from napari_acll.label._unet3d_boxes import as_slices, boxes
 from napari_acll.label._unet3d_config import read_unet3d_config
 from napari_acll.label._unet3d_layerwise import BlockPlan, LayerwiseNetwork
-from napari_acll.label._unet3d_maps import as_slices, boxes
 from napari_acll.label._unet3d_plan import kept_values, whole_values
 from napari_acll.label._voxel_labels import label_voxels
 from napari_acll.selftest import memory_used

@@ -11,13 +11,12 @@ from tests.label.test_voxel_labels import LargestTensor
 
 from napari_acll.label import load_unet3d
 from napari_acll.label._unet3d import NetworkVersion
+from napari_acll.label._unet3d_boxes import as_slices, boxes
 from napari_acll.label._unet3d_layerwise import BlockPlan, LayerwiseNetwork, can_run_in_blocks
 from napari_acll.label._unet3d_maps import (
     ConvolvedMap,
     StoredMap,
-    as_slices,
     block_within,
-    boxes,
     channel_moments,
 )
 from napari_acll.label._voxel_labels import label_voxels

@@ -14,7 +14,7 @@ from napari_acll.label._backend_choice import (
 )
 from napari_acll.label._backend_trial import Trial, backends_to_try, fastest_alike
 from napari_acll.label._unet3d import UNet3D
-from napari_acll.label._unet3d_maps import Triple
+from napari_acll.label._unet3d_boxes import Triple
 
 _TRIED_SHAPE = {"cpu": (16, 32, 32), "cuda": (32, 64, 96)}
 _N_NUCLEI_PER_VOXEL = 1 / 2000

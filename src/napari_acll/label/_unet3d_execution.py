@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from napari_acll.label._memory_fallback import is_out_of_memory
 from napari_acll.label._unet3d import UNet3D
+from napari_acll.label._unet3d_boxes import Triple
 from napari_acll.label._unet3d_layerwise import BlockPlan, can_run_in_blocks
-from napari_acll.label._unet3d_maps import Triple
 from napari_acll.label._unet3d_plan import (
     Memory,
     fastest_plan,

@@ -23,6 +23,7 @@ from napari_acll.label._unet3d_blocks import (
     ResizedDeconvolution,
     SizedDeconvolution,
 )
+from napari_acll.label._unet3d_boxes import Triple, as_slices, boxes
 from napari_acll.label._unet3d_config import UNet3DConfig
 from napari_acll.label._unet3d_maps import (
     ActivatedMap,
@@ -35,10 +36,7 @@ from napari_acll.label._unet3d_maps import (
     ScaledMap,
     StoredMap,
     SummedMap,
-    Triple,
-    as_slices,
     block_within,
-    boxes,
     channel_moments,
 )
 

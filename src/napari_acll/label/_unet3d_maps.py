@@ -6,7 +6,6 @@ box of itself from boxes of the maps before it, the voxels around the box includ
 normalized is measured on the whole map first. No voxel is computed twice, and there is no seam.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Protocol
@@ -15,9 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Triple = tuple[int, int, int]
-Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
-"""First voxel and the one after the last, along `(Z, Y, X)`."""
+from napari_acll.label._unet3d_boxes import Box, Triple, as_slices, boxes, triple
 
 _SCRATCH = 2
 """A convolution may lay its input and its result out anew: counted so many times."""
@@ -50,30 +47,6 @@ class FeatureMap(Protocol):
         ...
 
 
-def boxes(shape: Triple, block: Triple) -> Iterator[Box]:
-    """Yield boxes that tile a shape; the last ones may be smaller."""
-    z_edges, y_edges, x_edges = (
-        [(start, min(start + size, n)) for start in range(0, n, size)]
-        for n, size in zip(shape, block, strict=True)
-    )
-    for z in z_edges:
-        for y in y_edges:
-            for x in x_edges:
-                yield z, y, x
-
-
-def as_slices(box: Box) -> tuple[slice, slice, slice]:
-    """Return a box as an index."""
-    z, y, x = (slice(*edges) for edges in box)
-    return z, y, x
-
-
-def box_shape(box: Box) -> Triple:
-    """Return the number of voxels of a box, along `(Z, Y, X)`."""
-    z, y, x = (stop - start for start, stop in box)
-    return z, y, x
-
-
 def block_within(feature_map: FeatureMap, most_values: int) -> Triple:
     """Return the largest box whose reading holds no more numbers than given.
 
@@ -87,15 +60,10 @@ def block_within(feature_map: FeatureMap, most_values: int) -> Triple:
         Numbers; one voxel is read in any case.
     """
     sides = list(feature_map.shape)
-    while prod(sides) > 1 and feature_map.working_values(_triple(sides)) > most_values:
+    while prod(sides) > 1 and feature_map.working_values(triple(sides)) > most_values:
         longest = max(range(3), key=lambda axis: sides[axis])
         sides[longest] = (sides[longest] + 1) // 2
-    return _triple(sides)
-
-
-def _triple(values: Sequence[int]) -> Triple:
-    z, y, x = values
-    return z, y, x
+    return triple(sides)
 
 
 class StoredMap:
@@ -115,7 +83,7 @@ class StoredMap:
         self.values = values
         self._device = device
         self.n_channels = values.shape[0]
-        self.shape = _triple(values.shape[1:])
+        self.shape = triple(values.shape[1:])
 
     def read(self, box: Box) -> Tensor:
         """Return `(C, z, y, x)` of a box."""
@@ -199,10 +167,10 @@ class ConvolvedMap:
     def __init__(self, source: FeatureMap, convolution: nn.Conv3d) -> None:
         self._source = source
         self._convolution = convolution
-        self._kernel = _triple(convolution.kernel_size)
-        self._padding = _triple([int(n) for n in convolution.padding])
+        self._kernel = triple(convolution.kernel_size)
+        self._padding = triple([int(n) for n in convolution.padding])
         self.n_channels = convolution.out_channels
-        self.shape = _triple(
+        self.shape = triple(
             [
                 n + 2 * p - k + 1
                 for n, k, p in zip(source.shape, self._kernel, self._padding, strict=True)
@@ -227,7 +195,7 @@ class ConvolvedMap:
 
     def working_values(self, shape: Triple) -> int:
         """Return how many numbers the reading of a box of a shape holds at most."""
-        grown = _triple([n + k - 1 for n, k in zip(shape, self._kernel, strict=True)])
+        grown = triple([n + k - 1 for n, k in zip(shape, self._kernel, strict=True)])
         n_in, n_out = self._source.n_channels * prod(grown), self.n_channels * prod(shape)
         return self._source.working_values(grown) + (1 + _SCRATCH) * n_in + _SCRATCH * n_out
 
@@ -241,7 +209,7 @@ class PooledMap:
         self._source = source
         self._size = size
         self.n_channels = source.n_channels
-        self.shape = _triple([n // k for n, k in zip(source.shape, size, strict=True)])
+        self.shape = triple([n // k for n, k in zip(source.shape, size, strict=True)])
 
     def read(self, box: Box) -> Tensor:
         """Return `(C, z, y, x)` of a box."""
@@ -250,7 +218,7 @@ class PooledMap:
 
     def working_values(self, shape: Triple) -> int:
         """Return how many numbers the reading of a box of a shape holds at most."""
-        below = _triple([n * k for n, k in zip(shape, self._size, strict=True)])
+        below = triple([n * k for n, k in zip(shape, self._size, strict=True)])
         return self._source.working_values(below) + self.n_channels * prod(shape)
 
 
@@ -278,7 +246,7 @@ class NearestMap:
 
     def working_values(self, shape: Triple) -> int:
         """Return how many numbers the reading of a box of a shape holds at most."""
-        below = _triple(
+        below = triple(
             [
                 min(n * m // k + 2, m)
                 for n, m, k in zip(shape, self._source.shape, self.shape, strict=True)
@@ -311,7 +279,7 @@ class DeconvolvedMap:
     def __init__(self, source: FeatureMap, convolution: nn.ConvTranspose3d, shape: Triple) -> None:
         self._source = source
         self._convolution = convolution
-        self._kernel = _triple(convolution.kernel_size)
+        self._kernel = triple(convolution.kernel_size)
         self.n_channels = convolution.out_channels
         self.shape = shape
 
@@ -334,8 +302,8 @@ class DeconvolvedMap:
 
     def working_values(self, shape: Triple) -> int:
         """Return how many numbers the reading of a box of a shape holds at most."""
-        below = _triple([n // 2 + k for n, k in zip(shape, self._kernel, strict=True)])
-        enlarged = _triple([2 * n + k for n, k in zip(below, self._kernel, strict=True)])
+        below = triple([n // 2 + k for n, k in zip(shape, self._kernel, strict=True)])
+        enlarged = triple([2 * n + k for n, k in zip(below, self._kernel, strict=True)])
         n_in, n_out = self._source.n_channels * prod(below), self.n_channels * prod(enlarged)
         return self._source.working_values(below) + _SCRATCH * n_in + (1 + _SCRATCH) * n_out
 

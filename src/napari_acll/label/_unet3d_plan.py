@@ -9,13 +9,13 @@ from torch import nn
 
 from napari_acll.core import ModelError
 from napari_acll.label._unet3d import UNet3D
+from napari_acll.label._unet3d_boxes import Triple
 from napari_acll.label._unet3d_config import UNet3DConfig
 from napari_acll.label._unet3d_layerwise import BlockPlan, can_run_in_blocks
 from napari_acll.label._unet3d_maps import (
     ConvolvedMap,
     JoinedMap,
     StoredMap,
-    Triple,
     block_within,
 )
 

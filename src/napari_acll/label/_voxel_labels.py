@@ -10,8 +10,8 @@ from torch import Tensor
 
 from napari_acll.core import BACKGROUND, N_CANDIDATES, Detections
 from napari_acll.label._unet3d import UNet3D
+from napari_acll.label._unet3d_boxes import Triple, as_slices, boxes
 from napari_acll.label._unet3d_layerwise import BlockPlan, LayerwiseNetwork
-from napari_acll.label._unet3d_maps import Triple, as_slices, boxes
 
 # Small enough for the cache, large enough that threads seldom wait for each other.
 _BLOCK_BYTES_CPU = 8 * 2**20
