@@ -153,7 +153,11 @@ class LongWork(QObject):
             return
         job: _Job[Any] = _Job(work, self._name)
         self._switch.job = job  # first: making the bar lets napari deal with events
-        self._switch.bar = _Bar(description, job.steps)
+        bar = _Bar(description, job.steps)
+        if self._switch.job is not job:  # the owner went meanwhile
+            bar.close()
+            return
+        self._switch.bar = bar
         self._timer.start()
 
     def cancel(self) -> None:
@@ -221,6 +225,7 @@ def wait_for(description: str, work: Work[T], *, name: str) -> T:
             bar.show()
             QApplication.processEvents()
     finally:
+        job.steps.cancel()  # nobody waits any more, whatever ended the wait
         bar.close()
     if job.error is not None:
         raise job.error
