@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from qtpy.QtCore import QTimer, Signal
 
-from napari_acll.core import AcllSettings, SessionError, SessionState
+from napari_acll.core import AcllSettings, SessionError, SessionState, TraceStore
 from napari_acll.marks import mark_of_line
 from napari_acll.widgets._neuron_choice import NeuronChoice
 from napari_acll.widgets._run import (
@@ -97,6 +97,12 @@ class LiveEngine(NeuronChoice):
         return self._state
 
     @property
+    def store(self) -> TraceStore | None:
+        """The traces of the present or last session; None before it has any."""
+        run = self.run
+        return None if run is None or run.session is None else run.session.store
+
+    @property
     def form(self) -> RecordingForm | None:
         """What says which recording is chosen for the next session; None without such a dock."""
         return None if self._form is None else self._form()
@@ -115,7 +121,6 @@ class LiveEngine(NeuronChoice):
         if self.is_running:
             return
         self._leave_saved()
-        self._store = None
         self.layers.begin()
         self.screen = ScreenMeter()
         self._shown = None
@@ -188,7 +193,7 @@ class LiveEngine(NeuronChoice):
         self._leave_saved()
         self.layers.hide()
         self.run = run
-        self._note_store(run.session.store)
+        self._note_neurons(run.session.store.neurons)
         self._saved_view = SavedView(viewer, run, on_move=self._tell_volume)
         self.started.emit()
         self._set_state(run.state)
@@ -229,7 +234,7 @@ class LiveEngine(NeuronChoice):
         if run.alignment is not None and self.layers.align(run.alignment):
             self.alignment_changed.emit(run.alignment)
         if run.session is not None:
-            self._note_store(run.session.store)
+            self._note_neurons(run.session.store.neurons)
         newest = run.session.latest() if run.session is not None else None
         if run.session is not None and newest is not None and newest is not self._shown:
             is_first = self._shown is None

@@ -1,6 +1,5 @@
 """Work that takes seconds: in a thread of its own, with a bar in napari's activity dock."""
 
-import logging
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -9,10 +8,9 @@ from napari.utils import cancelable_progress
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QApplication
 
-from napari_acll.core import AcllError
+from napari_acll.widgets._background import sentence_of_error
 from napari_acll.widgets._when_destroyed import when_destroyed
 
-_LOG = logging.getLogger(__name__)
 _POLL_MS = 50
 T = TypeVar("T")
 
@@ -230,11 +228,3 @@ def wait_for(description: str, work: Work[T], *, name: str) -> T:
     if job.error is not None:
         raise job.error
     return job.result  # type: ignore[return-value]
-
-
-def sentence_of_error(error: Exception) -> str:
-    """Return what an error tells the user: our own say it themselves."""
-    if isinstance(error, AcllError):
-        return str(error)
-    _LOG.error("Unexpected error in the background", exc_info=error)
-    return f"Unexpected error ({type(error).__name__}: {error}); please report it."

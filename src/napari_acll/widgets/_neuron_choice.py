@@ -47,9 +47,13 @@ class NeuronChoice(QObject):
         self._current = 0
         self._reference = 0
         self._correlations = ReferenceCorrelation()
-        self._store: TraceStore | None = None
         self._neurons: NeuronTable | None = None
         self._names_all = False
+
+    @property
+    def store(self) -> TraceStore | None:
+        """The traces of these neurons; None while there are none."""
+        return None
 
     @property
     def chosen(self) -> frozenset[int]:
@@ -75,7 +79,7 @@ class NeuronChoice(QObject):
 
     def correlations(self) -> NDArray[np.float32] | None:
         """Return `quality.correlation_with` the reference, one per neuron; None without one."""
-        store, row = self._store, self._reference - 1
+        store, row = self.store, self._reference - 1
         if store is None or not 0 <= row < len(store.neurons):
             return None
         return self._correlations.of(store, row)
@@ -125,14 +129,13 @@ class NeuronChoice(QObject):
         self._names_all = is_wanted
         self._name_neurons()
 
-    def _note_store(self, store: TraceStore) -> None:
+    def _note_neurons(self, neurons: NeuronTable) -> None:
         """Forget what is chosen if the model is another one: its class numbers mean others."""
-        self._store = store
-        if self._neurons is not None and store.neurons != self._neurons:
+        if self._neurons is not None and neurons != self._neurons:
             self.choose(())
             self._set_current(0)
             self.compare_with(0)
-        self._neurons = store.neurons
+        self._neurons = neurons
 
     def _name_neurons(self) -> None:
         self.layers.name(() if self._names_all else self._chosen)
