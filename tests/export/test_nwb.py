@@ -230,6 +230,22 @@ def test_a_full_disk_is_told_in_one_sentence(folder, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_session_that_cannot_be_read_is_not_called_a_file_that_cannot_be_written(
+    folder, tmp_path, monkeypatch
+):
+    read = SavedSession.read
+
+    def fails_later(saved, name, start=0, stop=None):
+        if name == "marker" and stop != 1:  # the first row is read before the file is made
+            raise SessionError("The session is damaged.") from OSError(errno.EIO, "gone")
+        return read(saved, name, start, stop)
+
+    monkeypatch.setattr(SavedSession, "read", fails_later)
+    with pytest.raises(SessionError, match="damaged"):
+        export_session(folder, tmp_path / "out.nwb")
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_pynwb_the_way_to_install_it_is_told(folder, tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "napari_acll.export._nwb_file", raising=False)
     monkeypatch.setitem(sys.modules, "pynwb", None)

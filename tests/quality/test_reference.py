@@ -63,3 +63,20 @@ def test_a_new_volume_is_taken_in(ratio):
             assert correlations.of(store, 0) is early
     np.testing.assert_allclose(correlations.of(store, 0), np.corrcoef(ratio[:, :60])[0], atol=1e-5)
     assert correlations.of(store, 4)[4] == pytest.approx(1)
+
+
+def test_a_volume_that_is_labeled_later_is_taken_in(ratio):
+    store = TraceStore(NeuronTable.numbered(6))
+    correlations = ReferenceCorrelation()
+    samples = [
+        dataclasses.replace(
+            TraceSample.absent(index, index * 0.6, 6, VolumeStatus.BACKFILLED),
+            ratio=ratio[:, index],
+        )
+        for index in range(60)
+    ]
+    for sample in samples[:30] + samples[31:]:
+        store.append(sample)
+    correlations.of(store, 0)
+    store.append(samples[30])
+    np.testing.assert_allclose(correlations.of(store, 0), np.corrcoef(ratio[:, :60])[0], atol=1e-5)

@@ -1,7 +1,7 @@
 import threading
 
 from napari_acll.core import AcllSettings, RecordingError, SessionState
-from napari_acll.testing import FakeLabeler, FakeSource, fake_volume
+from napari_acll.testing import FakeLabeler, FakeSource
 from napari_acll.widgets._run import Run, RunRequest, SessionMaker
 
 READY = ("armed", "Ready: the model is warm; start the microscope.")
@@ -20,7 +20,7 @@ def test_what_is_told_before_there_is_a_session_reaches_the_screen():
 
 
 def _small_source():
-    return FakeSource([fake_volume(index) for index in range(3)])
+    return FakeSource(range(3))
 
 
 def test_a_session_that_is_cancelled_while_its_model_loads_makes_no_folder(tmp_path, monkeypatch):
@@ -81,14 +81,30 @@ def test_a_session_that_is_cancelled_while_it_warms_up_leaves_no_folder(tmp_path
 def test_a_session_that_is_stopped_after_a_volume_keeps_its_folder(tmp_path, monkeypatch):
     monkeypatch.setattr("napari_acll.label.load_labeler", lambda _settings: FakeLabeler())
     out = tmp_path / "worm.acll"
+    source = FakeSource(range(2), is_live=True)
+    run = Run(RunRequest(recording=source, settings=AcllSettings(), out=out), SessionMaker())
+    run.start()
+    assert source.exhausted.wait(20)
+    run.stop()
+    assert run.wait(20)
+    assert not run.is_discarded
+    assert (out / "session.json").is_file()
+
+
+def test_a_folder_that_cannot_be_removed_is_told(tmp_path, monkeypatch):
+    labeler = SlowToWarmUp()
+    monkeypatch.setattr("napari_acll.label.load_labeler", lambda _settings: labeler)
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)  # another program has it open
+    out = tmp_path / "worm.acll"
     run = Run(
         RunRequest(recording=_small_source(), settings=AcllSettings(), out=out), SessionMaker()
     )
     run.start()
-    assert run.wait(20)
+    assert labeler.begun.wait(20)
     run.stop()
-    assert not run.is_discarded
-    assert (out / "session.json").is_file()
+    labeler.go_on.set()
+    assert run.wait(20)
+    assert any("could not be removed" in message for _, message in run.take_events())
 
 
 class WaitingSource(FakeSource):

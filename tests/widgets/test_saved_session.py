@@ -229,6 +229,22 @@ def test_traces_of_a_running_session_are_not_replaced(
     qtbot.waitUntil(lambda: live.engine.state.is_over, timeout=5000)
 
 
+def test_a_saved_session_of_another_model_knows_the_neurons_by_other_numbers(
+    live, folder, tmp_path, qtbot
+):
+    live.setup.set_recording("simulated")
+    live.setup.out.setValue(str(tmp_path / "new.acll"))
+    live.buttons.start.click()
+    qtbot.waitUntil(lambda: live.engine.state.is_over, timeout=10_000)
+    live.engine.choose([2, 3])
+    live.engine.compare_with(2)
+    _drop(live._viewer, folder, qtbot)
+    assert live.engine.chosen == frozenset()
+    assert live.engine.reference == 0
+    live.engine.compare_with(1)
+    assert len(live.engine.correlations()) == len(SavedSession.open(folder).neurons)
+
+
 def test_a_new_session_takes_the_docks_over(live, folder, tmp_path, qtbot):
     _drop(live._viewer, folder, qtbot)
     assert isinstance(live._viewer.layers["worm labels"], Labels)

@@ -13,7 +13,7 @@ from pynwb.device import Device
 from pynwb.file import Subject
 from pynwb.ophys import ImagingPlane, OpticalChannel
 
-from napari_acll.core import SessionError, VolumeSpec, volume_times
+from napari_acll.core import AcllError, SessionError, VolumeSpec, volume_times
 from napari_acll.export._nwb_rois import neuron_rois
 from napari_acll.export._nwb_series import TraceSeries
 from napari_acll.export._nwb_tables import add_intervals, add_provenance
@@ -58,6 +58,8 @@ def _as_of_the_disk() -> Iterator[None]:
     """Raise what the disk said, which hdmf hides in errors of no kind."""
     try:
         yield
+    except AcllError:  # it was the session that could not be read, not the file
+        raise
     except Exception as error:
         if isinstance(error.__cause__, OSError):
             raise error.__cause__ from error

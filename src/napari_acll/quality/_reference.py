@@ -49,16 +49,21 @@ def correlation_with(
 
 
 class ReferenceCorrelation:
-    """Correlations with a reference, worked out once per volume whoever asks."""
+    """Correlations with a reference, worked out once per volume whoever asks.
+
+    Volumes of the calibration are traced late, and skipped ones may be labeled at the end, so
+    what became of the volumes counts, and not only how many there are.
+    """
 
     def __init__(self) -> None:
         self._store: TraceStore | None = None
-        self._key = (-1, -1)
+        self._key = (-1, -1, b"")
         self._found: NDArray[np.float32] = np.zeros(0, np.float32)
 
     def of(self, store: TraceStore, row: int) -> NDArray[np.float32]:
         """Return what `correlation_with` says of the traces so far, shape `(n_neurons,)`."""
-        key = (store.n_timepoints, row)
+        status = store.status
+        key = (len(status), row, status[-REFERENCE_VOLUMES:].tobytes())
         if store is not self._store or key != self._key:
             self._store, self._key = store, key
             self._found = correlation_with(store.ratio, row)

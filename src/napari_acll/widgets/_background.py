@@ -80,8 +80,13 @@ class Background(QObject):
 def _run(work: Callable[[], object], results: "deque[tuple[str, Any]]") -> None:
     try:
         results.append(("done", work()))
-    except AcllError as error:
-        results.append(("failed", str(error)))
     except Exception as error:  # noqa: BLE001  outer edge of the thread: told on the screen
-        _LOG.exception("Unexpected error in the background")
-        results.append(("failed", f"Unexpected error ({type(error).__name__}: {error})."))
+        results.append(("failed", sentence_of_error(error)))
+
+
+def sentence_of_error(error: Exception) -> str:
+    """Return what an error tells the user: our own say it themselves."""
+    if isinstance(error, AcllError):
+        return str(error)
+    _LOG.error("Unexpected error in the background", exc_info=error)
+    return f"Unexpected error ({type(error).__name__}: {error}); please report it."

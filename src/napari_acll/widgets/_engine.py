@@ -2,18 +2,15 @@
 
 import math
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QTimer, Signal
 
-from napari_acll.core import AcllSettings, NeuronTable, SessionError, SessionState
+from napari_acll.core import AcllSettings, SessionError, SessionState, TraceStore
 from napari_acll.marks import mark_of_line
-from napari_acll.quality import ReferenceCorrelation
-from napari_acll.widgets._layers import LiveLayers
+from napari_acll.widgets._neuron_choice import NeuronChoice
 from napari_acll.widgets._run import (
     Run,
     RunRequest,
@@ -38,7 +35,7 @@ RecordingForm: TypeAlias = Callable[[], tuple[str, AcllSettings]]
 """Returns the recording, empty if none is chosen, and the settings that a form shows."""
 
 
-class LiveEngine(QObject):
+class LiveEngine(NeuronChoice):
     """Starts and stops sessions, fetches what they produced, and shows it as layers.
 
     Everything happens in the GUI thread: a timer asks at most ten times a second what is new,
@@ -52,17 +49,6 @@ class LiveEngine(QObject):
     build : callable, optional
         Makes the session from a `RunRequest`; None: as the command line does, but with the model
         of the last session where the same is asked for.
-
-    Attributes
-    ----------
-    chosen_changed : Signal(frozenset of int)
-        Class numbers of the neurons that are chosen from now on.
-    current_changed : Signal(int)
-        Class number of the neuron that is looked at from now on, 0 for none.
-    neuron_picked : Signal(int)
-        Class number of the label that the user has clicked.
-    reference_changed : Signal(int)
-        Class number of the neuron that the others are compared with from now on, 0 for none.
     """
 
     started = Signal()
@@ -72,34 +58,23 @@ class LiveEngine(QObject):
     alignment_file_chosen = Signal(str)
     event_happened = Signal(str, str)
     failed = Signal(str)
-    neuron_picked = Signal(int)
-    chosen_changed = Signal(object)
     volume_shown = Signal(int)
     """Index of the volume of a saved session that the viewer shows."""
     paused_changed = Signal(bool)
-    current_changed = Signal(int)
-    reference_changed = Signal(int)
 
     def __init__(
         self, viewer: "napari.viewer.Viewer", *, build: SessionBuilder | None = None
     ) -> None:
-        super().__init__()
+        super().__init__(viewer)
         self.build = build or SessionMaker()
         self.run: Run | None = None
         self.alignment_file = ""
         self._form: weakref.WeakMethod[RecordingForm] | None = None
-        self.layers = LiveLayers(viewer, on_pick=self._pick)
         self.screen = ScreenMeter()
         self._viewer = weakref.ref(viewer)
         self._saved_view: SavedView | None = None
         self._is_paused = False
         self._state = SessionState.IDLE
-        self._chosen: frozenset[int] = frozenset()
-        self._current = 0
-        self._reference = 0
-        self._correlations = ReferenceCorrelation()
-        self._neurons: NeuronTable | None = None
-        self._names_all = False
         self._shown: object = None
         self._next_draw_s = 0.0
         self._timer = QTimer(self)
@@ -122,80 +97,10 @@ class LiveEngine(QObject):
         return self._state
 
     @property
-    def chosen(self) -> frozenset[int]:
-        """Class numbers of the neurons that are chosen: those drawn as lines and named."""
-        return self._chosen
-
-    @property
-    def current(self) -> int:
-        """Class number of the neuron that is looked at, 0 for none."""
-        return self._current
-
-    @property
-    def reference(self) -> int:
-        """Class number of the neuron that the others are compared with, 0 for none."""
-        return self._reference
-
-    def compare_with(self, class_number: int) -> None:
-        """Compare all traces with that of a neuron; 0, or the same one again: with none."""
-        class_number = 0 if class_number == self._reference else class_number
-        if class_number != self._reference:
-            self._reference = class_number
-            self.reference_changed.emit(class_number)
-
-    def correlations(self) -> NDArray[np.float32] | None:
-        """Return `quality.correlation_with` the reference, one per neuron; None without one."""
+    def store(self) -> TraceStore | None:
+        """The traces of the present or last session; None before it has any."""
         run = self.run
-        if not self._reference or run is None or run.session is None:
-            return None
-        store = run.session.store
-        row = self._reference - 1
-        return self._correlations.of(store, row) if row < len(store.neurons) else None
-
-    def choose(self, numbers: Iterable[int]) -> None:
-        """Choose neurons, in place of those chosen before; all docks follow.
-
-        Parameters
-        ----------
-        numbers : iterable of int
-            Class numbers.
-        """
-        chosen = frozenset(numbers)
-        if chosen == self._chosen:
-            return
-        self._chosen = chosen
-        self._name_neurons()
-        self.chosen_changed.emit(chosen)
-
-    def pick(self, class_number: int) -> None:
-        """Choose a neuron, too, and make it the current one; if it is that, leave it out again."""
-        if class_number == self._current and class_number in self._chosen:
-            self.choose(self._chosen - {class_number})
-            self._set_current(0)
-        else:
-            self.choose(self._chosen | {class_number})
-            self._set_current(class_number)
-
-    def go_to(self, class_number: int) -> bool:
-        """Make a neuron the current one and look at where it was seen last.
-
-        Parameters
-        ----------
-        class_number : int
-            From 1.
-
-        Returns
-        -------
-        bool
-            False if it was not seen yet: the viewer stays where it is.
-        """
-        self._set_current(class_number)
-        return self.layers.go_to(class_number)
-
-    def name_all(self, is_wanted: bool) -> None:
-        """Write the names of all confident neurons, or of the chosen ones if there are any."""
-        self._names_all = is_wanted
-        self._name_neurons()
+        return None if run is None or run.session is None else run.session.store
 
     @property
     def form(self) -> RecordingForm | None:
@@ -288,6 +193,7 @@ class LiveEngine(QObject):
         self._leave_saved()
         self.layers.hide()
         self.run = run
+        self._note_neurons(run.session.store.neurons)
         self._saved_view = SavedView(viewer, run, on_move=self._tell_volume)
         self.started.emit()
         self._set_state(run.state)
@@ -369,26 +275,6 @@ class LiveEngine(QObject):
         if self._saved_view is not None:
             self._saved_view.close()
             self._saved_view = None
-
-    def _note_neurons(self, neurons: NeuronTable) -> None:
-        """Forget what is chosen if the model is another one: its class numbers mean others."""
-        if self._neurons is not None and neurons != self._neurons:
-            self.choose(())
-            self._set_current(0)
-            self.compare_with(0)
-        self._neurons = neurons
-
-    def _name_neurons(self) -> None:
-        self.layers.name(() if self._names_all else self._chosen)
-
-    def _set_current(self, class_number: int) -> None:
-        if class_number != self._current:
-            self._current = class_number
-            self.current_changed.emit(class_number)
-
-    def _pick(self, class_number: int) -> None:
-        self.pick(class_number)
-        self.neuron_picked.emit(class_number)
 
 
 _ENGINES: "weakref.WeakKeyDictionary[object, LiveEngine]" = weakref.WeakKeyDictionary()

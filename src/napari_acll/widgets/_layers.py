@@ -109,7 +109,7 @@ def _is_same_frame(first: VoxelGrid, second: VoxelGrid) -> bool:
     )
 
 
-def has_same_counts(first: VoxelGrid, second: VoxelGrid) -> bool:
+def _has_same_counts(first: VoxelGrid, second: VoxelGrid) -> bool:
     """Return whether contrast limits of one grid fit the other: same frame, same binning."""
     return _is_same_frame(first, second) and first.bin_px == second.bin_px
 
@@ -267,7 +267,7 @@ class LiveLayers:
                 self._layers[kind] = self._made(viewer, kind, array)
             else:
                 _rewrite(layer, array, grid)
-                if kind != "labels" and before is not None and not has_same_counts(before, grid):
+                if kind != "labels" and before is not None and not _has_same_counts(before, grid):
                     layer.contrast_limits = contrast_of(array)
         self._apply_alignment()
         self._begin_names(viewer, neurons)

@@ -1,6 +1,5 @@
 """Work that takes seconds: in a thread of its own, with a bar in napari's activity dock."""
 
-import logging
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -9,10 +8,9 @@ from napari.utils import cancelable_progress
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QApplication
 
-from napari_acll.core import AcllError
+from napari_acll.widgets._background import sentence_of_error
 from napari_acll.widgets._when_destroyed import when_destroyed
 
-_LOG = logging.getLogger(__name__)
 _POLL_MS = 50
 T = TypeVar("T")
 
@@ -153,7 +151,11 @@ class LongWork(QObject):
             return
         job: _Job[Any] = _Job(work, self._name)
         self._switch.job = job  # first: making the bar lets napari deal with events
-        self._switch.bar = _Bar(description, job.steps)
+        bar = _Bar(description, job.steps)
+        if self._switch.job is not job:  # the owner went meanwhile
+            bar.close()
+            return
+        self._switch.bar = bar
         self._timer.start()
 
     def cancel(self) -> None:
@@ -221,15 +223,8 @@ def wait_for(description: str, work: Work[T], *, name: str) -> T:
             bar.show()
             QApplication.processEvents()
     finally:
+        job.steps.cancel()  # nobody waits any more, whatever ended the wait
         bar.close()
     if job.error is not None:
         raise job.error
     return job.result  # type: ignore[return-value]
-
-
-def sentence_of_error(error: Exception) -> str:
-    """Return what an error tells the user: our own say it themselves."""
-    if isinstance(error, AcllError):
-        return str(error)
-    _LOG.error("Unexpected error in the background", exc_info=error)
-    return f"Unexpected error ({type(error).__name__}: {error}); please report it."

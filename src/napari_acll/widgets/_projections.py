@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_acll.core import ChannelAlignment, Volume, VolumeArray, VoxelGrid
 from napari_acll.widgets._colors import confidence_rgb
 from napari_acll.widgets._engine import engine_of
-from napari_acll.widgets._layers import activity_affine, has_same_counts, image_placement
+from napari_acll.widgets._layers import activity_affine, image_placement
 
 _COLORS = {"marker": (255, 0, 255), "activity": (0, 255, 0)}
 _DARKEST, _BRIGHTEST = 50.0, 99.8
@@ -139,8 +139,6 @@ class ProjectionsPanel(QWidget):
             return
         self._shown = newest
         before, self._grid = self._grid, newest.volume.spec.grid
-        if before is not None and not has_same_counts(before, self._grid):
-            self._limits = {}
         self._draw(newest.volume)
         self._draw_dots()
         if before != self._grid:  # else what the user zoomed to stays, over sessions too
@@ -175,6 +173,7 @@ class ProjectionsPanel(QWidget):
 
     def _begin(self) -> None:
         self._shown = None
+        self._limits = {}  # nobody has set them, and the next animal may be darker
         for image in self._images.values():
             image.clear()
         self._dots.setData([], [])

@@ -314,7 +314,8 @@ class Run:
             return
         self.is_discarded = True
         shutil.rmtree(out, ignore_errors=True)
-        self._events.append(("cancelled", f"Nothing was recorded yet: {out.name} was removed."))
+        became = "could not be removed, delete it" if out.exists() else "was removed"
+        self._events.append(("cancelled", f"Nothing was recorded yet: {out.name} {became}."))
 
     def _observe(self, session: LiveSession) -> None:
         """Measure what takes too long for the thread of the screen."""

@@ -54,9 +54,10 @@ class SpeedRow(QWidget):
             return
         if speed is None:
             self.text.setText(_UNKNOWN)
+            self.text.setToolTip("")
             color_text(self.text, QUIET)
         else:
-            self.text.setText(f"{speed.brief()}")
+            self.text.setText(speed.brief())
             self.text.setToolTip(f"{speed.sentence()}.")
             color_text(self.text, LIGHT_COLORS[speed.light()])
 
