@@ -129,7 +129,7 @@ def plan_blocks(
         If not even blocks fit.
     """
     config, device = network.config, network.final_conv.weight.device.type
-    itemsize = next(network.encoders.parameters()).element_size()
+    itemsize = network.layer_dtype.itemsize
     classes = _CLASSES_BYTES[device]
     if is_whole_allowed and itemsize * whole_values(config, shape) + classes <= memory.on_device:
         return None
@@ -193,7 +193,7 @@ def plan_in_words(network: UNet3D, shape: Triple, plan: BlockPlan | None) -> str
     plan : BlockPlan, optional
         The plan; None: as a whole.
     """
-    itemsize = next(network.encoders.parameters()).element_size()
+    itemsize = network.layer_dtype.itemsize
     if plan is None:
         return "The network runs on whole volumes."
     kept = itemsize * kept_values(network.config, shape) / _MB
