@@ -128,8 +128,7 @@ def calibrate_names(
     progress(n_all - 2, n_all)
     new = _calibrated(old, result.calibration)
     progress(n_all - 1, n_all)
-    _save(new, out)
-    progress(n_all, n_all)
+    _save(new, out, written=lambda: progress(n_all, n_all))
     return result
 
 
@@ -140,12 +139,13 @@ def _calibrated(old: PointModel, calibration: Calibration) -> PointModel:
     return replace(old, card=card.model_copy(update={"fingerprint": fingerprint}))
 
 
-def _save(model: PointModel, out: Path) -> None:
-    """Write a model under its name only once it is whole."""
+def _save(model: PointModel, out: Path, *, written: Callable[[], None]) -> None:
+    """Write a model under its name only once it is whole and `written` raised nothing."""
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f"{out.name}.{os.getpid()}.tmp")
     try:
         model.save(unfinished)
+        written()
         unfinished.replace(out)
     finally:
         unfinished.unlink(missing_ok=True)
