@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from napari_acll.core import ModelError
+from napari_acll.label._devices import wait_for
 from napari_acll.label._unet3d import UNet3D
 from napari_acll.label._unet3d_boxes import Triple
 from napari_acll.label._unet3d_config import UNet3DConfig
@@ -231,10 +232,10 @@ def _voxels_per_s(
     z, y, x = block_within(layer, most_values)
     box = ((0, z), (0, y), (0, x))
     layer.read(box)  # chooses its algorithm
-    _wait(device)
+    wait_for(device)
     began_s = time.perf_counter()
     layer.read(box)
-    _wait(device)
+    wait_for(device)
     return z * y * x / max(time.perf_counter() - began_s, 1e-9)
 
 
@@ -245,11 +246,6 @@ def _cut(shape: Triple) -> Triple:
         sides[longest] = (sides[longest] + 1) // 2
     z, y, x = sides
     return z, y, x
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _words(shape: Triple) -> str:
