@@ -125,3 +125,12 @@ def test_what_the_model_itself_has_to_say_is_told_once_and_in_order():
     assert labeler.notes[1].startswith("Memory ran out on cuda:0")
     assert labeler.notes[2:] == ("in blocks",)
     assert labeler.notes == labeler.notes
+
+
+def test_what_the_model_said_before_it_was_given_up_is_not_lost():
+    hungry = HungryLabeler(0)
+    hungry.notes = ["in blocks"]
+    labeler = MemoryFallback(hungry, FakeLabeler)
+    labeler.label(volumes(1))
+    assert labeler.notes[0] == "in blocks"
+    assert labeler.notes[1].startswith("Memory ran out on cuda:0")

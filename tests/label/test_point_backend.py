@@ -73,7 +73,17 @@ def test_a_choice_is_measured_once_for_a_machine_and_a_model(fresh):
     assert choose_backend(model(), CPU, Backend.AUTO) == BF16
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"KEY": {"backend": "abacus", "why": ""}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"KEY": "torch"}',
+        '{"KEY": {"backend": "abacus", "why": ""}}',
+        '{"KEY": {"backend": "auto", "why": ""}}',
+    ],
+)
 def test_a_damaged_memory_of_choices_costs_a_trial_and_no_more(fresh, text):
     path = choices.choices_file()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """In which numbers a network that classifies voxels computes."""
 
 import numpy as np
+import pytest
 import torch
 from tests.label.networks import random_counts, save_checkpoint, small_network, volume_of
 
@@ -14,6 +15,8 @@ from napari_acll.label._unet3d_backend import (
     measure_unet3d_backends,
     share_of_same_voxels,
 )
+from napari_acll.label._unet3d_layerwise import BlockPlan
+from napari_acll.label._voxel_labels import label_voxels
 
 CPU = torch.device("cpu")
 
@@ -48,6 +51,20 @@ def test_half_precision_leaves_the_network_that_it_came_from_alone():
     assert next(half.encoders.parameters()).dtype is torch.float16
     assert half.final_conv.weight.dtype is torch.float32
     assert in_precision(network, torch.float32) is network
+
+
+@pytest.mark.parametrize("plan", [None, BlockPlan(most_values=2**16)])
+def test_counts_beyond_half_precision_leave_the_labels_of_the_others(plan):
+    network = small_network(num_levels=3)
+    counts = random_counts((16, 32, 40)).astype(np.float32)
+    counts[3, 4, 5] = 2e5
+    exact, half = (
+        label_voxels(of, of.as_input(counts), min_probability=0.4, plan=plan).class_map
+        for of in (network, in_precision(network, torch.float16))
+    )
+    assert exact.any()
+    assert (exact == half).mean() > 0.9
+    assert half.any()
 
 
 def test_in_blocks_bfloat16_labels_as_it_does_on_the_whole():

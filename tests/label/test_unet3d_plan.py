@@ -125,6 +125,26 @@ def test_when_memory_runs_out_it_goes_on_in_blocks_and_says_so(monkeypatch):
     assert len(labeler.notes) == n_notes >= 1
 
 
+def test_when_memory_runs_out_no_more_is_taken_than_was_allowed(monkeypatch):
+    network = small_network(num_levels=3, f_maps=8)
+    neurons = NeuronTable.numbered(network.config.out_channels - 1)
+    most = 0.2
+    labeler = UNet3DLabeler(network, neurons, device="cpu", max_memory_gb=most)
+    whole, plans = execution.label_voxels, []
+
+    def hungry(*args, plan, **kwargs):
+        plans.append(plan)
+        if plan is None:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
+        return whole(*args, plan=plan, **kwargs)
+
+    monkeypatch.setattr(execution, "label_voxels", hungry)
+    labeler.label([volume_of(random_counts((24, 64, 80)))])
+    first, second = plans
+    assert first is None
+    assert 4 * second.most_values < most * 1e9 / 2
+
+
 PEAK = """
 import sys, torch
 from pathlib import Path

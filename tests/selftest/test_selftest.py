@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_acll.cli._fresh_folder import fresh_folder
 from napari_acll.cli._main import run
-from napari_acll.core import AcllSettings, Detections
+from napari_acll.core import AcllSettings, Detections, VolumeStatus
+from napari_acll.export import SessionHeader, ZarrSessionWriter
+from napari_acll.selftest import Job, selftest
 from napari_acll.selftest import _selftest as whole
-from napari_acll.selftest import selftest
 from napari_acll.selftest._alike import shares_alike
 from napari_acll.selftest._children import run_child, why_no_window
+from napari_acll.selftest._report import verdict_of
+from napari_acll.testing import FakeLabeler, fake_spec, write_fake_volume
 
 pytestmark = pytest.mark.timeout(400)  # a handful of fresh processes, one of them with a viewer
 N_VOLUMES = 4
@@ -155,6 +159,64 @@ def test_an_error_that_nobody_foresaw_still_leaves_a_report(
     report = selftest(QUICK, PLAIN, n_volumes=2, out=new(tmp_path), tell=lambda _: None)
     assert report["verdict"] == "Failed: self-test."
     assert "of all things" in (tmp_path / "out" / "report.txt").read_text(encoding="utf-8")
+
+
+def saved_session(path: Path, status: VolumeStatus | None) -> Job:
+    """A session of two volumes, traced ones if they have no other status, and its job."""
+    spec = fake_spec()
+    header = SessionHeader(
+        neurons=FakeLabeler().neurons,
+        stored_spec=spec,
+        spec=spec,
+        settings=PLAIN,
+        source={"kind": "fake", "path": "nowhere"},
+        source_notes=(),
+        model=FakeLabeler().describe(),
+        rig="",
+    )
+    writer = ZarrSessionWriter.create(path, header)
+    for index in range(2):
+        if status is None:
+            write_fake_volume(writer, index)
+        else:
+            writer.skip(index, status)
+    writer.close(state="finished")
+    return Job(
+        recording="",
+        settings=PLAIN,
+        session=path,
+        screenshot=path,
+        result=path,
+        n_volumes=2,
+        n_compared=1,
+    )
+
+
+def of_session(job: Job) -> dict[str, Any]:
+    report: dict[str, Any] = {"findings": [], "n_volumes": job.n_volumes, "period_ms": 600.0}
+    whole._add_session(report, job)
+    return report
+
+
+def test_a_session_in_which_nothing_was_traced_fails_in_that_part(tmp_path: Path) -> None:
+    report = of_session(saved_session(tmp_path / "worm.acll", VolumeStatus.SKIPPED))
+    assert not findings(report)["labeling"]["is_ok"]
+    assert "0 of 2 volumes" in findings(report)["labeling"]["sentence"]
+    assert report["is_in_time"] is False
+    assert verdict_of(report).startswith("Failed: labeling")
+
+
+def test_times_are_held_against_the_period_of_the_recording(tmp_path: Path) -> None:
+    report = of_session(saved_session(tmp_path / "worm.acll", None))
+    assert report["period_ms"] == 500.0
+    took = report["times_ms"]["all of ours"]["p99"]
+    assert report["is_in_time"] is (took <= 500.0)
+
+
+def test_a_report_that_is_left_without_its_folder_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "run_001.zip").write_bytes(b"sent already")
+    assert fresh_folder(tmp_path) == tmp_path / "run_002"
+    assert fresh_folder(tmp_path) == tmp_path / "run_003"
 
 
 def test_without_a_screen_it_says_why() -> None:

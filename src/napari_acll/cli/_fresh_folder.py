@@ -4,6 +4,9 @@ from pathlib import Path
 
 from napari_acll.core import SessionError
 
+_ARCHIVE = ".zip"
+"""What is left of a result whose folder somebody deleted."""
+
 
 def fresh_folder(out: Path) -> Path:
     """Return a new folder inside a folder.
@@ -19,7 +22,7 @@ def fresh_folder(out: Path) -> Path:
         If it cannot be made.
     """
     number = 1
-    while (out / f"run_{number:03d}").exists():
+    while any((out / f"run_{number:03d}{ending}").exists() for ending in ("", _ARCHIVE)):
         number += 1
     folder = out / f"run_{number:03d}"
     try:

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     )
     from napari_acll.label._point_identifier import IdentifierNetwork
     from napari_acll.label._point_image import prepare
-    from napari_acll.label._point_labeler import PointLabeler, nucleus_table
+    from napari_acll.label._point_labeler import PointLabeler
+    from napari_acll.label._point_labels import nucleus_table
     from napari_acll.label._point_model import PointModel
     from napari_acll.label._point_namer import NucleusNamer, NucleusTable
     from napari_acll.label._reference_path import (
@@ -89,7 +90,7 @@ _MODULE_OF_LAZY_NAME = {
     "load_unet3d": "_checkpoint",
     "read_unet3d_config": "_unet3d_config",
     "network_part": "_reference_path",
-    "nucleus_table": "_point_labeler",
+    "nucleus_table": "_point_labels",
     "prepare": "_point_image",
     "saturated_share": "_fitness",
     "sharpness": "_fitness",

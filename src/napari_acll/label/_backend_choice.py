@@ -1,5 +1,6 @@
 """How a network computes: chosen once for a machine, a model and a shape, and remembered."""
 
+import contextlib
 import json
 import logging
 import os
@@ -137,11 +138,14 @@ def _kept() -> dict[str, dict[str, str]]:
 
 def _remembered(key: str) -> BackendChoice | None:
     entry = _kept().get(key)
+    if entry is None:
+        return None
     try:
-        return BackendChoice(Backend(entry["backend"]), str(entry["why"])) if entry else None
+        choice = BackendChoice(Backend(entry["backend"]), str(entry["why"]))
     except (LookupError, TypeError, ValueError) as error:
         _log.warning("The backend in %s is not used: %s", choices_file(), error)
         return None
+    return None if choice.backend is Backend.AUTO else choice
 
 
 def _remember(key: str, choice: BackendChoice) -> None:
@@ -156,3 +160,5 @@ def _remember(key: str, choice: BackendChoice) -> None:
         unfinished.replace(path)
     except OSError as error:
         _log.warning("The choice of a backend is not kept: %s", error)
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import torch
 
 from napari_acll.core import Backend
 from napari_acll.label._backend_choice import BackendChoice
+from napari_acll.label._devices import wait_for
 from napari_acll.label._memory_fallback import is_out_of_memory
 
 Answer = TypeVar("Answer")
@@ -168,17 +169,12 @@ def times_ms(
     took_ms = dict.fromkeys(runs, float("inf"))
     for _ in range(_N_TIMED):
         for backend, run in runs.items():
-            _wait(device)
+            wait_for(device)
             began_s = clock()
             run()
-            _wait(device)
+            wait_for(device)
             took_ms[backend] = min(took_ms[backend], 1e3 * (clock() - began_s))
     return took_ms
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _why(

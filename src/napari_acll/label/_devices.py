@@ -34,3 +34,15 @@ def choose_device(device: str) -> torch.device:
         f"Device {device} was asked for, the GPUs that torch sees are {there}; choose one of them"
         " or --device cpu."
     )
+
+
+def wait_for(device: torch.device) -> None:
+    """Return when a device has done what it was given; a CPU always has.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -81,9 +81,7 @@ class MemoryFallback:
     @property
     def notes(self) -> Sequence[str]:
         """What had to be given up, one sentence each; more may come while it labels."""
-        said = tuple(getattr(self._labeler, "notes", ()))
-        self._notes.extend(said[self._n_heard :])
-        self._n_heard = len(said)
+        self._hear()
         return tuple(self._notes)
 
     def describe(self) -> Mapping[str, object]:
@@ -138,6 +136,7 @@ class MemoryFallback:
         if self._load_on_cpu is None:
             raise error
         device = self._labeler.describe().get("device", "the device")
+        self._hear()
         self._labeler, self._load_on_cpu = self._load_on_cpu(), None
         self._n_heard = 0
         _free_gpu()
@@ -148,6 +147,11 @@ class MemoryFallback:
             " which is slower. Close other programs that use the GPU, crop or bin more.",
             error,
         )
+
+    def _hear(self) -> None:
+        said = tuple(getattr(self._labeler, "notes", ()))
+        self._notes.extend(said[self._n_heard :])
+        self._n_heard = len(said)
 
     def _tell(self, sentence: str, error: Exception) -> None:
         _log.warning("%s", sentence, exc_info=error)

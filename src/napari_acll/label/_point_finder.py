@@ -163,8 +163,6 @@ class NucleusFinder:
         filled = within if within is not None and self._runner.is_graph else image.shape
         with torch.inference_mode():
             heads = self._runner.fetch(self._runner(_as_input(image, filled)))
-        if filled is image.shape:
-            return heads
         n_x, n_y, n_z = ((n + -n % STRIDE) // 2 for n in reversed(image.shape))
         return np.ascontiguousarray(heads[:n_x, :n_y, :n_z])
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -11,29 +11,33 @@ import torch
 from numpy.typing import NDArray
 
 from napari_acll.core import (
-    N_CANDIDATES,
     NOVELTY_LIMIT,
     Backend,
-    Detections,
     LabeledVolume,
     LabelSettings,
     NeuronTable,
     Volume,
     VolumeSpec,
 )
-from napari_acll.label._calibration import Calibration
 from napari_acll.label._devices import choose_device
 from napari_acll.label._fitness import sharpness, unfit_image
 from napari_acll.label._kept_memory import keep_memory
 from napari_acll.label._novelty import agreement_of, volume_statistics
 from napari_acll.label._point_finder import FoundNuclei, NucleusFinder
 from napari_acll.label._point_image import PreparedVolume, check_geometry, prepare
+from napari_acll.label._point_labels import (
+    Evidence,
+    labeled_volume,
+    nucleus_table,
+    unlabeled,
+    without_names,
+)
 from napari_acll.label._point_model import PointModel, read_card
-from napari_acll.label._point_namer import Look, NucleusNamer, NucleusTable
+from napari_acll.label._point_namer import NucleusNamer, NucleusTable
 from napari_acll.label._point_peaks import mean_around
 from napari_acll.label._registry import ModelInfo
 from napari_acll.label._step_clock import StepClock
-from napari_acll.naming import assign_names, top_candidates
+from napari_acll.naming import assign_names
 
 if TYPE_CHECKING:
     from napari_acll.label._backend_choice import BackendChoice
@@ -230,7 +234,7 @@ class PointLabeler:
             model_um=self._model.card.voxel_size_um,
         )
 
-    def evidence(self, found: FoundNuclei, *, sharp: float) -> "Evidence":
+    def evidence(self, found: FoundNuclei, *, sharp: float) -> Evidence:
         """Return the names that found nuclei may have, and how the volume looks.
 
         Parameters
@@ -260,18 +264,18 @@ class PointLabeler:
         sharp = sharpness(prepared)
         why_not = unfit_image(prepared, sharp)
         if why_not:
-            return _unlabeled(volume, why_not)
+            return unlabeled(volume, why_not)
         self.clock.done("prepare")
         found = self.finder.find(prepared, self.clock)
         self.clock.done("peaks and instances")
         if len(found) < MIN_NUCLEI:
-            return _unlabeled(
+            return unlabeled(
                 volume,
                 f"Only {len(found)} nuclei were found, {MIN_NUCLEI} are needed to name any; the"
                 " animal may be out of the field.",
             )
         evidence = self.evidence(found, sharp=sharp)
-        labeled = _labeled(volume, prepared, found, evidence, self._model.card.calibration)
+        labeled = labeled_volume(volume, prepared, found, evidence, self._model.card.calibration)
         if volume.index % MIRROR_EVERY == 0:
             handedness = self.namer.handedness(evidence.table, evidence.look)
             labeled = replace(labeled, handedness=handedness)
@@ -279,7 +283,7 @@ class PointLabeler:
         self.clock.done("names")
         return judged
 
-    def _judged(self, labeled: LabeledVolume, evidence: "Evidence") -> LabeledVolume:
+    def _judged(self, labeled: LabeledVolume, evidence: Evidence) -> LabeledVolume:
         """Return the volume with what is odd about it, without names if they would be guesses."""
         reference = self._model.card.reference
         if reference is None:
@@ -293,117 +297,9 @@ class PointLabeler:
         reasons = reference.reasons(evidence.statistics)
         return replace(
             labeled,
-            detections=_without_names(labeled.detections),
+            detections=without_names(labeled.detections),
             is_labelable=False,
             why_not=f"The nuclei do not lie as those of a whole head ({reasons}).",
             novelty=max(novelty, NOVELTY_LIMIT),
             why_novel=reasons,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Evidence:
-    """What is known about the names of one volume before any is given.
-
-    Parameters
-    ----------
-    table : NucleusTable
-        Its nuclei.
-    look : Look
-        What the network says of them; its probabilities are those before the last step of the
-        calibration.
-    neuron : ndarray of int32, shape (n,)
-        The most probable one-to-one naming, class numbers; 0 for none.
-    statistics : ndarray of float64
-        How the volume looks, see `STATISTICS` of the novelty.
-    """
-
-    table: NucleusTable
-    look: Look
-    neuron: NDArray[np.int32]
-    statistics: NDArray[np.float64]
-
-
-def nucleus_table(found: FoundNuclei) -> NucleusTable:
-    """Return what the naming needs to know about found nuclei."""
-    return NucleusTable(
-        position_um=found.position_um,
-        brightness=found.brightness,
-        radius_um=found.radius_um,
-        height=found.height,
-    )
-
-
-def _unlabeled(volume: Volume, why_not: str) -> LabeledVolume:
-    return LabeledVolume(
-        index=volume.index,
-        spec=volume.spec,
-        instances=np.zeros(volume.spec.shape, np.uint16),
-        detections=Detections.none(),
-        is_labelable=False,
-        why_not=why_not,
-        novelty=1.0,
-        why_novel="it cannot be labeled",
-    )
-
-
-def _without_names(found: Detections) -> Detections:
-    """Return the nuclei alone: a guess that looks like a name is worse than none."""
-    n = len(found)
-    return replace(
-        found,
-        neuron=np.zeros(n, np.int32),
-        probability=np.zeros(n, np.float32),
-        candidate_neuron=np.full((n, N_CANDIDATES), -1, np.int32),
-        candidate_probability=np.full((n, N_CANDIDATES), np.nan, np.float32),
-    )
-
-
-def _labeled(
-    volume: Volume,
-    prepared: PreparedVolume,
-    found: FoundNuclei,
-    evidence: Evidence,
-    calibration: Calibration,
-) -> LabeledVolume:
-    instances, n_voxels, is_kept = _as_stored(prepared, found)
-    chance, neuron = evidence.look.chance, evidence.neuron
-    if not is_kept.all():
-        chance = chance[is_kept]
-        neuron, _ = assign_names(chance)
-    shown = calibration.applied(chance, neuron)
-    candidate_neuron, candidate_probability = top_candidates(shown)
-    given = np.where(neuron > 0, shown[np.arange(len(neuron)), neuron], 0.0)
-    return LabeledVolume(
-        index=volume.index,
-        spec=volume.spec,
-        instances=instances,
-        detections=Detections(
-            centroid_px=prepared.to_stored_px(found.position_px[is_kept]),
-            n_voxels=n_voxels,
-            neuron=neuron,
-            probability=given.astype(np.float32),
-            candidate_neuron=candidate_neuron,
-            candidate_probability=candidate_probability,
-        ),
-    )
-
-
-def _as_stored(
-    prepared: PreparedVolume, found: FoundNuclei
-) -> tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.bool_]]:
-    """Return instances on the stored grid, their sizes and which nuclei they are.
-
-    On voxels larger than those of the model a small nucleus may fall between them; it is left
-    out.
-    """
-    instances = prepared.to_stored_labels(found.instances)
-    n_voxels = found.n_voxels
-    if instances is not found.instances:
-        n_voxels = np.bincount(instances.ravel(), minlength=len(found) + 1)[1:].astype(np.int32)
-    is_kept = n_voxels > 0
-    if is_kept.all():
-        return instances, n_voxels, is_kept
-    new_number = np.zeros(len(found) + 1, np.uint16)
-    new_number[1:][is_kept] = np.arange(1, is_kept.sum() + 1)
-    return new_number[instances], n_voxels[is_kept], is_kept

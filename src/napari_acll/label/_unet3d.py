@@ -181,6 +181,23 @@ class UNet3D(nn.Module):
         return x[None]
 
     @property
+    def layer_dtype(self) -> torch.dtype:
+        """The numbers in which all layers but the last compute."""
+        return next(self.encoders.parameters()).dtype
+
+    def in_layer_numbers(self, x: Tensor) -> Tensor:
+        """Return an input in the numbers of the layers, cut off where these end.
+
+        Half precision ends at 65504, which binned counts exceed: one infinite voxel would leave
+        nothing of a volume that is normalized as a whole.
+        """
+        dtype = self.layer_dtype
+        if dtype is torch.float16:
+            most = torch.finfo(dtype).max
+            x = x.clamp(-most, most)
+        return x.to(dtype)
+
+    @property
     def min_shape(self) -> tuple[int, int, int]:
         """Smallest `(Z, Y, X)` that the network takes."""
         return self.config.min_shape()

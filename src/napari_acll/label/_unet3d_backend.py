@@ -145,7 +145,7 @@ def share_of_same_voxels(first: _ANSWER, second: _ANSWER, min_probability: float
 
 @torch.inference_mode()
 def _answer(network: UNet3D, x: torch.Tensor) -> _ANSWER:
-    features = network.features(x.to(next(network.encoders.parameters()).dtype))
+    features = network.features(network.in_layer_numbers(x))
     probabilities = network.activation(network.final_conv(features.float()), dim=1)[0]
     highest, classes = probabilities.max(0)
     return highest.cpu(), classes.cpu()

@@ -29,9 +29,3 @@ def as_slices(box: Box) -> tuple[slice, slice, slice]:
     """Return a box as an index."""
     z, y, x = (slice(*edges) for edges in box)
     return z, y, x
-
-
-def box_shape(box: Box) -> Triple:
-    """Return the number of voxels of a box, along `(Z, Y, X)`."""
-    z, y, x = (stop - start for start, stop in box)
-    return z, y, x

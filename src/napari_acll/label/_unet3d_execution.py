@@ -124,9 +124,9 @@ class Execution:
             if not can_run_in_blocks(self._network.config):
                 return None
             # what ran out is not what was thought to be free
-            first = plan_blocks(
-                self._network, shape, memory=free_memory(self._device), is_whole_allowed=False
-            )
+            free = free_memory(self._device)
+            left = replace(free, on_device=min(free.on_device, self._memory().on_device))
+            first = plan_blocks(self._network, shape, memory=left, is_whole_allowed=False)
             return first and replace(first, most_values=max(first.most_values // 2, _LEAST_VALUES))
         if plan.most_values > _LEAST_VALUES:
             return replace(plan, most_values=max(plan.most_values // 4, _LEAST_VALUES))

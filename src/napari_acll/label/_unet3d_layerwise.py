@@ -89,7 +89,7 @@ class LayerwiseNetwork:
         self._network = network
         self._plan = plan
         self._device = network.final_conv.weight.device
-        self._dtype = next(network.encoders.parameters()).dtype
+        self._dtype = network.layer_dtype
         self._n_kept = 0
         self.most_kept_values = 0
 
@@ -102,7 +102,7 @@ class LayerwiseNetwork:
             Input, anywhere.
         """
         self._n_kept = self.most_kept_values = 0
-        current: FeatureMap = StoredMap(x[0].to(self._dtype), self._device)
+        current: FeatureMap = StoredMap(self._network.in_layer_numbers(x[0]), self._device)
         encoded: list[FeatureMap] = []
         for encoder in cast("Iterable[Encoder]", self._network.encoders):
             if encoder.pooling is not None:

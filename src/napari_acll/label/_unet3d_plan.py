@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from napari_acll.core import ModelError
+from napari_acll.label._devices import wait_for
 from napari_acll.label._unet3d import UNet3D
 from napari_acll.label._unet3d_boxes import Triple
 from napari_acll.label._unet3d_config import UNet3DConfig
@@ -129,7 +130,7 @@ def plan_blocks(
         If not even blocks fit.
     """
     config, device = network.config, network.final_conv.weight.device.type
-    itemsize = next(network.encoders.parameters()).element_size()
+    itemsize = network.layer_dtype.itemsize
     classes = _CLASSES_BYTES[device]
     if is_whole_allowed and itemsize * whole_values(config, shape) + classes <= memory.on_device:
         return None
@@ -193,7 +194,7 @@ def plan_in_words(network: UNet3D, shape: Triple, plan: BlockPlan | None) -> str
     plan : BlockPlan, optional
         The plan; None: as a whole.
     """
-    itemsize = next(network.encoders.parameters()).element_size()
+    itemsize = network.layer_dtype.itemsize
     if plan is None:
         return "The network runs on whole volumes."
     kept = itemsize * kept_values(network.config, shape) / _MB
@@ -231,10 +232,10 @@ def _voxels_per_s(
     z, y, x = block_within(layer, most_values)
     box = ((0, z), (0, y), (0, x))
     layer.read(box)  # chooses its algorithm
-    _wait(device)
+    wait_for(device)
     began_s = time.perf_counter()
     layer.read(box)
-    _wait(device)
+    wait_for(device)
     return z * y * x / max(time.perf_counter() - began_s, 1e-9)
 
 
@@ -245,11 +246,6 @@ def _cut(shape: Triple) -> Triple:
         sides[longest] = (sides[longest] + 1) // 2
     z, y, x = sides
     return z, y, x
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _words(shape: Triple) -> str:

@@ -87,7 +87,7 @@ def _feature_boxes(
 ) -> Iterator[tuple[Triple, _Slices, Tensor]]:
     """Yield the shape of the result, where a box of it lies, and its features."""
     if plan is None:
-        features = network.features(x.to(next(network.encoders.parameters()).dtype))[0]
+        features = network.features(network.in_layer_numbers(x))[0]
         z, y, x_ = features.shape[1:]
         yield (z, y, x_), (slice(None), slice(None), slice(None)), features
         return
