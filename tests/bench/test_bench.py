@@ -9,8 +9,17 @@ from typing import Any
 import pytest
 
 from napari_acll.bench import bench
+from napari_acll.bench._startup import start_up
 from napari_acll.cli._main import run
-from napari_acll.core import AcllSettings, RecordingError, SettingsError
+from napari_acll.core import (
+    AcllSettings,
+    ModelError,
+    RecordingError,
+    SessionError,
+    SettingsError,
+    VolumeSpec,
+    VoxelGrid,
+)
 
 N_VOLUMES = 5
 LEAST_RATIO = 60.0
@@ -98,8 +107,23 @@ def test_a_recording_that_is_not_there_is_declined(tmp_path: Path) -> None:
 def test_a_report_that_exists_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text("{}", encoding="utf-8")
-    assert run(["bench", "--json", str(path)]) == RecordingError.exit_code
+    assert run(["bench", "--json", str(path)]) == SessionError.exit_code
     assert path.read_text(encoding="utf-8") == "{}"
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_measurement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_acll.bench.bench", lambda *_, **__: pytest.fail("it measured"))
+    path = tmp_path / "no-folder" / "report.json"
+    assert run(["bench", "--json", str(path)]) == SessionError.exit_code
+
+
+def test_a_model_that_cannot_be_used_is_told_in_one_sentence() -> None:
+    spec = VolumeSpec(grid=VoxelGrid.as_stored((4, 8, 8), (1.0, 1.0, 1.0)), period_s=0.6)
+    settings = AcllSettings.model_validate({"label": {"device": "cuda:99"}})
+    with pytest.raises(ModelError, match=r"^Device cuda:99 was asked for"):
+        start_up(settings, spec)
 
 
 def test_only_a_report_can_be_compared_with(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import csv
 import locale
+import sys
 
 import h5py
 import numpy as np
@@ -220,3 +221,28 @@ def test_an_export_that_is_cancelled_leaves_nothing(saved, tmp_path, export):
     with pytest.raises(LookupError):
         export(saved, tmp_path / "out", progress=cancel)
     assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("export", EXPORTS)
+def test_what_the_system_refuses_is_told_in_its_words(saved, tmp_path, export):
+    with pytest.raises(SessionError, match="cannot be written") as refused:
+        export(saved, tmp_path / ("a" * 250 + ".out"))  # longer than a file system takes
+    assert "synchronously" not in str(refused.value)  # as HDF5 says it
+    assert ".partial" not in str(refused.value)
+    assert not list(tmp_path.glob("*.out"))
+
+
+@pytest.mark.usefixtures("saved")
+@pytest.mark.parametrize("suffix", [".csv", ".h5", ".nwb"])
+def test_a_place_with_spaces_and_letters_of_all_kinds_is_taken(folder, tmp_path, suffix):
+    out = tmp_path / "Ünïcode ordner" / f"tr aces é{suffix}"
+    export_session(folder, out)
+    assert out.stat().st_size > 0
+
+
+def test_without_pynwb_the_message_says_what_to_install(saved, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynwb", None)
+    monkeypatch.delitem(sys.modules, "napari_acll.export._nwb_file", raising=False)
+    with pytest.raises(SessionError, match=r'pip install "napari-acll\[nwb\]"'):
+        export_nwb(saved, tmp_path / "out.nwb")
+    assert not (tmp_path / "out.nwb").exists()

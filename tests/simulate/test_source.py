@@ -99,6 +99,19 @@ def test_the_period_of_the_settings_is_used() -> None:
     assert slow.truth(1).time_s == pytest.approx(1.2)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "is_told"),
+    [
+        ({}, False),
+        ({"marker_channel": 1, "activity_channel": 0}, False),
+        ({"marker_channel": 7}, True),
+    ],
+)
+def test_channels_that_it_does_not_have_are_told(chosen: dict[str, int], is_told: bool) -> None:
+    notes = SimulatedSource.from_recording("simulated", SourceSettings(**chosen)).notes
+    assert any("not used" in note for note in notes) == is_told
+
+
 def test_closing_ends_an_iteration_from_another_thread() -> None:
     opened = SimulatedSource.from_recording(
         "simulated:geometry=small,volumes=100000,motion=still", SourceSettings()

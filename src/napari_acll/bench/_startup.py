@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from napari_acll.core import (
     AcllSettings,
+    ModelError,
     SessionError,
     VolumeSpec,
     VoxelGrid,
@@ -21,6 +22,8 @@ print(time.perf_counter() - began_s)
 """
 _READY = "from napari_acll.bench._startup import get_ready; get_ready()"
 _MOST_S = 300.0
+_REFUSED = "refused"
+"""Key under which a fresh process tells why the model cannot be used."""
 
 
 def start_up(settings: AcllSettings, spec: VolumeSpec) -> Mapping[str, float]:
@@ -42,6 +45,8 @@ def start_up(settings: AcllSettings, spec: VolumeSpec) -> Mapping[str, float]:
 
     Raises
     ------
+    ModelError
+        If the model cannot be used.
     SessionError
         If such a process fails.
     """
@@ -53,8 +58,11 @@ def start_up(settings: AcllSettings, spec: VolumeSpec) -> Mapping[str, float]:
             "voxel_size_um": spec.voxel_size_um,
         }
     )
-    ready_s, told = _run([sys.executable, "-c", _READY], given)
-    return {"import_s": import_s, "ready_s": ready_s, **json.loads(told)}
+    ready_s, line = _run([sys.executable, "-c", _READY], given)
+    told = json.loads(line)
+    if _REFUSED in told:
+        raise ModelError(told[_REFUSED])
+    return {"import_s": import_s, "ready_s": ready_s, **told}
 
 
 def _run(command: Sequence[str], given: str) -> tuple[float, str]:
@@ -85,7 +93,11 @@ def get_ready() -> None:
     settings = AcllSettings.model_validate(given["settings"])
     grid = VoxelGrid.as_stored(tuple(given["shape"]), tuple(given["voxel_size_um"]))
     spec = VolumeSpec(grid=grid, period_s=0.6)
-    labeler = load_labeler(settings.label)
+    try:
+        labeler = load_labeler(settings.label)
+    except ModelError as error:
+        sys.stdout.write(json.dumps({_REFUSED: str(error)}) + "\n")
+        return
     loaded_s = time.perf_counter()
     warm_up(
         labeler,

@@ -9,7 +9,7 @@ import typer
 from napari_acll.cli._options import Config, Device, Model, Profile, Set
 from napari_acll.cli._progress import volume_bar
 from napari_acll.cli._resolve import resolve_settings
-from napari_acll.core import RecordingError
+from napari_acll.core import SessionError
 
 
 def bench(
@@ -43,8 +43,8 @@ def bench(
     from napari_acll.bench import compared, read_report, report_lines
 
     before = None if compare is None else read_report(compare)
-    if json_ is not None and json_.exists():
-        raise RecordingError(f"{json_} exists already; choose another name with --json.")
+    if json_ is not None:
+        _refuse_unwritable(json_)
     settings = resolve_settings(
         {"model": model, "device": device, "config": config, "profile": profile, "set_": set_}
     )
@@ -58,10 +58,28 @@ def bench(
         typer.echo(f"Report: {json_}")
 
 
+def _refuse_unwritable(path: Path) -> None:
+    """Raise before minutes are spent on a report that could not be written.
+
+    Raises
+    ------
+    SessionError
+        If the file exists, or cannot be made.
+    """
+    if path.exists():
+        raise SessionError(f"{path} exists already; choose another name with --json.")
+    _write_text(path, "")
+    path.unlink()
+
+
 def _write(path: Path, report: dict[str, object]) -> None:
+    _write_text(path, json.dumps(report, indent=1))
+
+
+def _write_text(path: Path, text: str) -> None:
     try:
-        path.write_text(json.dumps(report, indent=1), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise RecordingError(
+        raise SessionError(
             f"Cannot write {path} ({error.strerror}); choose another place with --json."
         ) from error

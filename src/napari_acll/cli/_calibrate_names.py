@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from napari_acll.cli._quoted import quoted
+
 
 def calibrate_names(
     session: Annotated[str, typer.Argument(help="Session folder, or recording.")],
@@ -32,4 +34,4 @@ def calibrate_names(
 
     result = calibrate(session, names, out=out, model=model, rig=rig)
     typer.echo(result.summary())
-    typer.echo(f"Model {out}. Next: acll run RECORDING --out worm.acll --model {out}")
+    typer.echo(f"Model {out}. Next: acll run RECORDING --out worm.acll --model {quoted(out)}")

@@ -18,6 +18,7 @@ from napari_acll.cli._options import (
     ZDiscard,
     ZFirst,
 )
+from napari_acll.cli._quoted import quoted
 from napari_acll.cli._resolve import resolve_settings
 from napari_acll.core import AcllSettings, calibration_notice
 
@@ -106,10 +107,10 @@ def _session_facts(path: Path) -> dict[str, Any]:
 
 
 def _what_next(saved: "SavedSession", counts: Mapping[str, int]) -> dict[str, str]:
-    path, state = saved.path, saved.state
+    path, state = quoted(saved.path), saved.state
     made_from = saved.header.get("refined_from")
     if made_from:
-        how = f"`acll refine {made_from} --out {path}` goes on with it."
+        how = f"`acll refine {quoted(made_from)} --out {path}` goes on with it."
         is_broken = state in ("interrupted", "failed")
         return {"next": f"It is not complete; {how}"} if is_broken else {}
     if state == "interrupted":

@@ -60,7 +60,7 @@ def _sentence(error: Exception) -> str:
         return str(error)
     usage = getattr(error, "format_message", None)  # of typer, whose classes moved over time
     if callable(usage):
-        return f"{usage()} See `acll --help`."
+        return f"{usage().rstrip('.')}. See `acll --help`."
     if isinstance(error, OSError) and error.strerror:
         where = f" {error.filename}" if error.filename else ""
         return f"The system refused to use{where or ' a file'}: {error.strerror}."

@@ -7,6 +7,7 @@ import typer
 
 from napari_acll.cli._options import Device
 from napari_acll.cli._progress import steps_bar
+from napari_acll.cli._quoted import quoted
 from napari_acll.core import AcllSettings
 
 if TYPE_CHECKING:
@@ -62,4 +63,4 @@ def refine(
 def _tell(session: Path, done: "Refinement") -> None:
     typer.echo(f"Session {done.path}: {done.sentence()}")
     typer.echo(f"What was changed: {done.path / 'revisions.csv'}, {done.n_revisions} rows.")
-    typer.echo(f"Next: acll compare {session} {done.path}")
+    typer.echo(f"Next: acll compare {quoted(session)} {quoted(done.path)}")

@@ -36,6 +36,7 @@ from napari_acll.cli._options import (
     ZFirst,
 )
 from napari_acll.cli._progress import display, losses, watch
+from napari_acll.cli._quoted import quoted
 from napari_acll.cli._resolve import resolve_settings
 from napari_acll.core import (
     AcllSettings,
@@ -167,7 +168,7 @@ def run_to_end(session: "Session", out: Path) -> bool:
     if session.alignment is not None:
         typer.echo(f"Alignment of the channels: {alignment_sentence(session.alignment)}.")
     if is_complete:
-        typer.echo(f"Next: acll export {out} traces.csv")
+        typer.echo(f"Next: acll export {quoted(out)} traces.csv")
     return is_complete
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_acll.cli._progress import volume_bar
+from napari_acll.cli._quoted import quoted
 from napari_acll.core import RecordingError, SourceSettings
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ def simulate(
     _write(source, out, chosen, n_volumes=volumes)
     write_truth(source, truth, volumes, masks=mask_folder)
     typer.echo(f"{out}: {volumes} volumes of {' x '.join(map(str, source.spec.shape))} voxels.")
-    typer.echo(f"Next: acll run {out} --out {out.stem}.acll")
-    typer.echo(f"Then: acll evaluate {out.stem}.acll --truth {truth}")
+    typer.echo(f"Next: acll run {quoted(out)} --out {quoted(f'{out.stem}.acll')}")
+    typer.echo(f"Then: acll evaluate {quoted(f'{out.stem}.acll')} --truth {quoted(truth)}")
 
 
 def _beside(out: Path, ending: str) -> Path:

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from napari_acll.cli._quoted import quoted
 from napari_acll.core import ModelError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def train(
             config, out, start=start, is_resumed=is_resumed, device=device, on_progress=show
         )
     if os.environ.get("RANK", "0") == "0":
-        typer.echo(f"Model {out}. Next: acll info {out}")
+        typer.echo(f"Model {out}. Next: acll info {quoted(out)}")
 
 
 def _check_out(out: Path, suffixes: tuple[str, ...], *, overwrite: bool) -> None:

@@ -28,12 +28,13 @@ def new_file(out: Path, *, overwrite: bool) -> Iterator[Path]:
     """
     if out.exists() and not overwrite:
         raise SessionError(
-            f"{out} exists already and is not overwritten; choose another name or say that it may"
-            " be replaced."
+            f"{out} exists already and is not overwritten; choose another name, or say that it may"
+            " be replaced (--overwrite)."
         )
     partial = out.with_name(f".{out.name}.{uuid.uuid4().hex}.partial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()  # what the system refuses is told in its words, not in those of HDF5
         yield partial
         replace_file(partial, out)
     except OSError as error:

@@ -124,7 +124,7 @@ def _load_serial() -> ModuleType:
     except ImportError as error:
         raise PluginError(
             "Marks from a serial line need pyserial; install it with"
-            " pip install 'napari-acll[serial]'."
+            ' pip install "napari-acll[serial]".'
         ) from error
     module: ModuleType = serial
     return module

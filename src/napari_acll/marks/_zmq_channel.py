@@ -116,6 +116,6 @@ def _load_zmq() -> ModuleType:
     except ImportError as error:
         raise PluginError(
             "Marks from another program need pyzmq; install it with"
-            " pip install 'napari-acll[zmq]'."
+            ' pip install "napari-acll[zmq]".'
         ) from error
     return zmq

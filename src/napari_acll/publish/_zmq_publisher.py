@@ -115,7 +115,7 @@ def _load_zmq() -> ModuleType:
         import zmq
     except ImportError as error:
         raise PluginError(
-            "Publishing samples needs pyzmq; install it with pip install 'napari-acll[zmq]', or"
+            'Publishing samples needs pyzmq; install it with pip install "napari-acll[zmq]", or'
             " switch it off (publish.mode)."
         ) from error
     return zmq

@@ -48,7 +48,7 @@ class StepResult:
 def why_no_window() -> str:
     """Return why no window can be opened here, empty if one can."""
     if not any(find_spec(binding) for binding in _BINDINGS):
-        return "No Qt is installed (pip install napari-acll[qt])."
+        return 'No Qt is installed (pip install "napari-acll[qt]").'
     has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if sys.platform.startswith("linux") and not has_display:
         return "There is no screen (DISPLAY is not set)."

@@ -25,6 +25,8 @@ from napari_acll.simulate._truth import Truth
 from napari_acll.simulate._worm import ORIENTATIONS, VirtualWorm, WormSettings
 
 NAME = "simulated"
+CHANNELS = (0, 1)
+"""Numbers of the activity and the marker channel, as the writers of recordings lay them down."""
 
 GEOMETRIES = {
     "binned": VoxelGrid.as_stored((80, 210, 322), (0.54, 0.54, 0.54)),
@@ -79,7 +81,7 @@ class SimulatedSource:
 
     OPTIONS: ClassVar[Mapping[str, str]] = {
         "seed": "whole number from 0; another seed is another animal",
-        "volumes": "number of volumes",
+        "volumes": "whole number of volumes from 1",
         "geometry": "binned (80 x 210 x 322), raw (80 x 630 x 966) or small (24 x 70 x 108)",
         "orientation": ", ".join(("random", *ORIENTATIONS)),
         "motion": ", ".join(MOTIONS),
@@ -97,6 +99,7 @@ class SimulatedSource:
         self.worm = worm
         self._options = dict(options or {})
         self._closed = threading.Event()
+        self._notes = ["This recording is simulated: no real animal is in it."]
 
     @classmethod
     def rejects(cls, recording: str) -> str:
@@ -113,7 +116,8 @@ class SimulatedSource:
         recording : str
             `simulated`, or `simulated:` and options as `name=value`, separated by commas.
         settings : SourceSettings
-            Only `period_s` applies: a virtual recording knows its channels and its geometry.
+            Only `period_s` applies: a virtual recording knows its channels and its geometry, and
+            tells in `notes` if others were chosen.
 
         Raises
         ------
@@ -130,7 +134,9 @@ class SimulatedSource:
         if settings.period_s is not None:
             worm_settings = replace(worm_settings, period_s=settings.period_s)
         worm = VirtualWorm.sample(seed, settings=worm_settings, head=_head_settings(options))
-        return cls(worm, options=options)
+        source = cls(worm, options=options)
+        source._notes.extend(_unused_channels(settings))
+        return source
 
     @property
     def spec(self) -> VolumeSpec:
@@ -144,8 +150,8 @@ class SimulatedSource:
 
     @property
     def notes(self) -> Sequence[str]:
-        """One sentence that says that nothing here is real."""
-        return ("This recording is simulated: no real animal is in it.",)
+        """That nothing here is real, and which chosen channels it does not have."""
+        return tuple(self._notes)
 
     @property
     def indices(self) -> Sequence[int]:
@@ -211,6 +217,17 @@ class SimulatedSource:
     def close(self) -> None:
         """End a running iteration."""
         self._closed.set()
+
+
+def _unused_channels(settings: SourceSettings) -> Iterator[str]:
+    """Yield what is to be told if channels are chosen that a virtual recording does not have."""
+    chosen = (settings.activity_channel, settings.marker_channel)
+    if any(got not in (None, own) for got, own in zip(chosen, CHANNELS, strict=True)):
+        activity, marker = ("not told" if number is None else number for number in chosen)
+        yield (
+            f"Its activity is channel {CHANNELS[0]} and its marker channel {CHANNELS[1]}; what was"
+            f" chosen (activity {activity}, marker {marker}) is not used."
+        )
 
 
 def _parse(recording: str) -> dict[str, str]:

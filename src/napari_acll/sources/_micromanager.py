@@ -112,6 +112,6 @@ def _shared_core() -> Any:
     except ImportError as error:
         raise RecordingError(
             "Volumes from Micro-Manager need pymmcore-plus; install it with"
-            " pip install 'napari-acll[micromanager]'."
+            ' pip install "napari-acll[micromanager]".'
         ) from error
     return CMMCorePlus.instance()

@@ -66,7 +66,7 @@ def load_zmq() -> ModuleType:
     except ImportError as error:
         raise RecordingError(
             "Volumes from another computer need pyzmq; install it with"
-            " pip install 'napari-acll[zmq]'."
+            ' pip install "napari-acll[zmq]".'
         ) from error
     return zmq
 
