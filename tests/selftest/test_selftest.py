@@ -15,7 +15,7 @@ from napari_acll.cli._fresh_folder import fresh_folder
 from napari_acll.cli._main import run
 from napari_acll.core import AcllSettings, Detections, VolumeStatus
 from napari_acll.export import SessionHeader, ZarrSessionWriter
-from napari_acll.selftest import Job, selftest
+from napari_acll.selftest import Job, selftest, text_lines
 from napari_acll.selftest import _selftest as whole
 from napari_acll.selftest._alike import shares_alike
 from napari_acll.selftest._children import run_child, why_no_window
@@ -112,6 +112,8 @@ def test_a_device_that_is_not_there_is_reported(tmp_path: Path) -> None:
     assert "cuda:7" in findings(report)["device"]["sentence"]
     step = next(step for step in report["steps"] if step["name"] == "session")
     assert "ModelError" in step["trace"]
+    assert "Traceback" in "\n".join(text_lines(report))
+    assert "Traceback" not in "\n".join(text_lines(report, has_traces=False))
     assert "cuda:7" in (tmp_path / "out" / "report.txt").read_text(encoding="utf-8")
     assert (tmp_path / "out.zip").is_file()
 

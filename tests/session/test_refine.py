@@ -156,8 +156,10 @@ def test_every_name_that_changed_is_in_the_table_of_revisions(session):
 
 def test_a_second_run_is_refused_and_an_interrupted_one_goes_on(session, tmp_path, capsys):
     path, true, _ = session
+    began = []
     with pytest.raises(SessionError, match="exists already"):
-        refine_session(path)
+        refine_session(path, tell=lambda doing, *_: began.append(doing))
+    assert not began  # it is refused before the names are looked for
     out = tmp_path / "out.acll"
 
     def stop(doing, n_done, _n_all):

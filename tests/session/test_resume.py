@@ -433,6 +433,22 @@ def test_a_recording_that_is_gone_or_another_is_refused(recordings, tmp_path):
     assert SavedSession.open(tmp_path / "a.acll").state == "interrupted"
 
 
+def test_without_its_recording_a_damaged_session_keeps_all_that_is_whole(recordings, tmp_path):
+    shutil.copy(recordings / "worm.nd2", tmp_path / "worm.nd2")
+    folder = tmp_path / "a.acll"
+    run_to_end(build_session(str(tmp_path / "worm.nd2"), settings=settings_for("nd2"), out=folder))
+    whole = SavedSession.open(folder)
+    chunk = next(file for file in (folder / "ratio" / "c").rglob("*") if file.is_file())
+    chunk.write_bytes(b"no chunk")
+    (tmp_path / "worm.nd2").unlink()
+    with pytest.raises(RecordingError):
+        resume_session(folder)
+    kept = SavedSession.open(folder)
+    assert (kept.state, kept.n_timepoints) == ("finished", N_VOLUMES)
+    assert np.array_equal(kept.status, whole.status)
+    assert np.array_equal(kept.read("confidence"), whole.read("confidence"), equal_nan=True)
+
+
 def test_a_recording_of_a_program_cannot_be_opened_by_name(tmp_path):
     source = SimulatedSource.from_recording(RECORDING, SourceSettings())
     run_to_end(build_session(source, settings=settings_for(""), out=tmp_path / "a.acll"))

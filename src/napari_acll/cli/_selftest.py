@@ -52,7 +52,7 @@ def selftest(
         has_window=has_window,
         tell=typer.echo,
     )
-    typer.echo("\n".join(text_lines(report)))
+    typer.echo("\n".join(text_lines(report, has_traces=False)))
     typer.echo(f"Report: {folder.with_name(folder.name + '.zip').resolve()}")
     if report["verdict"].startswith("Failed"):
         raise typer.Exit(FAILED)

@@ -50,7 +50,7 @@ def train(
 ) -> None:
     """Train a model on simulated worms or on labeled volumes of your lab.
 
-    The settings say of which kind the model is: one like the bundled one, which takes under an
+    The settings say of which kind the model is: one like the bundled one, which takes about an
     hour on two cores, or a UNet3D. Give the result to `acll run --model`.
     """
     from napari_acll.training import load_train_settings

@@ -32,13 +32,15 @@ def verdict_of(report: Mapping[str, Any]) -> str:
     return f"Passed: {spread}."
 
 
-def text_lines(report: Mapping[str, Any]) -> Iterator[str]:
+def text_lines(report: Mapping[str, Any], *, has_traces: bool = True) -> Iterator[str]:
     """Yield the lines of a report for people.
 
     Parameters
     ----------
     report : mapping
         What `selftest` returns.
+    has_traces : bool
+        Whether it tells where errors came from, which is for those to whom it is sent.
     """
     yield report["verdict"]
     yield ""
@@ -54,8 +56,9 @@ def text_lines(report: Mapping[str, Any]) -> Iterator[str]:
         if not step["is_ok"]:
             yield ""
             yield f"Step {step['name']}: {step['error']}"
-            yield step["trace"]
-    if report.get("trace"):
+            if has_traces:
+                yield step["trace"]
+    if has_traces and report.get("trace"):
         yield ""
         yield report["trace"]
 

@@ -144,12 +144,14 @@ def refine_session(
     AcllError
         If the model is needed and cannot be loaded.
     """
-    from napari_acll.export import SavedSession
+    from napari_acll.export import SavedSession, check_new_session
 
     saved = SavedSession.open(session)
     if saved.state == "running":
         raise SessionError(f"{session} is still being written; refine it when it is over.")
     path = refined_path(session) if out is None else Path(out)
+    if not _is_half_refined(path, saved):
+        check_new_session(path)  # before minutes are spent on the names
     naming = _Naming.of(saved, tell)
     masks = Masks.of(saved, uses_recording=uses_recording, relabels=relabels, adjust=adjust)
     try:
@@ -201,17 +203,24 @@ class _Naming:
         return cls(before=before, after=after, names=names, states=states, certain=known)
 
 
+def _is_half_refined(path: Path, saved: "SavedSession") -> bool:
+    """Return whether a refined session of this one lies there, and is to be gone on with."""
+    from napari_acll.export import SavedSession
+
+    if not (path / "session.json").exists():
+        return False
+    there = SavedSession.open(path)
+    is_ours = there.header.get("refined_from") == str(saved.path.absolute())
+    return is_ours and there.state in ("interrupted", "failed")
+
+
 def _writer_of(saved: "SavedSession", path: Path, masks: Masks) -> "tuple[ZarrSessionWriter, int]":
     """Return the writer of the refined session, and how many timepoints are there already."""
     from napari_acll.export import SavedSession, SessionHeader, ZarrSessionWriter, copy_history
 
-    made_from = str(saved.path.absolute())
-    if (path / "session.json").exists():
-        there = SavedSession.open(path)
-        is_ours = there.header.get("refined_from") == made_from
-        if is_ours and there.state in ("interrupted", "failed"):
-            writer = ZarrSessionWriter.resume(path)
-            return writer, SavedSession.open(path).n_timepoints
+    if _is_half_refined(path, saved):
+        writer = ZarrSessionWriter.resume(path)
+        return writer, SavedSession.open(path).n_timepoints
     run = saved.settings.run.model_copy(update={"save_labels": masks.has_labels})
     header = SessionHeader(
         neurons=saved.neurons,
@@ -223,7 +232,7 @@ def _writer_of(saved: "SavedSession", path: Path, masks: Masks) -> "tuple[ZarrSe
         model=content_of(saved.header.get("model")),
         rig=str(saved.header.get("rig", "")),
         recording=str(saved.header.get("recording", "")),
-        refined_from=made_from,
+        refined_from=str(saved.path.absolute()),
         folder=str(saved.header.get("folder", ".")),
         started_at=str(saved.header.get("started_at", "")),
     )

@@ -76,15 +76,19 @@ def resume_session(
     from napari_acll.export import SavedSession, ZarrSessionWriter
     from napari_acll.label import load_labeler
 
-    check_not_refined(SavedSession.open(path))
+    before = SavedSession.open(path)
+    check_not_refined(before)
+    is_over = _is_over(before, before.state)
+    settings = _settings(before, backfill, is_over=is_over)
+    settings = settings if adjust is None else adjust(settings)
+    labeler = load_labeler(settings.label)
+    check_model(labeler, before)
+    if not settings.source.live.is_live:  # damaged volumes are taken back only to be taken again
+        _open(before, settings.source, is_over=is_over).close()
     writer = ZarrSessionWriter.resume(path)
     try:
         saved = SavedSession.open(path)
-        settings = _settings(saved, backfill, is_over=_is_over(saved, writer.ended_as))
-        settings = settings if adjust is None else adjust(settings)
-        labeler = load_labeler(settings.label)
-        check_model(labeler, saved)
-        source = _open(saved, settings.source, is_over=_is_over(saved, writer.ended_as))
+        source = _open(saved, settings.source, is_over=is_over)
         try:
             resumption = _resumption(saved, writer.ended_as)
             writers = _writers_of(writer, saved, source, settings)
