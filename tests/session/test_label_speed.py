@@ -144,6 +144,16 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path, monkeypatch, capl
     assert "not remembered" in caplog.text
 
 
+def test_a_file_that_another_program_has_open_leaves_nothing_beside_it(tmp_path, monkeypatch):
+    def refuse(*_paths):
+        raise PermissionError("in use")
+
+    monkeypatch.setenv("ACLL_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(Path, "replace", refuse)
+    remember_session_speed(AcllSettings(label=CPU), STORED, report(0.3))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_bundled_model_is_measured_on_this_computer():
     speed = measure_label_speed(CPU)
     assert isinstance(speed, LabelSpeed)

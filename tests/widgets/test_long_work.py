@@ -8,6 +8,7 @@ from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
 from qtpy.QtCore import QObject, QTimer
 
 from napari_acll.core import RecordingError
+from napari_acll.widgets import _long_work
 from napari_acll.widgets._long_work import CanceledError, LongWork, wait_for
 
 PATIENCE_MS = 5000
@@ -117,6 +118,23 @@ def test_work_is_cancelled_when_its_owner_goes(viewer, gate, qtbot):
     gate.let_go.release()
     qtbot.wait(300)
     assert gate.n_begun == 1
+
+
+def test_the_bar_goes_too_if_the_owner_goes_while_it_is_made(viewer, gate, qtbot, monkeypatch):
+    """Making it lets napari deal with events."""
+    parent = QObject()
+    work = LongWork("acll-test", parent)
+    make = _long_work._Bar
+
+    def make_slowly(description, steps):
+        bar = make(description, steps)
+        work._switch.turn_off()
+        return bar
+
+    monkeypatch.setattr(_long_work, "_Bar", make_slowly)
+    work.start("Counting to four", gate)
+    qtbot.waitUntil(lambda: not _bars(viewer), timeout=PATIENCE_MS)
+    assert not work.is_busy
 
 
 def test_a_result_can_be_waited_for_while_napari_goes_on(viewer, gate):

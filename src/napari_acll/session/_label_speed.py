@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -249,6 +250,8 @@ def _remember(settings: LabelSettings, speed: LabelSpeed) -> None:
         unfinished.replace(path)
     except OSError as error:
         _log.warning("How long labeling takes is not remembered: %s", error)
+        with suppress(OSError):  # another program may have had the file open
+            unfinished.unlink(missing_ok=True)
 
 
 def _kept() -> list[tuple[dict[str, Any], LabelSpeed]]:

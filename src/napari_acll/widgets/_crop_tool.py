@@ -72,6 +72,7 @@ class CropTool(QObject):
     def end(self) -> None:
         """Take the rectangles off the canvas; the form keeps the crop."""
         self._background.cancel()
+        self._newest = None  # its memory is wanted for the next volume
         self.rectangle.hide()
 
     def _show_frame(self, volume: Volume) -> None:
