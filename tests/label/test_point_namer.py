@@ -7,7 +7,7 @@ from napari_acll.core import LabelSettings, VoxelGrid
 from napari_acll.label import PointLabeler, _point_namer
 from napari_acll.label._point_features import as_fine
 from napari_acll.label._point_identifier import _Turn
-from napari_acll.label._point_labeler import nucleus_table
+from napari_acll.label._point_labels import nucleus_table
 from napari_acll.label._point_match import match
 from napari_acll.simulate import VirtualWorm, WormSettings
 

@@ -1,5 +1,7 @@
 """How surely points are neurons of an atlas, in many postures at once."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,7 +34,7 @@ def match(moved: Floats, mean_um: Floats, sd_um: float) -> tuple[Floats, Floats,
     weight, target, log_likelihood : ndarray of float64, shapes (p, n), (p, n, 3) and (p,)
     """
     n_poses, n, _ = moved.shape
-    scale = np.log2(np.e)
+    scale = math.log2(math.e)
     log_peak = -1.5 * np.log(2 * np.pi) - 3 * np.log(sd_um)
     sums = np.empty((n_poses * n, 4), np.float32)
     _sum_densities(

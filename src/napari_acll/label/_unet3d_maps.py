@@ -8,7 +8,7 @@ normalized is measured on the whole map first. No voxel is computed twice, and t
 
 from dataclasses import dataclass
 from math import prod
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -95,13 +95,12 @@ class StoredMap:
 
 
 @dataclass(slots=True)
-class ScaledMap:
-    """A map times one number for each channel, plus another: any normalization."""
+class _ChangedMap:
+    """A map with the features and voxels of another, each of them changed."""
+
+    is_fresh: ClassVar[bool] = True
 
     source: FeatureMap
-    scale: Tensor
-    shift: Tensor
-    is_fresh: bool = True
 
     @property
     def n_channels(self) -> int:
@@ -112,6 +111,14 @@ class ScaledMap:
     def shape(self) -> Triple:
         """As before."""
         return self.source.shape
+
+
+@dataclass(slots=True)
+class ScaledMap(_ChangedMap):
+    """A map times one number for each channel, plus another: any normalization."""
+
+    scale: Tensor
+    shift: Tensor
 
     def read(self, box: Box) -> Tensor:
         """Return `(C, z, y, x)` of a box."""
@@ -129,22 +136,10 @@ def _pair(scaled: ScaledMap) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(slots=True)
-class ActivatedMap:
+class ActivatedMap(_ChangedMap):
     """A map after a nonlinearity."""
 
-    source: FeatureMap
     activation: nn.Module
-    is_fresh: bool = True
-
-    @property
-    def n_channels(self) -> int:
-        """As before."""
-        return self.source.n_channels
-
-    @property
-    def shape(self) -> Triple:
-        """As before."""
-        return self.source.shape
 
     def read(self, box: Box) -> Tensor:
         """Return `(C, z, y, x)` of a box."""
@@ -309,40 +304,13 @@ class DeconvolvedMap:
 
 
 @dataclass(slots=True)
-class JoinedMap:
-    """Channels of one map, then those of another."""
+class _CombinedMap:
+    """Two maps of the same voxels made one."""
+
+    is_fresh: ClassVar[bool] = True
 
     first: FeatureMap
     second: FeatureMap
-    is_fresh: bool = True
-
-    @property
-    def n_channels(self) -> int:
-        """Of both."""
-        return self.first.n_channels + self.second.n_channels
-
-    @property
-    def shape(self) -> Triple:
-        """Of each."""
-        return self.first.shape
-
-    def read(self, box: Box) -> Tensor:
-        """Return `(C, z, y, x)` of a box."""
-        return torch.cat((self.first.read(box), self.second.read(box)))
-
-    def working_values(self, shape: Triple) -> int:
-        """Return how many numbers the reading of a box of a shape holds at most."""
-        parts = self.first.working_values(shape) + self.second.working_values(shape)
-        return parts + self.n_channels * prod(shape)
-
-
-@dataclass(slots=True)
-class SummedMap:
-    """The sum of two maps."""
-
-    first: FeatureMap
-    second: FeatureMap
-    is_fresh: bool = True
 
     @property
     def n_channels(self) -> int:
@@ -354,14 +322,33 @@ class SummedMap:
         """Of each."""
         return self.first.shape
 
-    def read(self, box: Box) -> Tensor:
-        """Return `(C, z, y, x)` of a box."""
-        return self.first.read(box) + self.second.read(box)
-
     def working_values(self, shape: Triple) -> int:
         """Return how many numbers the reading of a box of a shape holds at most."""
         parts = self.first.working_values(shape) + self.second.working_values(shape)
         return parts + self.n_channels * prod(shape)
+
+
+@dataclass(slots=True)
+class JoinedMap(_CombinedMap):
+    """Channels of one map, then those of another."""
+
+    @property
+    def n_channels(self) -> int:
+        """Of both."""
+        return self.first.n_channels + self.second.n_channels
+
+    def read(self, box: Box) -> Tensor:
+        """Return `(C, z, y, x)` of a box."""
+        return torch.cat((self.first.read(box), self.second.read(box)))
+
+
+@dataclass(slots=True)
+class SummedMap(_CombinedMap):
+    """The sum of two maps."""
+
+    def read(self, box: Box) -> Tensor:
+        """Return `(C, z, y, x)` of a box."""
+        return self.first.read(box) + self.second.read(box)
 
 
 def channel_moments(feature_map: FeatureMap, block: Triple) -> tuple[Tensor, Tensor]:
