@@ -110,7 +110,7 @@ def _what_next(saved: "SavedSession", counts: Mapping[str, int]) -> dict[str, st
     path, state = quoted(saved.path), saved.state
     made_from = saved.header.get("refined_from")
     if made_from:
-        how = f"`acll refine {quoted(made_from)} --out {path}` goes on with it."
+        how = f"`acll refine {quoted(str(made_from))} --out {path}` goes on with it."
         is_broken = state in ("interrupted", "failed")
         return {"next": f"It is not complete; {how}"} if is_broken else {}
     if state == "interrupted":
