@@ -100,8 +100,9 @@ def _antsun(path: Path, labels: Path) -> TraceTable:
             values = np.asarray(file[_VALUES], np.float64)
             time_s = np.asarray(file[_TIMES], np.float64)
     except (OSError, KeyError) as error:
+        why = "it lacks one of the two" if isinstance(error, KeyError) else str(error)
         raise SessionError(
-            f"{path} is not what ANTSUN writes ({error}); expected {_VALUES} and {_TIMES}. Export"
+            f"{path} is not what ANTSUN writes ({why}); expected {_VALUES} and {_TIMES}. Export"
             " the traces as CSV instead."
         ) from None
     if values.ndim != 2 or len(time_s) != len(values):

@@ -4,7 +4,7 @@ import errno
 import json
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -151,13 +151,18 @@ class ZarrSessionWriter:
             raise _cannot_create(path, _reason(error)) from error
 
     @classmethod
-    def resume(cls, path: str | Path) -> "ZarrSessionWriter":
+    def resume(
+        cls, path: str | Path, *, check: Callable[[], None] = lambda: None
+    ) -> "ZarrSessionWriter":
         """Return a writer that goes on with a session, whatever ended it.
 
         Parameters
         ----------
         path : str or Path
             The session folder.
+        check : callable
+            Called when no other program writes the session, and before anything in it is changed;
+            what it raises leaves the session as it was.
 
         Raises
         ------
@@ -171,6 +176,7 @@ class ZarrSessionWriter:
         except OSError as error:
             raise _cannot_resume(path, _reason(error)) from error
         try:
+            check()
             restored = restore(path, header)
             ended_as = INTERRUPTED if header["state"] == "running" else str(header["state"])
             header |= _state("running")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,18 +81,25 @@ def resume_session(
     is_over = _is_over(before, before.state)
     settings = _settings(before, backfill, is_over=is_over)
     settings = settings if adjust is None else adjust(settings)
-    labeler = load_labeler(settings.label)
-    check_model(labeler, before)
-    if not settings.source.live.is_live:  # damaged volumes are taken back only to be taken again
-        _open(before, settings.source, is_over=is_over).close()
-    writer = ZarrSessionWriter.resume(path)
+
+    @cache
+    def labeler() -> Labeler:
+        return load_labeler(settings.label)
+
+    def check() -> None:
+        """Look for what damaged volumes are taken from again, before they are taken back."""
+        check_model(labeler(), before)
+        if not settings.source.live.is_live:
+            _open(before, settings.source, is_over=is_over).close()
+
+    writer = ZarrSessionWriter.resume(path, check=check)
     try:
         saved = SavedSession.open(path)
         source = _open(saved, settings.source, is_over=is_over)
         try:
             resumption = _resumption(saved, writer.ended_as)
             writers = _writers_of(writer, saved, source, settings)
-            return assemble(source, settings, writers, labeler=labeler, resumption=resumption)
+            return assemble(source, settings, writers, labeler=labeler(), resumption=resumption)
         except BaseException:
             source.close()
             raise
