@@ -119,6 +119,9 @@ def test_scores_are_one_where_the_network_says_the_truth_and_zero_where_it_is_bl
             brightness = torch.round(x / 60) * self.sees
             return torch.cat([20 * (brightness == number) for number in range(4)], dim=1).float()
 
+        def in_layer_numbers(self, x):
+            return x
+
         def activation(self, logits, *, dim):
             return logits.softmax(dim)
 
