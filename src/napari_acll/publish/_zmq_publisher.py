@@ -9,7 +9,7 @@ from napari_acll.publish._message import end_message, message_of
 
 _WAITING = 1000
 _LINGER_MS = 1000
-"""A busy computer needs some of it to hand on the last message, which says that this is the end."""
+"""A busy computer takes some of it to hand on the last message, that this is the end."""
 
 
 class ZmqPublisher:
