@@ -156,5 +156,5 @@ def test_without_its_package_a_channel_tells_the_install_command(
     monkeypatch, module, address, extra
 ):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(PluginError, match=rf"pip install 'napari-acll\[{extra}\]'"):
+    with pytest.raises(PluginError, match=rf'pip install "napari-acll\[{extra}\]"'):
         open_channel(address)

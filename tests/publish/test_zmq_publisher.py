@@ -160,5 +160,5 @@ def test_a_closed_publisher_says_so():
 
 def test_without_pyzmq_the_install_command_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "zmq", None)
-    with pytest.raises(PluginError, match=r"pip install 'napari-acll\[zmq\]'"):
+    with pytest.raises(PluginError, match=r'pip install "napari-acll\[zmq\]"'):
         ZmqPublisher(ANY_PORT)

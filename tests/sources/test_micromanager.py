@@ -190,5 +190,5 @@ def test_without_pymmcore_plus_the_command_is_told(monkeypatch):
         return imported(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(RecordingError, match=r"pip install 'napari-acll\[micromanager\]'"):
+    with pytest.raises(RecordingError, match=r'pip install "napari-acll\[micromanager\]"'):
         open_source(ADDRESS, SourceSettings())

@@ -434,5 +434,5 @@ def test_nobody_is_waited_for_when_nobody_reads(sender):
 )
 def test_without_pyzmq_the_error_says_how_to_install_it(monkeypatch, make):
     monkeypatch.setitem(sys.modules, "zmq", None)
-    with pytest.raises(RecordingError, match=r"pip install 'napari-acll\[zmq\]'"):
+    with pytest.raises(RecordingError, match=r'pip install "napari-acll\[zmq\]"'):
         make()

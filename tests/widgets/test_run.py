@@ -70,6 +70,7 @@ def test_a_session_that_is_cancelled_while_it_warms_up_leaves_no_folder(tmp_path
     assert labeler.begun.wait(20)
     assert out.is_dir()
     run.stop()
+    assert run.session._stop_event.wait(20)  # else volumes may come before the stop does
     labeler.go_on.set()
     assert run.wait(20)
     assert run.error is None
@@ -102,6 +103,7 @@ def test_a_folder_that_cannot_be_removed_is_told(tmp_path, monkeypatch):
     run.start()
     assert labeler.begun.wait(20)
     run.stop()
+    assert run.session._stop_event.wait(20)  # else volumes may come before the stop does
     labeler.go_on.set()
     assert run.wait(20)
     assert any("could not be removed" in message for _, message in run.take_events())
