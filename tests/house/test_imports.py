@@ -71,7 +71,7 @@ def test_imports_only_go_down(tree):
 @pytest.mark.parametrize(
     ("module", "statement", "contract"),
     [
-        ("core/_volume.py", "import torch", "Core needs numpy and pydantic only"),
+        ("core/_volume.py", "import torch", "Core needs numpy, pydantic and platformdirs only"),
         ("core/_volume.py", "import napari_acll.trace", "Imports only go down"),
         ("trace/__init__.py", "import napari_acll.preprocess", "Imports only go down"),
         ("session/__init__.py", "import qtpy", "Nothing below the widgets needs Qt"),

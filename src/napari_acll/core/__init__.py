@@ -70,10 +70,17 @@ from napari_acll.core._trace import (
     volume_times,
 )
 from napari_acll.core._trust import calibration_label, calibration_notice
+from napari_acll.core._user_files import (
+    DATA_DIR_VARIABLE,
+    user_cache_dir,
+    user_data_dir,
+    write_whole,
+)
 from napari_acll.core._volume import Volume, VolumeArray, VolumeSpec, VoxelGrid
 
 __all__ = [
     "BACKGROUND",
+    "DATA_DIR_VARIABLE",
     "NOVELTY_LIMIT",
     "N_CANDIDATES",
     "SIDE_DOUBT",
@@ -149,6 +156,9 @@ __all__ = [
     "corrected",
     "load_stage",
     "stage_names",
+    "user_cache_dir",
+    "user_data_dir",
     "volume_times",
     "worst_light",
+    "write_whole",
 ]

@@ -1,9 +1,7 @@
 """How a network computes: chosen once for a machine, a model and a shape, and remembered."""
 
-import contextlib
 import json
 import logging
-import os
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,8 +9,7 @@ from pathlib import Path
 
 import torch
 
-from napari_acll.core import Backend
-from napari_acll.label._registry import MODELS_DIR_VARIABLE
+from napari_acll.core import Backend, user_cache_dir, write_whole
 
 _log = logging.getLogger(__name__)
 
@@ -118,11 +115,7 @@ def _tried(key: str, measure: Callable[[], BackendChoice]) -> BackendChoice:
 
 def choices_file() -> Path:
     """Return the file with the choices of this user's machines."""
-    import platformdirs
-
-    given = os.environ.get(MODELS_DIR_VARIABLE)
-    folder = Path(given) if given else platformdirs.user_cache_path("napari-acll", appauthor=False)
-    return folder / "backends.json"
+    return user_cache_dir() / "backends.json"
 
 
 def _kept() -> dict[str, dict[str, str]]:
@@ -152,13 +145,7 @@ def _remember(key: str, choice: BackendChoice) -> None:
     """Keep a choice; a folder that cannot be written to costs a trial next time, no more."""
     others = {kept: entry for kept, entry in _kept().items() if kept != key}
     newest = dict(list({key: asdict(choice), **others}.items())[:_MOST_KEPT])
-    path = choices_file()
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(json.dumps(newest, indent=1), encoding="utf-8")
-        unfinished.replace(path)
+        write_whole(choices_file(), json.dumps(newest, indent=1))
     except OSError as error:
         _log.warning("The choice of a backend is not kept: %s", error)
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)

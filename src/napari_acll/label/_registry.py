@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from napari_acll.core import (
     PluginError,
     load_stage,
     stage_names,
+    user_data_dir,
 )
 
 _CHECKPOINT_SUFFIXES = (".pytorch", ".pt", ".pth", ".safetensors")
@@ -27,8 +27,6 @@ _BUNDLED = "default"
 
 BUNDLED_KEY = "napari_acll"
 """Metadata entry of a safetensors file of the same kind as the bundled model."""
-MODELS_DIR_VARIABLE = "ACLL_DATA_DIR"
-"""Environment variable with the folder in which this user's models lie, in `models`."""
 LABELER_KEY = "napari_acll_labeler"
 """Metadata entry of any other safetensors file: name of the installed labeler that opens it."""
 
@@ -74,12 +72,7 @@ def available_models() -> list[ModelInfo]:
 
 def models_dir() -> Path:
     """Return the folder of this user's models: `models` in the data folder of this package."""
-    given = os.environ.get(MODELS_DIR_VARIABLE)
-    if given:
-        return Path(given) / "models"
-    import platformdirs
-
-    return Path(platformdirs.user_data_path("napari-acll", appauthor=False)) / "models"
+    return user_data_dir() / "models"
 
 
 def user_models() -> dict[str, Path]:

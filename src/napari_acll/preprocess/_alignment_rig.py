@@ -2,23 +2,19 @@
 
 import hashlib
 import logging
-import os
 import re
 from pathlib import Path
-
-import platformdirs
 
 from napari_acll.core import (
     AlignmentError,
     AlignmentOrigin,
     ChannelAlignment,
     VolumeSpec,
+    user_data_dir,
 )
 from napari_acll.preprocess._alignment_file import read_alignment, save_alignment
 
 _log = logging.getLogger(__name__)
-
-DATA_DIR_VARIABLE = "ACLL_DATA_DIR"
 
 
 def rig_name(spec: VolumeSpec) -> str:
@@ -145,9 +141,4 @@ def _file_of(rig: str) -> Path:
     """Return the file of a rig; the hash keeps names apart that look alike as file names."""
     readable = re.sub(r"[^A-Za-z0-9]+", "-", rig).strip("-")[:60]
     digest = hashlib.sha256(rig.encode()).hexdigest()[:8]
-    return _data_dir() / "alignments" / f"{readable}-{digest}.json"
-
-
-def _data_dir() -> Path:
-    given = os.environ.get(DATA_DIR_VARIABLE)
-    return Path(given) if given else platformdirs.user_data_path("napari-acll", appauthor=False)
+    return user_data_dir() / "alignments" / f"{readable}-{digest}.json"

@@ -11,7 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-_DATA_DIR_VARIABLE = "ACLL_DATA_DIR"
+from napari_acll.core import DATA_DIR_VARIABLE
+
 _NAPARI_CONFIG_VARIABLE = "NAPARI_CONFIG"
 _MOST_KEPT_CHARACTERS = 6000
 _BINDINGS = ("PyQt6", "PySide6")
@@ -77,7 +78,7 @@ def run_child(
     """
     environment = {
         **os.environ,
-        _DATA_DIR_VARIABLE: str(private),
+        DATA_DIR_VARIABLE: str(private),
         _NAPARI_CONFIG_VARIABLE: str(private / "napari.yaml"),
     }
     command = [sys.executable, "-X", "faulthandler", "-m", module, *arguments]

@@ -2,15 +2,20 @@
 
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
-from napari_acll.core import SourceSettings, VolumeSource, VolumeSpec, VoxelGrid
+from napari_acll.core import (
+    SourceSettings,
+    VolumeSource,
+    VolumeSpec,
+    VoxelGrid,
+    user_data_dir,
+    write_whole,
+)
 
 _log = logging.getLogger(__name__)
 
-_DATA_DIR_VARIABLE = "ACLL_DATA_DIR"
 _MOST_KEPT = 20
 _USUAL_VOXEL_UM = (1.5, 0.27, 0.27)
 _USUAL_PERIOD_S = 0.6
@@ -30,13 +35,8 @@ def remember_spec(source: VolumeSource) -> None:
         "period_s": spec.period_s,
     }
     others = [kept for kept in _entries() if _key(kept) != _key(entry)]
-    path = _file()
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps([entry, *others][:_MOST_KEPT], indent=1)
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
+        write_whole(_file(), json.dumps([entry, *others][:_MOST_KEPT], indent=1))
     except OSError as error:
         _log.warning("The shape of these volumes is not remembered: %s", error)
 
@@ -105,8 +105,4 @@ def _checked(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _file() -> Path:
-    import platformdirs
-
-    given = os.environ.get(_DATA_DIR_VARIABLE)
-    folder = Path(given) if given else platformdirs.user_data_path("napari-acll", appauthor=False)
-    return folder / "live_volumes.json"
+    return user_data_dir() / "live_volumes.json"

@@ -2,11 +2,9 @@
 
 import json
 import logging
-import os
 import platform
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +21,13 @@ from napari_acll.core import (
     PreprocessSettings,
     SourceSettings,
     VolumeSpec,
+    user_data_dir,
+    write_whole,
 )
 
 _log = logging.getLogger(__name__)
 
 N_TIMED = 5
-_DATA_DIR_VARIABLE = "ACLL_DATA_DIR"
 _TRIAL = "simulated:volumes=1"
 _LEAST_VOLUMES = 20
 """Fewer of a session tell little: among the first, memory is still being found."""
@@ -242,16 +241,10 @@ def _remember(settings: LabelSettings, speed: LabelSpeed) -> None:
     key = _key(settings)
     others = [(kept, old) for kept, old in _kept() if kept != key or old.shape != speed.shape]
     entries = [{"of": kept, "speed": asdict(each)} for kept, each in [(key, speed), *others]]
-    path = _file()
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(json.dumps(entries[:_MOST_KEPT], indent=1), encoding="utf-8")
-        unfinished.replace(path)
+        write_whole(_file(), json.dumps(entries[:_MOST_KEPT], indent=1))
     except OSError as error:
         _log.warning("How long labeling takes is not remembered: %s", error)
-        with suppress(OSError):  # another program may have had the file open
-            unfinished.unlink(missing_ok=True)
 
 
 def _kept() -> list[tuple[dict[str, Any], LabelSpeed]]:
@@ -277,8 +270,4 @@ def _checked(entry: dict[str, Any]) -> LabelSpeed:
 
 
 def _file() -> Path:
-    import platformdirs
-
-    given = os.environ.get(_DATA_DIR_VARIABLE)
-    folder = Path(given) if given else platformdirs.user_data_path("napari-acll", appauthor=False)
-    return folder / "label_speed.json"
+    return user_data_dir() / "label_speed.json"

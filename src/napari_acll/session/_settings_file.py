@@ -1,7 +1,6 @@
 """Settings in YAML files."""
 
 import difflib
-import os
 import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
@@ -10,9 +9,8 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from napari_acll.core import AcllSettings, AnimalInfo, SettingsError
+from napari_acll.core import AcllSettings, AnimalInfo, SettingsError, user_data_dir
 
-_DATA_DIR_VARIABLE = "ACLL_DATA_DIR"
 _PROFILE_NAME = re.compile(r"[\w-][\w .-]*")
 
 
@@ -27,11 +25,7 @@ def profile_names() -> list[str]:
 
 def own_profiles_dir() -> Path:
     """Return the folder of this user's profiles: `profiles` in the data folder of this package."""
-    import platformdirs
-
-    given = os.environ.get(_DATA_DIR_VARIABLE)
-    folder = Path(given) if given else platformdirs.user_data_path("napari-acll", appauthor=False)
-    return folder / "profiles"
+    return user_data_dir() / "profiles"
 
 
 def save_profile(settings: AcllSettings, name: str) -> Path:

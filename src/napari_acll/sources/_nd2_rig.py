@@ -3,16 +3,13 @@
 import hashlib
 import json
 import logging
-import os
 from pathlib import Path
 
-import platformdirs
-
+from napari_acll.core import user_data_dir, write_whole
 from napari_acll.sources._nd2_head import FrameSize, Nd2Head
 
 _logger = logging.getLogger(__name__)
 
-_DATA_DIR_VARIABLE = "ACLL_DATA_DIR"
 _MOST_KEPT = 20
 
 
@@ -53,18 +50,12 @@ def remember_size(head: Nd2Head, size: FrameSize) -> None:
         "n_channels": head.n_components,
         "frame_sizes": [[kept.height, kept.width, kept.bits] for kept in sizes],
     }
-    path = _file_of(head)
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(json.dumps(content), encoding="utf-8")
-        unfinished.replace(path)
+        write_whole(_file_of(head), json.dumps(content))
     except OSError as error:
         _logger.warning("The frame size of %s is not remembered: %s", head.camera, error)
 
 
 def _file_of(head: Nd2Head) -> Path:
     digest = hashlib.sha256(f"{head.camera}|{head.n_components}".encode()).hexdigest()[:16]
-    given = os.environ.get(_DATA_DIR_VARIABLE)
-    folder = Path(given) if given else platformdirs.user_data_path("napari-acll", appauthor=False)
-    return folder / "nd2_frames" / f"{digest}.json"
+    return user_data_dir() / "nd2_frames" / f"{digest}.json"

@@ -2,11 +2,11 @@
 
 import json
 import logging
-import os
 from pathlib import Path
 
+from napari_acll.core import user_data_dir, write_whole
+
 _LOG = logging.getLogger(__name__)
-_DATA_DIR_VARIABLE = "ACLL_DATA_DIR"
 _MOST_RECORDINGS = 10
 
 
@@ -52,13 +52,9 @@ class RecentChoices:
         self._write()
 
     def _write(self) -> None:
-        path = _file()
         content = {"folders": self._folders, "recordings": self._recordings}
-        unfinished = path.with_suffix(f".{os.getpid()}.tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(json.dumps(content, indent=1), encoding="utf-8")
-            unfinished.replace(path)
+            write_whole(_file(), json.dumps(content, indent=1))
         except OSError as error:
             _LOG.warning("What was chosen is not remembered: %s", error)
 
@@ -75,8 +71,4 @@ def _read() -> dict[str, object]:
 
 
 def _file() -> Path:
-    import platformdirs
-
-    given = os.environ.get(_DATA_DIR_VARIABLE)
-    folder = Path(given) if given else platformdirs.user_data_path("napari-acll", appauthor=False)
-    return folder / "recent.json"
+    return user_data_dir() / "recent.json"
