@@ -67,18 +67,7 @@ def selftest(
     SessionError
         If the report cannot be written.
     """
-    report: dict[str, Any] = {
-        "format": FORMAT,
-        "version": __version__,
-        "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "recording": recording,
-        "n_volumes": n_volumes,
-        "period_ms": _PERIOD_MS,
-        "device": settings.label.device,
-        "settings": settings.model_dump(mode="json"),
-        "findings": [],
-        "steps": [],
-    }
+    report = _begun(recording, settings, n_volumes)
     with tempfile.TemporaryDirectory(
         prefix="acll-selftest-", ignore_cleanup_errors=True
     ) as private:
@@ -100,6 +89,22 @@ def selftest(
     report["verdict"] = verdict_of(report)
     write_report(report, out)
     return report
+
+
+def _begun(recording: str, settings: AcllSettings, n_volumes: int) -> dict[str, Any]:
+    """Return what a report tells before anything was tried."""
+    return {
+        "format": FORMAT,
+        "version": __version__,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "recording": recording,
+        "n_volumes": n_volumes,
+        "period_ms": _PERIOD_MS,
+        "device": settings.label.device,
+        "settings": settings.model_dump(mode="json"),
+        "findings": [],
+        "steps": [],
+    }
 
 
 def _settings(settings: AcllSettings, n_volumes: int) -> AcllSettings:
