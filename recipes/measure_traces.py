@@ -7,11 +7,11 @@ Run by hand::
     python recipes/measure_traces.py --cache FOLDER --rig normal --only-print
     python recipes/measure_identity.py --recorded FOLDER/normal/labels --skip 15
 
-Recordings are rendered volume by volume, labeled with the bundled model and traced by all
-estimators at once; nothing of them is written but the traces and labels, per animal, in `--cache`.
-What is there is not made again, so a run that was stopped goes on. `held_out` are real animals of
-lab SF that no part of the model has seen, completed with virtual nuclei; `virtual` are animals of
-the fitted anatomy with seeds that nothing else uses.
+Recordings are rendered and labeled with the bundled model volume by volume, once, onto tapes (see
+`trace_tape.py`), and traced from there by all estimators at once; delete the `*.npz` files beside
+the tapes to trace them anew. What is there is not made again, so a run that was stopped goes on.
+`held_out` are real animals of lab SF that no part of the model has seen, completed with virtual
+nuclei; `virtual` are animals of the fitted anatomy with seeds that nothing else uses.
 """
 
 import json
@@ -22,18 +22,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from measure_identity import MATCH_UM, POSITIONS, columns_of, parser_of, rig
+from measure_identity import POSITIONS, columns_of, parser_of, rig
 from numpy.typing import NDArray
 from trace_scores import MAIN, OWN, lines, table
+from trace_tape import Filmed, alignment_of, film, n_filmed, play, with_stray_voxels
 
 from napari_acll.core import (
-    AlignmentSettings,
     ChannelAlignment,
-    Detections,
     LabeledVolume,
     LabelSettings,
     NeuronTable,
-    PreprocessSettings,
     TraceEstimator,
     TraceSettings,
     Volume,
@@ -41,29 +39,19 @@ from napari_acll.core import (
 )
 from napari_acll.identity import EvidenceFilter
 from napari_acll.label import load_labeler
-from napari_acll.preprocess import AlignmentCalibrator, Preprocessor
-from napari_acll.simulate import (
-    Anatomy,
-    AnimalShape,
-    HeadSettings,
-    Truth,
-    VirtualWorm,
-    WormSettings,
-    held_out_animals,
-)
+from napari_acll.simulate import Anatomy, AnimalShape, HeadSettings, held_out_animals
 from napari_acll.trace import (
     EngineParts,
     EngineTraceEstimator,
     NaiveTraceEstimator,
     RatioTraceEstimator,
 )
-from napari_acll.training import match_nuclei, read_heads
+from napari_acll.training import read_heads
 
 logger = logging.getLogger("measure_traces")
 
 LIGHT = TraceSettings(corrects_light=False)
 """For what is compared with the whole engine."""
-STRAY_SHARE = 0.1
 BLEACH_S = 600.0
 LASER = 15 / 13
 
@@ -130,7 +118,6 @@ def estimators(neurons: NeuronTable, *, wanted: Sequence[str] = ()) -> dict[str,
         return NaiveTraceEstimator(neurons, LIGHT)
 
     same = {
-        "oracle": RatioTraceEstimator(neurons, LIGHT),
         "naive": naive(),
         "ratio": RatioTraceEstimator(neurons, LIGHT),
         "engine": EngineTraceEstimator(neurons, TraceSettings()),
@@ -156,7 +143,6 @@ def estimators(neurons: NeuronTable, *, wanted: Sequence[str] = ()) -> dict[str,
 class Labels:
     """The labels of one volume in all their kinds; `own` and `filtered` have their own names."""
 
-    true: LabeledVolume
     same: LabeledVolume
     stray: LabeledVolume
     own: LabeledVolume
@@ -164,64 +150,54 @@ class Labels:
 
     def of(self, track: str) -> LabeledVolume:
         """Return those that a track is about."""
-        if track == "oracle":
-            return self.true
         if track.startswith("own"):
             return self.filtered if "filtered" in track else self.own
         return self.stray if "stray" in track else self.same
 
 
-def record(
-    shape: AnimalShape, seed: int, settings: WormSettings, file: Path, wanted: Sequence[str]
-) -> None:
-    """Render, label and trace a recording, and write the traces, and the labels beside them."""
-    labeler = load_labeler(LabelSettings(device="cpu"))
-    neurons, n_volumes = labeler.neurons, settings.n_volumes
-    worm = VirtualWorm(shape, settings, seed=seed)
-    preprocessor = Preprocessor(worm.spec, PreprocessSettings())
-    alignment = calibrated(worm, preprocessor)
+def trace(tape: Path, seed: int, file: Path, wanted: Sequence[str]) -> None:
+    """Trace a tape with all estimators, and write the traces, and the labels beside them."""
+    neurons = load_labeler(LabelSettings(device="cpu")).neurons
+    alignment = alignment_of(tape)
     identity = EvidenceFilter(neurons=neurons)
+    n_volumes = n_filmed(tape)
     made = estimators(neurons, wanted=wanted)
     tracks = {name: Track(one, len(neurons), n_volumes) for name, one in made.items()}
+    shape = (len(neurons), n_volumes)
     columns: dict[str, NDArray] = {
-        "truth": np.full((len(neurons), n_volumes), np.nan, np.float32),
-        "right own": np.zeros((len(neurons), n_volumes), np.bool_),
-        "right filtered": np.zeros((len(neurons), n_volumes), np.bool_),
+        "truth": np.full(shape, np.nan, np.float32),
+        "right own": np.zeros(shape, np.bool_),
+        "right filtered": np.zeros(shape, np.bool_),
+        "ratio oracle": np.full(shape, np.nan, np.float32),
     }
     kept: dict[str, NDArray] = {}
-    for index in range(n_volumes):
-        volume, truth = preprocessor.apply(worm.render(index)), worm.truth(index)
-        number = np.where(truth.is_listed, truth.class_numbers(neurons), 0)
-        (own,) = labeler.label([volume])
-        same = named_by_truth(own, truth, number)
+    for filmed in play(tape):
+        volume, same = filmed.volume, filmed.named_by_truth()
+        rng = np.random.default_rng((seed, volume.index))
         labels = Labels(
-            true=true_labels(worm, truth, number, own),
             same=same,
-            stray=with_stray_voxels(same, np.random.default_rng((seed, index))),
-            own=own,
-            filtered=identity.update(own),
+            stray=with_stray_voxels(same, rng),
+            own=filmed.own,
+            filtered=identity.update(filmed.own),
         )
-        n_inside = keep_truth(columns, index, truth, number, labels)
-        kept |= columns_of(own, same.detections.neuron, n_inside)
+        n_inside = keep_truth(columns, filmed, labels)
+        kept |= columns_of(filmed.own, filmed.true, n_inside)
         for name, track in tracks.items():
             lit = changed_light(volume) if "laser" in name else volume
-            known = worm.alignment if name == "oracle" else alignment
-            track.trace(lit, labels.of(name), known)
+            track.trace(lit, labels.of(name), alignment)
     (file.parent / "labels").mkdir(parents=True, exist_ok=True)
     np.savez_compressed(file.parent / "labels" / file.name, **kept)
     np.savez_compressed(file, **columns, **traces_of(tracks))
 
 
-def keep_truth(
-    columns: dict[str, NDArray], index: int, truth: Truth, number: NDArray, labels: Labels
-) -> int:
+def keep_truth(columns: dict[str, NDArray], filmed: Filmed, labels: Labels) -> int:
     """Write the true ratios of the neurons inside, and which names are right; return how many."""
-    inside = (number > 0) & truth.is_inside(labels.own.spec.shape)
-    columns["truth"][number[inside] - 1, index] = truth.ratio[inside]
-    true = labels.same.detections.neuron
+    index, inside = filmed.volume.index, (filmed.number > 0) & filmed.is_inside
+    columns["truth"][filmed.number[inside] - 1, index] = filmed.ratio[inside]
+    columns["ratio oracle"][:, index] = filmed.oracle_ratio
     for kind in ("own", "filtered"):
         given = getattr(labels, kind).detections.neuron
-        is_right = (given > 0) & (given == true)
+        is_right = (given > 0) & (given == filmed.true)
         columns[f"right {kind}"][given[is_right] - 1, index] = True
     return int(inside.sum())
 
@@ -234,73 +210,6 @@ def traces_of(tracks: dict[str, Track]) -> dict[str, NDArray]:
         columns[f"flags {name}"] = track.flags
         columns[f"ms {name}"] = np.array(1e3 * track.took_s / max(track.n_volumes - 1, 1))
     return columns
-
-
-def calibrated(worm: VirtualWorm, preprocessor: Preprocessor) -> ChannelAlignment:
-    """Return the alignment as a session finds it in the first volumes."""
-    calibrator = AlignmentCalibrator(preprocessor.spec, AlignmentSettings())
-    for index in range(worm.settings.n_volumes):
-        calibrator.add(preprocessor.apply(worm.render(index)))
-        if calibrator.is_done:
-            break
-    return calibrator.result()
-
-
-def named_by_truth(found: LabeledVolume, truth: Truth, number: NDArray) -> LabeledVolume:
-    """Return the same nuclei with the names of those that they are."""
-    voxel_um = np.asarray(found.spec.voxel_size_um)
-    detections = found.detections
-    matched = match_nuclei(
-        detections.centroid_px * voxel_um, truth.centroid_px * voxel_um, max_distance_um=MATCH_UM
-    )
-    neuron = np.where(matched >= 0, number[np.maximum(matched, 0)], 0).astype(np.int32)
-    return replace(found, detections=replace(detections, neuron=neuron))
-
-
-def true_labels(
-    worm: VirtualWorm, truth: Truth, number: NDArray, like: LabeledVolume
-) -> LabeledVolume:
-    """Return the nuclei as they are."""
-    masks = worm.instance_masks(truth.index)
-    n = len(number)
-    return replace(
-        like,
-        instances=masks,
-        detections=Detections(
-            centroid_px=truth.centroid_px.astype(np.float32),
-            n_voxels=np.bincount(masks.ravel(), minlength=n + 1)[1:].astype(np.int32),
-            neuron=number.astype(np.int32),
-            probability=np.ones(n, np.float32),
-            candidate_neuron=np.full((n, 5), -1, np.int32),
-            candidate_probability=np.full((n, 5), np.nan, np.float32),
-        ),
-        is_labelable=True,
-    )
-
-
-def with_stray_voxels(labeled: LabeledVolume, rng: np.random.Generator) -> LabeledVolume:
-    """Return labels in which a tenth of the names have voxels elsewhere, too.
-
-    As where a network classifies voxels: a clump of 2 to 5 voxels along each axis, somewhere in
-    the box around the head, belongs to another name; centers are means of all voxels.
-    """
-    instances = labeled.instances.copy()
-    detections = labeled.detections
-    center = detections.centroid_px.copy()
-    if not len(detections):
-        return labeled
-    low, high = center.min(axis=0).astype(int), center.max(axis=0).astype(int)
-    for row in np.flatnonzero((detections.neuron > 0) & (rng.random(len(center)) < STRAY_SHARE)):
-        start, size = rng.integers(low, high + 1), rng.integers(2, 6, 3)
-        box = tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))
-        n_own = max(int(detections.n_voxels[row]), 1)
-        n_stray = int(size.prod())
-        instances[box] = row + 1
-        middle = start + (size - 1) / 2
-        center[row] = (n_own * center[row] + n_stray * middle) / (n_own + n_stray)
-    return replace(
-        labeled, instances=instances, detections=replace(detections, centroid_px=center)
-    )
 
 
 def changed_light(volume: Volume) -> Volume:
@@ -333,7 +242,9 @@ def main() -> None:
         for name, shape, seed in animals(arguments.kind, which, arguments.data):
             file = folder / f"{name.replace(' ', '_')}_{arguments.volumes}.npz"
             if not file.exists():
-                record(shape, seed, settings, file, MAIN if arguments.main else ())
+                tape = folder / "tapes" / file.stem
+                film(shape, seed, settings, tape)
+                trace(tape, seed, file, MAIN if arguments.main else ())
                 logger.info("%s", file)
     files = sorted(folder.glob("*.npz"))
     rows = table(files, arguments.skip)

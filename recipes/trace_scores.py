@@ -63,7 +63,8 @@ def scores(
         use = given[row] & np.isfinite(ratio[row])
         if use.sum() >= FEWEST:
             r[row] = np.corrcoef(ratio[row, use], truth[row, use])[0, 1]
-    marked = (saved[f"flags {track}"] & 3) > 0
+    flags = saved.get(f"flags {track}", np.zeros(given.shape, np.uint8))
+    marked = (flags & 3) > 0
     with np.errstate(invalid="ignore"):
         outlier = given & ((np.abs(away) > OUTLIER_SD * sd[:, None]) | is_bad)
         gross = given & ((away > 1.0) | (away < -0.5) | is_bad)
@@ -75,7 +76,7 @@ def scores(
         "bad": is_bad,
         "marked": marked & given,
         "scatter": 1.4826 * np.nanmedian(np.abs(away), axis=1),
-        "z": away * ratio / saved[f"sd {track}"],
+        "z": away * ratio / saved.get(f"sd {track}", np.float32(np.nan)),
     }
 
 
