@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_acll.core import TraceFlag
+
 FEWEST = 40
 """A neuron with fewer values has no correlation."""
 OUTLIER_SD = 5.0
@@ -64,7 +66,7 @@ def scores(
         if use.sum() >= FEWEST:
             r[row] = np.corrcoef(ratio[row, use], truth[row, use])[0, 1]
     flags = saved.get(f"flags {track}", np.zeros(given.shape, np.uint8))
-    marked = (flags & 3) > 0
+    marked = (flags & TraceFlag.SUSPECT) > 0
     with np.errstate(invalid="ignore"):
         outlier = given & ((np.abs(away) > OUTLIER_SD * sd[:, None]) | is_bad)
         gross = given & ((away > 1.0) | (away < -0.5) | is_bad)

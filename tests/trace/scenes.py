@@ -10,7 +10,7 @@ from napari_acll.core import (
     VolumeSpec,
     VoxelGrid,
 )
-from napari_acll.trace._footprints import FOOTPRINT_SIGMA_UM
+from napari_acll.trace._footprints import NUCLEUS_SIGMA_UM
 
 SHAPE = (20, 40, 60)
 VOXEL_UM = (1.0, 0.5, 0.5)
@@ -31,11 +31,11 @@ def grid_of_centers(n: int) -> np.ndarray:
 
 
 def light_of(center_px: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Expected counts above background of nuclei with the shape of the footprints."""
+    """Expected counts above background of blurred nuclei."""
     position = np.stack(np.indices(SHAPE), axis=-1).astype(float)
     light = np.zeros(SHAPE)
     for center, counts in zip(center_px, height, strict=True):
-        away_um = (position - center) * VOXEL_UM / np.array(FOOTPRINT_SIGMA_UM)
+        away_um = (position - center) * VOXEL_UM / np.array(NUCLEUS_SIGMA_UM)
         light += counts * np.exp(-0.5 * (away_um**2).sum(axis=-1))
     return light
 

@@ -3,7 +3,7 @@ import pytest
 from tests.trace.scenes import BACKGROUND, GAIN, READ_NOISE, SHAPE, VOXEL_UM, light_of, volume_of
 
 from napari_acll.trace._camera_noise import CameraNoise
-from napari_acll.trace._footprints import FOOTPRINT_SIGMA_UM, fit_footprints, neighbors_light
+from napari_acll.trace._footprints import FOOTPRINT_SIGMA_UM, fit_footprints
 from napari_acll.trace._impulses import Impulses
 from napari_acll.trace._light_correction import LightCorrection
 from napari_acll.trace._marker_memory import MarkerMemory
@@ -88,29 +88,34 @@ def test_a_camera_that_was_not_seen_has_no_noise():
     assert (CameraNoise().of_height(np.array([10.0])) == 0).all()
 
 
-def test_what_neighbors_add_is_what_their_light_leaves_in_a_footprint():
-    center_px = np.array([[10.0, 20.0, 20.0], [10.0, 20.0, 23.0], [10.0, 20.0, 50.0]])
-    sigma_px = np.array(FOOTPRINT_SIGMA_UM) / VOXEL_UM
-    dark_there = light_of(center_px, [0.0, 300.0, 200.0])
-    volume = volume_of(dark_there, dark_there)
+def _apart(marker, activity, *, off_px=(0.0, 0.0, 0.0)):
+    """Return how far apart the channels shine at the first of two nuclei, 1.5 um away."""
+    center_px = np.array([[10.0, 20.0, 20.0], [10.0, 20.0, 23.0]])
+    volume = volume_of(light_of(center_px, marker), light_of(center_px, activity))
     light = fit_footprints(
         volume.marker,
         volume.activity,
-        center_px,
-        sigma_px=sigma_px,
+        center_px + off_px,
+        sigma_px=np.array(FOOTPRINT_SIGMA_UM) / VOXEL_UM,
         background=(BACKGROUND, BACKGROUND),
         to_activity=np.eye(2, 3),
         missing_z=(),
     )
-    others = neighbors_light(np.array([100.0, 300.0, 200.0]), center_px, sigma_px)
-    assert others[0] * 100.0 == pytest.approx(light.marker[0], rel=0.1)
-    assert others[2] == pytest.approx(0.0, abs=1e-6)
+    return light.apart[0]
 
 
-def test_where_all_light_is_that_of_others_nothing_is_divided_by_zero():
-    others = neighbors_light(np.array([0.0, np.nan, 50.0]), np.zeros((3, 3)), np.ones(3))
-    assert others.tolist() == [np.inf, np.inf, 0.0]
-    assert neighbors_light(np.array([0.0]), np.zeros((1, 3)), np.ones(3)).tolist() == [0.0]
+def test_light_of_another_nucleus_moves_the_channel_in_which_that_is_brighter():
+    alone = _apart([400.0, 0.0], [800.0, 0.0], off_px=(0.5, 1.0, -1.0))
+    alike = _apart([400.0, 200.0], [800.0, 400.0], off_px=(0.5, 1.0, -1.0))
+    assert max(alone, alike) < 0.02
+    assert _apart([400.0, 20.0], [400.0, 400.0]) > 0.2
+    assert _apart([400.0, 400.0], [400.0, 20.0]) > 0.2
+    assert _apart([400.0, 20.0], [400.0, 800.0]) > _apart([400.0, 20.0], [400.0, 400.0])
+
+
+def test_channels_without_light_are_not_apart():
+    assert np.isnan(_apart([0.0, 0.0], [400.0, 0.0]))
+    assert np.isnan(_apart([400.0, 0.0], [0.0, 0.0]))
 
 
 def _judged(impulses, ratio, sd):

@@ -44,9 +44,10 @@ def test_a_value_that_may_be_wrong_is_struck_through(overlays):
     values = np.full((2, N), 0.5, np.float32)
     flags = np.zeros((2, N), np.uint8)
     flags[1, 7], flags[0, 9] = TraceFlag.IMPULSE, TraceFlag.MARKER_JUMP
+    flags[0, 5] = TraceFlag.OVERLAPPED
     draw(overlays, values, flags=flags)
     struck = segments(overlays.suspects)
-    assert sorted(struck[:, 0].tolist()) == [70, 90]
+    assert sorted(struck[:, 0].tolist()) == [50, 70, 90]
     below = struck[struck[:, 0] == 70][0]
     assert below[1] < 0.5 * TRACE_HEIGHT < below[3] < 1
     assert not len(segments(overlays.ticks))
@@ -54,7 +55,7 @@ def test_a_value_that_may_be_wrong_is_struck_through(overlays):
 
 def test_conditions_are_told_below_the_trace(overlays):
     flags = np.zeros((1, N), np.uint8)
-    flags[0, 3] = TraceFlag.OVERLAPPED | TraceFlag.LIGHT_STEP
+    flags[0, 3] = TraceFlag.CUT_OFF | TraceFlag.LIGHT_STEP
     draw(overlays, np.full((1, N), 0.5, np.float32), flags=flags)
     (tick,) = segments(overlays.ticks)
     assert tick[0] == tick[2] == 30
@@ -114,7 +115,7 @@ def test_only_chunks_with_new_volumes_are_set(overlays):
 
 def test_nothing_is_left_of_another_recording(overlays):
     values = np.full((1, N), 0.5, np.float32)
-    flags = np.full((1, N), TraceFlag.IMPULSE | TraceFlag.OVERLAPPED)
+    flags = np.full((1, N), TraceFlag.IMPULSE | TraceFlag.CUT_OFF)
     draw(overlays, values, height_sd=values, reference=values[0], flags=flags)
     overlays.clear()
     for strokes in (overlays.reference, overlays.band, overlays.ticks, overlays.suspects):

@@ -34,13 +34,15 @@ class TraceFlag(IntFlag):
     MARKER_JUMP = 2
     """The marker is not what it usually is under this name: another nucleus, or a wrong mask."""
     OVERLAPPED = 4
-    """Much of the light at its place is that of other nuclei."""
+    """Light of another nucleus is at its place: the two channels shine from different points."""
     CUT_OFF = 8
     """A part lies outside of the frame of a camera, or in slices that were not recorded."""
     WEAK_MARKER = 16
     """There is too little marker to divide by, and so no ratio."""
     LIGHT_STEP = 32
     """The light on all neurons has changed in this volume."""
+    SUSPECT = IMPULSE | MARKER_JUMP | OVERLAPPED
+    """Each of these says that the value itself may be wrong; the others, how it was taken."""
 
     @classmethod
     def names_of(cls, flags: int) -> list[str]:

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_acll.core import VolumeArray
+from napari_acll.trace._footprints import LIGHT_UNDER_FOOTPRINT
 
 _DECAY = 0.95
 """Of the sums over past volumes: 20 volumes decide."""
@@ -13,9 +14,6 @@ _STEP_PX = (7, 10, 10)
 _HALF_PX = 1
 _FOURTH = 70.0
 """Sum of the squares of 1, -4, 6, -4, 1."""
-
-_LIGHT_UNDER_FOOTPRINT = (2 / 3) ** 1.5
-"""Mean light of a Gaussian nucleus, over its height, with the squared footprint as weight."""
 
 
 class CameraNoise:
@@ -52,9 +50,15 @@ class CameraNoise:
             Heights of Gaussian footprints, in counts.
         """
         variance: NDArray[np.float64] = (
-            self.dark_variance + _LIGHT_UNDER_FOOTPRINT * self.counts_per_photon * height
+            self.dark_variance + LIGHT_UNDER_FOOTPRINT * self.counts_per_photon * height
         )
         return variance
+
+    def relative(self, height: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the same over the squares of the heights, NaN where there is no light."""
+        light = np.where(height > 0, height, np.nan)
+        share: NDArray[np.float64] = self.of_height(light) / light**2
+        return share
 
     def learn(
         self,

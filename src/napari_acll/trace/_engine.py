@@ -20,7 +20,6 @@ from napari_acll.trace._footprints import (
     FOOTPRINT_SIGMA_UM,
     FootprintLight,
     fit_footprints,
-    neighbors_light,
 )
 from napari_acll.trace._impulses import Impulses
 from napari_acll.trace._light_correction import LightCorrection
@@ -34,9 +33,14 @@ Floats = NDArray[np.float64]
 _LEAST_SEEN = 0.25
 """Of a footprint; of a neuron of which less was recorded, the mask tells more."""
 _WHOLE = 0.95
-_MOST_OTHERS = 0.3
-"""Of the light in a footprint; on virtual animals, the 2 % of the samples with more are outliers
-ten times as often."""
+_FAR_APART = 0.12
+"""SD of the footprint between the centers of light of both channels, from which on light of other
+nuclei is taken to be there; on virtual animals, 3 to 5 % of the samples, with half of the
+outliers."""
+_NOISE_APART = 1.5
+"""Square of that distance that noise alone makes, over the relative variance of both heights: half
+of it along each axis."""
+_NOISE_TIMES = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +135,7 @@ class EngineTraceEstimator:
         fitted = into[is_fitted]
         sample.marker[fitted] = light.marker[rows][is_fitted]
         sample.activity[fitted] = light.activity[rows][is_fitted]
-        others = neighbors_light(light.marker, center_px, sigma_px)
-        sample.flags[into] |= _spatial_flags(others, light.seen)[rows]
+        sample.flags[into] |= self._spatial_flags(light)[rows]
         variance_gain = np.full(self._n_neurons, np.nan)
         variance_gain[into] = np.where(
             is_fitted, light.variance_gain[rows], 1.0 / sums.n_voxels[rows]
@@ -145,6 +148,16 @@ class EngineTraceEstimator:
         """Return where footprints tell more than the means over the masks."""
         is_there = (light.marker >= self._settings.min_marker_counts) & (light.seen >= _LEAST_SEEN)
         return np.asarray(is_there & self._parts.fits_footprints, np.bool_)
+
+    def _spatial_flags(self, light: FootprintLight) -> NDArray[np.uint8]:
+        """Return where other nuclei's light is, and where a part of the own was not recorded."""
+        of_marker = self._marker_noise.relative(light.marker)
+        of_activity = self._activity_noise.relative(light.activity)
+        by_noise = _NOISE_APART * light.variance_gain * (of_marker + of_activity)
+        is_mixed = light.apart**2 > _FAR_APART**2 + _NOISE_TIMES * by_noise
+        overlapped = np.where(is_mixed, TraceFlag.OVERLAPPED, 0)
+        cut_off = np.where(light.seen < _WHOLE, TraceFlag.CUT_OFF, 0)
+        return np.asarray(overlapped + cut_off, np.uint8)
 
     def _learn_noise(
         self, volume: Volume, center_px: Floats, to_activity: Floats, *, is_kept: bool
@@ -219,12 +232,6 @@ def _light_of(
         to_activity=to_activity,
         missing_z=volume.missing_z,
     )
-
-
-def _spatial_flags(others: Floats, seen: Floats) -> NDArray[np.uint8]:
-    overlapped = np.where(others > _MOST_OTHERS, TraceFlag.OVERLAPPED, 0)
-    cut_off = np.where(seen < _WHOLE, TraceFlag.CUT_OFF, 0)
-    return np.asarray(overlapped + cut_off, np.uint8)
 
 
 def _set(sample: TraceSample, where: NDArray[np.bool_], flag: TraceFlag) -> None:

@@ -6,15 +6,24 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from napari_acll.core import VolumeArray
 from napari_acll.trace._sampling import bilinear
 
-FOOTPRINT_SIGMA_UM = (1.0, 0.7, 0.7)
-"""SD along (z, y, x) of the blurred light of a nucleus; chosen on virtual animals."""
+NUCLEUS_SIGMA_UM = (1.0, 0.7, 0.7)
+"""SD along (z, y, x) of the blurred light of a usual nucleus."""
+FOOTPRINT_SIGMA_UM = (0.85, 0.6, 0.6)
+"""A footprint is a little narrower: neighbors add less, and there is hardly more noise. Both were
+chosen on virtual animals."""
 REACH = 2.5
 """A footprint ends at this many SD, where it is 4 % of its height."""
+
+
+_WIDENED = np.array(FOOTPRINT_SIGMA_UM) ** 2 / np.array(NUCLEUS_SIGMA_UM) ** 2
+_OF_NARROW = float(np.prod(np.sqrt((1.0 + _WIDENED) / 2.0)))
+"""The height of a usual nucleus over that of a narrow footprint fitted to it."""
+LIGHT_UNDER_FOOTPRINT = float(np.prod(1.0 / np.sqrt(1.0 + _WIDENED / 2.0)))
+"""Mean light of a usual nucleus, over its height, with the squared footprint as weight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,17 +33,24 @@ class FootprintLight:
     Parameters
     ----------
     marker, activity : ndarray of float64, shape (n,)
-        Counts above background in the middle of each nucleus; NaN where nothing of it was seen.
+        Counts above background in the middle of each nucleus, were it a usual one; NaN where
+        nothing of it was seen.
     variance_gain : ndarray of float64, shape (n,)
         Variance of a height for noise of variance 1 in every voxel.
     seen : ndarray of float64, shape (n,)
         Part of the footprint that lies in recorded slices and in the frames of both cameras.
+    apart : ndarray of float64, shape (n,)
+        How far the centers of light of both channels, each channel weighted with the footprint,
+        are from each other, in SD of the footprint; NaN where one has no light. One nucleus alone
+        has one center, wherever the footprint lies; light of another one moves that of the
+        channel in which it is brighter.
     """
 
     marker: NDArray[np.float64]
     activity: NDArray[np.float64]
     variance_gain: NDArray[np.float64]
     seen: NDArray[np.float64]
+    apart: NDArray[np.float64]
 
 
 def fit_footprints(
@@ -49,8 +65,9 @@ def fit_footprints(
 ) -> FootprintLight:
     """Return how high Gaussian footprints are in both channels, the activity aligned.
 
-    For even noise this is the fit with the least variance. What neighbors add is left in it, see
-    `neighbors_light`.
+    A mean with the footprint as weight, which for even noise and a nucleus of its shape is the
+    fit with the least variance. What neighbors add is left in it; where
+    they do, `apart` tells.
 
     Parameters
     ----------
@@ -69,7 +86,7 @@ def fit_footprints(
     """
     is_missing = np.zeros(len(marker), np.bool_)
     is_missing[list(missing_z)] = True
-    marker_sum, activity_sum, squares, seen = _sum_footprints(
+    sums, squares, seen = _sum_footprints(
         np.ascontiguousarray(marker),
         np.ascontiguousarray(activity),
         np.ascontiguousarray(center_px, np.float64),
@@ -81,45 +98,30 @@ def fit_footprints(
     )
     squares = np.where(squares > 0, squares, np.nan)
     return FootprintLight(
-        marker=marker_sum / squares,
-        activity=activity_sum / squares,
-        variance_gain=1.0 / squares,
+        marker=_OF_NARROW * sums[:, 0, 0] / squares,
+        activity=_OF_NARROW * sums[:, 1, 0] / squares,
+        variance_gain=_OF_NARROW**2 / squares,
         seen=seen,
+        apart=_apart(sums),
     )
 
 
-def neighbors_light(
-    height: NDArray[np.float64], center_px: NDArray[np.float64], sigma_px: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return what the footprints of all others could have added to each height, in parts of it.
-
-    Parameters
-    ----------
-    height : ndarray of float64, shape (n,)
-        Counts in the middle of each nucleus, neighbors' light included; NaN counts as none.
-    center_px : ndarray of float64, shape (n, 3)
-        `(z, y, x)` centers in voxels.
-    sigma_px : ndarray of float64, shape (3,)
-        SD of the footprints, in voxels.
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-        0 for a lone nucleus; infinite where others' light is all there is.
-    """
-    shared = np.exp(-0.25 * cdist(center_px / sigma_px, center_px / sigma_px, "sqeuclidean"))
-    np.fill_diagonal(shared, 0.0)
-    light = np.maximum(np.nan_to_num(height), 0.0)
-    added = shared @ light
-    nothing_own = np.where(added > 0, np.inf, 0.0)
-    part: NDArray[np.float64] = np.divide(added, light, out=nothing_own, where=light > 0)
-    return part
+def _apart(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far the centers of both channels are from each other."""
+    light = np.where(sums[:, :, :1] > 0, sums[:, :, :1], np.nan)
+    center = sums[:, :, 1:] / light
+    apart: NDArray[np.float64] = np.linalg.norm(center[:, 1] - center[:, 0], axis=1)
+    return apart
 
 
 @numba.njit(cache=True, nogil=True)
 def _sum_footprints(marker, activity, center, sigma, marker_bg, activity_bg, to_activity, missing):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Return for each footprint and channel the sum of light and of light times (z, y, x) in SD.
+
+    Beside these the sums of squared weights that were recorded, and which part of all they are.
+    """
     n = len(center)
-    marker_sum, activity_sum = np.zeros(n), np.zeros(n)
+    sums, in_slice = np.zeros((n, 2, 4)), np.zeros((2, 4))
     recorded, seen = np.zeros(n), np.zeros(n)
     longest = 2 * int(REACH * sigma.max()) + 2
     first = np.empty((n, 3), np.int64)
@@ -128,30 +130,51 @@ def _sum_footprints(marker, activity, center, sigma, marker_bg, activity_bg, to_
         for axis in range(3):
             first[i, axis] = _profile(center[i, axis], sigma[axis], profile[i, axis])
     for i in range(n):
+        start = (first[i] - center[i]) / sigma
         for dz in range(longest):
-            z = first[i, 0] + dz
-            if z < 0 or z >= len(marker) or missing[z] or profile[i, 0, dz] == 0.0:
+            z, weight = first[i, 0] + dz, profile[i, 0, dz]
+            if z < 0 or z >= len(marker) or missing[z] or weight == 0.0:
                 continue
-            squares, of_marker, of_activity = _sum_slice(
-                marker[z], activity[z], first[i], profile[i], marker_bg, activity_bg, to_activity
+            recorded[i] += weight**2 * _sum_slice(
+                marker[z],
+                activity[z],
+                first[i],
+                profile[i],
+                start,
+                sigma,
+                marker_bg,
+                activity_bg,
+                to_activity,
+                in_slice,
             )
-            recorded[i] += profile[i, 0, dz] ** 2 * squares
-            marker_sum[i] += profile[i, 0, dz] * of_marker
-            activity_sum[i] += profile[i, 0, dz] * of_activity
+            in_slice[:, 1] = in_slice[:, 0] * (start[0] + dz / sigma[0])
+            sums[i] += weight * in_slice
         whole = 1.0
         for axis in range(3):
             whole *= (profile[i, axis] ** 2).sum()
         seen[i] = recorded[i] / whole
-    return marker_sum, activity_sum, recorded, seen
+    return sums, recorded, seen
 
 
 @numba.njit(cache=True, nogil=True)
-def _sum_slice(marker, activity, first, profile, marker_bg, activity_bg, to_activity):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Return the sums over one slice: of squared weights, and of both channels."""
+def _sum_slice(  # type: ignore[no-untyped-def]  # pragma: no cover
+    marker,
+    activity,
+    first,
+    profile,
+    start,
+    sigma,
+    marker_bg,
+    activity_bg,
+    to_activity,
+    sums,
+):
+    """Write the sums of one slice (all but that along z); return that of squared weights."""
     n_y, n_x = marker.shape
-    squares, of_marker, of_activity = 0.0, 0.0, 0.0
+    squares = 0.0
+    sums[:] = 0.0
     for dy in range(profile.shape[1]):
-        y = first[1] + dy
+        y, away_y = first[1] + dy, start[1] + dy / sigma[1]
         if y < 0 or y >= n_y or profile[1, dy] == 0.0:
             continue
         for dx in range(profile.shape[1]):
@@ -161,11 +184,16 @@ def _sum_slice(marker, activity, first, profile, marker_bg, activity_bg, to_acti
             at_y = to_activity[0, 0] * y + to_activity[0, 1] * x + to_activity[0, 2]
             at_x = to_activity[1, 0] * y + to_activity[1, 1] * x + to_activity[1, 2]
             value = bilinear(activity, at_y, at_x)
-            if not math.isnan(value):
-                squares += weight * weight
-                of_marker += weight * (marker[y, x] - marker_bg)
-                of_activity += weight * (value - activity_bg)
-    return squares, of_marker, of_activity
+            if math.isnan(value):
+                continue
+            squares += weight * weight
+            away_x = start[2] + dx / sigma[2]
+            for channel in range(2):
+                light = value - activity_bg if channel else marker[y, x] - marker_bg
+                sums[channel, 0] += weight * light
+                sums[channel, 2] += weight * light * away_y
+                sums[channel, 3] += weight * light * away_x
+    return squares
 
 
 @numba.njit(cache=True, nogil=True)

@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 from napari_acll.core import TraceFlag
 from napari_acll.widgets._trace_lines import CHUNK_VOLUMES, row_heights
 
-SUSPECT = TraceFlag.IMPULSE | TraceFlag.MARKER_JUMP
-"""Flags that say that a value itself may be wrong: a stroke through it."""
-WORTH_KNOWING = TraceFlag.OVERLAPPED | TraceFlag.CUT_OFF | TraceFlag.LIGHT_STEP
+WORTH_KNOWING = TraceFlag.CUT_OFF | TraceFlag.LIGHT_STEP
 """Flags that say under what conditions a value was taken: a tick under it."""
 _BAND, _SUSPECT, _TICK, _REFERENCE = (
     (190, 196, 210, 90),
@@ -87,7 +85,7 @@ class TraceOverlays:
         middle = row_heights(normalized)
         bottom = row_heights(np.zeros_like(normalized))
         is_seen = np.isfinite(normalized)
-        is_suspect = is_seen & ((around.flags & SUSPECT) > 0)
+        is_suspect = is_seen & ((around.flags & TraceFlag.SUSPECT) > 0)
         is_told = is_seen & ((around.flags & WORTH_KNOWING) > 0)
         self.suspects.update(position, middle - _STROKE, middle + _STROKE, is_suspect, first=first)
         self.ticks.update(position, bottom + _TICK_FROM, bottom + _TICK_TO, is_told, first=first)

@@ -60,8 +60,8 @@ class TracePlots(pg.GraphicsLayoutWidget):
         self.setToolTip(
             "Click a row or a trace: the viewer goes to the neuron. Arrow keys: next trace."
             " F: reference. Wheel and drag: zoom and move the time axis."
-            "\nA red stroke: the value may be wrong. An orange tick below: overlapped, cut off, or"
-            " a step of the light"
+            "\nA red stroke: the value may be wrong. An orange tick below: cut off, or a step of"
+            " the light"
         )
         self.ci.layout.setContentsMargins(2, 2, 6, 2)
         self.ci.layout.setSpacing(2)
