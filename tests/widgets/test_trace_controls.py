@@ -1,5 +1,9 @@
-import pytest
+import sys
 
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_acll.trace import why_no_deconvolution
 from napari_acll.widgets._trace_controls import TraceControls
 from napari_acll.widgets._trace_view import TimeAxis, TraceValues, TraceView
 
@@ -9,6 +13,15 @@ def controls(qtbot):
     controls = TraceControls()
     qtbot.addWidget(controls)
     return controls
+
+
+@pytest.fixture
+def _without_oasis(monkeypatch):
+    monkeypatch.setitem(sys.modules, "oasis", None)
+    monkeypatch.setitem(sys.modules, "oasis.oasis_methods", None)
+    why_no_deconvolution.cache_clear()
+    yield
+    why_no_deconvolution.cache_clear()
 
 
 @pytest.mark.parametrize("window_s", [None, 60.0, 45.0])
@@ -46,3 +59,32 @@ def test_every_control_says_what_it_does(controls):
         controls.band,
     ):
         assert control.toolTip()
+
+
+def _deconvolved(controls):
+    return controls.values.model().item(controls.values.findData(TraceValues.DECONVOLVED))
+
+
+def test_deconvolved_values_are_a_fourth_choice(controls):
+    pytest.importorskip("oasis")
+    assert [controls.values.itemText(index) for index in range(controls.values.count())] == [
+        "ratio",
+        "F/F0",
+        "z-score",
+        "Deconvolved",
+    ]
+    assert _deconvolved(controls).isEnabled()
+    controls.setValue(TraceView(values=TraceValues.DECONVOLVED))
+    assert controls.value().values is TraceValues.DECONVOLVED
+
+
+@pytest.mark.usefixtures("_without_oasis")
+def test_without_the_package_the_choice_is_gray_and_says_what_to_install(qtbot):
+    controls = TraceControls()
+    qtbot.addWidget(controls)
+    item = _deconvolved(controls)
+    assert not item.isEnabled()
+    assert 'pip install "napari-acll[deconvolution]"' in item.data(Qt.ItemDataRole.ToolTipRole)
+    controls.setValue(TraceView(values=TraceValues.Z_SCORE))
+    controls.setValue(TraceView(values=TraceValues.DECONVOLVED))
+    assert controls.value().values is TraceValues.RATIO

@@ -9,12 +9,13 @@ from qtpy.QtTest import QTest
 from tests.widgets.fake_session import make_labeled, make_sample, make_spec
 
 from napari_acll.core import Mark, NeuronTable, TraceFlag, TraceStore, VolumeStatus
-from napari_acll.trace import RunningBaseline
-from napari_acll.widgets import TracePlotWidget
+from napari_acll.trace import CausalDeconvolution, RunningBaseline, why_no_deconvolution
+from napari_acll.widgets import TracePlotWidget, _shown_values
 from napari_acll.widgets._time_marks import MarkKind
 from napari_acll.widgets._trace_lines import TRACE_HEIGHT
 from napari_acll.widgets._trace_view import TimeAxis, TraceValues, TraceView
 
+needs_oasis = pytest.mark.skipif(bool(why_no_deconvolution()), reason="needs oasis-deconv")
 NAMES = tuple(f"N{number:02d}" for number in range(20))
 
 
@@ -262,6 +263,74 @@ def test_values_over_their_baseline_are_drawn_on_request(traces, confidence):
     assert np.allclose(drawn, np.clip(expected, -0.1, 1.15), atol=1e-5)
 
 
+@pytest.fixture
+def deconvolved(traces, confidence):
+    """Return the dock with some volumes more, one trace, and deconvolved values to be drawn."""
+    _grow(traces, 170, confidence)
+    traces._engine.choose([1])
+    traces._controls.setValue(TraceView(values=TraceValues.DECONVOLVED))
+    return traces
+
+
+def _expected_heights(widget):
+    values = CausalDeconvolution(0.6).update(_store(widget).ratio, first=0)[0]
+    low, high = widget._picture._scaling.low[0], widget._picture._scaling.high[0]
+    return np.clip((values[:-1] - low) / (high - low), -0.1, 1.15)
+
+
+@needs_oasis
+def test_deconvolved_values_are_drawn_over_one_range_and_without_a_band(deconvolved, confidence):
+    assert np.allclose(_heights(deconvolved) / TRACE_HEIGHT, _expected_heights(deconvolved))
+    assert np.ptp(deconvolved._picture._scaling.high) == 0
+    assert not len(_bars(deconvolved._plots.overlays.band))
+    _grow(deconvolved, 5, confidence)
+    assert len(_heights(deconvolved)) == 204
+    assert np.allclose(_heights(deconvolved) / TRACE_HEIGHT, _expected_heights(deconvolved))
+
+
+@needs_oasis
+def test_a_long_recording_is_deconvolved_in_steps_and_drawn_when_it_is_done(
+    traces, confidence, monkeypatch, qtbot
+):
+    monkeypatch.setattr(_shown_values, "_MOST_AT_ONCE", 20 * len(NAMES))
+    _grow(traces, 170, confidence)
+    traces._engine.choose([1])
+    traces._controls.setValue(TraceView(values=TraceValues.DECONVOLVED))
+    assert traces._hint.text() == "working out: 10%"
+    assert not _drawn_points(traces)
+    _grow(traces, 3, confidence)
+    qtbot.waitUntil(lambda: not traces._picture.is_behind, timeout=5000)
+    assert np.allclose(_heights(traces) / TRACE_HEIGHT, _expected_heights(traces))
+    assert traces._hint.text().startswith("row: ")
+
+
+@needs_oasis
+def test_volumes_that_are_labeled_late_are_deconvolved_with_all_after_them(
+    deconvolved, confidence
+):
+    store = _store(deconvolved)
+    for index in range(200, 230):
+        store.skip(index, VolumeStatus.SKIPPED)
+    _grow(deconvolved, 5, confidence)
+    late = dataclasses.replace(_sample(215, confidence), status=VolumeStatus.BACKFILLED)
+    store.append(late)
+    deconvolved.refresh()
+    shown = deconvolved._picture._shown.update(store.ratio, first=store.n_timepoints)
+    assert np.isfinite(shown[0, 215])
+    at_once = CausalDeconvolution(0.6).update(store.ratio, first=0)
+    assert np.array_equal(shown, at_once, equal_nan=True)
+
+
+@needs_oasis
+def test_another_choice_while_values_are_worked_out_is_drawn_at_once(traces, monkeypatch):
+    monkeypatch.setattr(_shown_values, "_MOST_AT_ONCE", len(NAMES))
+    traces._controls.setValue(TraceView(values=TraceValues.DECONVOLVED))
+    assert traces._picture.is_behind
+    traces._controls.setValue(TraceView())
+    assert not traces._picture.is_behind
+    assert _drawn_points(traces) == 12 * 29 * 2
+
+
 def test_switching_values_back_draws_what_was_drawn(traces):
     traces._engine.choose([1])
     before = _heights(traces)
@@ -347,14 +416,14 @@ def test_flags_are_drawn_on_the_traces_that_are_shown(traces):
     assert len(_bars(traces._plots.overlays.suspects)) == 1
 
 
-@pytest.mark.parametrize("values", TraceValues)
+@pytest.mark.parametrize("values", ["ratio", "F/F0", "z-score"])
 def test_the_band_is_as_high_as_the_deviation_says(traces, values):
     traces._engine.choose([2])
-    traces._controls.setValue(TraceView(values=values))
+    traces._controls.setValue(TraceView(values=TraceValues(values)))
     scaling, store = traces._picture._scaling, _store(traces)
     per_row = (scaling.high - scaling.low)[1]
     sd = store.ratio_sd[1]
-    if values is TraceValues.OVER_BASELINE:
+    if values == TraceValues.OVER_BASELINE:
         sd = sd * RunningBaseline(0.6).update(store.ratio, first=0)[1] / store.ratio[1]
     found = _bars(traces._plots.overlays.band)
     inside = found[5:-5] < 0.2  # what does not lie at the border of the row

@@ -4,6 +4,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from napari_acll.trace._growing_columns import GrowingColumns
+
 BASELINE_S = 60.0
 """Long enough to span the bouts of most neurons, short enough to follow bleaching."""
 BASELINE_SHARE = 0.2
@@ -61,7 +63,7 @@ class RunningBaseline:
 
     def __init__(self, period_s: float) -> None:
         self.n_window = max(_FEWEST_VOLUMES, round(BASELINE_S / period_s))
-        self._values: NDArray[np.float32] = np.zeros((0, 0), np.float32)
+        self._columns = GrowingColumns()
 
     def update(self, ratio: NDArray[np.float32], *, first: int) -> NDArray[np.float32]:
         """Return F/F0 of all volumes, having worked out those from `first` on.
@@ -79,18 +81,9 @@ class RunningBaseline:
             NaN where absent; a view that the next call writes into.
         """
         n_timepoints = ratio.shape[1]
-        self._reserve(*ratio.shape)
+        values = self._columns.view(*ratio.shape)
         for start in range(first, n_timepoints, _BLOCK_VOLUMES):
             stop = min(start + _BLOCK_VOLUMES, n_timepoints)
             baseline = running_baseline(ratio, start, stop, n_window=self.n_window)
-            self._values[:, start:stop] = ratio[:, start:stop] / baseline
-        return self._values[:, :n_timepoints]
-
-    def _reserve(self, n_neurons: int, n_timepoints: int) -> None:
-        capacity = self._values.shape[1]
-        if len(self._values) == n_neurons and n_timepoints <= capacity:
-            return
-        grown = np.full((n_neurons, max(256, 2 * n_timepoints)), np.nan, np.float32)
-        if len(self._values) == n_neurons:
-            grown[:, :capacity] = self._values
-        self._values = grown
+            values[:, start:stop] = ratio[:, start:stop] / baseline
+        return values

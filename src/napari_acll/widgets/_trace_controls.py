@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton, QWidget
 
+from napari_acll.trace import why_no_deconvolution
 from napari_acll.widgets._trace_view import TimeAxis, TraceValues, TraceView
 
 _EVERYTHING_S = 0.0
@@ -14,6 +15,8 @@ _VALUES_TIP = (
     "\nratio: activity over marker, each neuron over its own range"
     "\nF/F0: the ratio over the 20th percentile of the 60 s before, all neurons over one range"
     "\nz-score: standard deviations from the mean so far, all neurons over one range"
+    "\nDeconvolved: F/F0 without the indicator's decay, all neurons over one range; noisier, and"
+    " made for neurons that spike, as few of C. elegans do"
 )
 
 
@@ -50,6 +53,7 @@ class TraceControls(QWidget):
         self.values = _combo(_VALUES_TIP)
         for values in TraceValues:
             self.values.addItem(values.value, values)
+        self._bar_what_is_not_installed()
         self.band = QCheckBox("±SD")
         self.band.setChecked(self._value.has_band)
         self.band.setToolTip(
@@ -77,17 +81,27 @@ class TraceControls(QWidget):
         return self._value
 
     def setValue(self, value: TraceView) -> None:  # noqa: N802
-        """Show other values."""
+        """Show other values; ratios in the place of what cannot be worked out here."""
         window_s = value.window_s or _EVERYTHING_S
         if self.window_length.findData(window_s) < 0:
             self._add_window(window_s)
         for combo, wanted in (
             (self.window_length, window_s),
             (self.axis, value.axis),
-            (self.values, value.values),
+            (self.values, value.values if self._offers(value.values) else TraceValues.RATIO),
         ):
             combo.setCurrentIndex(combo.findData(wanted))
         self.band.setChecked(value.has_band)
+
+    def _bar_what_is_not_installed(self) -> None:
+        problem = why_no_deconvolution()
+        if problem:
+            index = self.values.findData(TraceValues.DECONVOLVED)
+            self.values.model().item(index).setEnabled(False)
+            self.values.setItemData(index, problem, Qt.ItemDataRole.ToolTipRole)
+
+    def _offers(self, values: TraceValues) -> bool:
+        return bool(self.values.model().item(self.values.findData(values)).isEnabled())
 
     def _add_window(self, window_s: float) -> None:
         text = f"last {window_s:g} s" if window_s else "everything"

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_acll.core import Mark, TraceStore, volume_times
-from napari_acll.trace import RunningBaseline
+from napari_acll.widgets._shown_values import ShownValues
 from napari_acll.widgets._time_marks import TimeMark, gap_marks, session_marks
 from napari_acll.widgets._trace_columns import ColumnWatch, places_between
 from napari_acll.widgets._trace_overlays import TraceSurroundings
@@ -76,8 +76,15 @@ class TracePicture:
         """Return where each volume lies on the horizontal axis, shape `(n_timepoints,)`."""
         return self._position
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the next update draws what this one was too short for."""
+        return self._shown.share_done < 1
+
     def sentence(self) -> str:
-        """Return what the height of one row stands for."""
+        """Return what the height of one row stands for, or how far the values are worked out."""
+        if self.is_behind:
+            return f"working out: {self._shown.share_done:.0%}"
         return self._scaling.sentence()
 
     def update(self, store: TraceStore, marks: Sequence[Mark], events: Iterable[TimeMark]) -> None:
@@ -94,15 +101,20 @@ class TracePicture:
         """
         n_timepoints = store.n_timepoints
         status = store.status[:n_timepoints]
-        first = min(self._watch.first_new(status), self._redraws_from)
+        changed = self._watch.first_new(status)
+        first = min(changed, self._redraws_from)
         lines = [*marks, *events]
         has_new_marks = lines != self._marks
         if first == n_timepoints and not self._has_new_rows and not has_new_marks:
             return
+        values = self._shown.update(store.ratio[:, :n_timepoints], first=changed)
+        if self.is_behind:
+            self._redraws_from = first
+            return
         time_s = volume_times(store.time_s[:n_timepoints], self._period_s)
         self._place(time_s)
         if first < n_timepoints or self._has_new_rows:
-            self._draw(store, n_timepoints, first)
+            self._draw(store, values, first)
         if first < n_timepoints or has_new_marks:
             placed = [*gap_marks(status), *session_marks(marks, time_s), *events]
             self._plots.draw_marks(placed, self._position)
@@ -121,16 +133,14 @@ class TracePicture:
     def _restart(self) -> None:
         """Work everything out anew, at the next update."""
         self._scaling = TraceScaling(self._view.values)
-        self._baseline = RunningBaseline(self._period_s)
+        self._shown = ShownValues(self._view.values, self._period_s)
         self._marks = []
         self._redraws_from, self._has_new_rows = 0, True
-        self._plots.heat_map.clear()
+        for part in (self._plots.heat_map, self._plots.lines, self._plots.overlays):
+            part.clear()
 
-    def _draw(self, store: TraceStore, n_timepoints: int, first: int) -> None:
-        confidence = store.confidence[:, :n_timepoints]
-        values = store.ratio[:, :n_timepoints]
-        if self._view.values is TraceValues.OVER_BASELINE:
-            values = self._baseline.update(values, first=first)
+    def _draw(self, store: TraceStore, values: NDArray[np.float32], first: int) -> None:
+        confidence = store.confidence[:, : values.shape[1]]
         generation = self._scaling.generation
         self._scaling.update(values)
         self._plots.draw_all(values, confidence, self._scaling, first=first, edges=self._edges())
@@ -144,7 +154,7 @@ class TracePicture:
     def _surroundings(self, store: TraceStore, values: NDArray[np.float32]) -> TraceSurroundings:
         rows, n_timepoints = self._rows, values.shape[1]
         height_sd = reference = None
-        if self._view.has_band:
+        if self._view.has_band and self._view.values is not TraceValues.DECONVOLVED:
             sd = store.ratio_sd[rows, :n_timepoints]
             if self._view.values is TraceValues.OVER_BASELINE:  # divided as the ratio was
                 with np.errstate(divide="ignore", invalid="ignore"):

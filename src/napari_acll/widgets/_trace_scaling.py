@@ -98,6 +98,7 @@ _RANGES: dict[TraceValues, Callable[[NDArray[np.float32]], Ranges]] = {
     TraceValues.RATIO: robust_ranges,
     TraceValues.OVER_BASELINE: common_ranges,
     TraceValues.Z_SCORE: z_score_ranges,
+    TraceValues.DECONVOLVED: common_ranges,
 }
 
 

@@ -13,6 +13,8 @@ class TraceValues(StrEnum):
     """The ratio over its running baseline, all neurons over one range."""
     Z_SCORE = "z-score"
     """Standard deviations from the neuron's mean so far, all neurons over one range."""
+    DECONVOLVED = "Deconvolved"
+    """F/F0 without the indicator's decay, all neurons over one range."""
 
 
 class TimeAxis(StrEnum):

@@ -7,7 +7,7 @@ from time import monotonic
 import napari.viewer
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -49,6 +49,8 @@ _DRAWN_EVENTS = (
     "bad animal",
 )
 _MOST_EVENTS = 100
+_PAUSE_MS = 5
+"""For clicks and drawing, while values are worked out in steps."""
 
 
 class TracePlotWidget(QWidget):
@@ -73,6 +75,9 @@ class TracePlotWidget(QWidget):
         self._plots = TracePlots()
         self._picture = TracePicture(self._plots)
         self._controls = TraceControls()
+        self._next_step = QTimer(self)
+        self._next_step.setSingleShot(True)
+        self._next_step.setInterval(_PAUSE_MS)
         self._build_layout()
         self._cursor = TimeCursor(self._engine, self._plots.both, self._picture.places)
         self._reset()
@@ -100,8 +105,13 @@ class TracePlotWidget(QWidget):
         if store is None or run is None or run.session is None or not store.n_timepoints:
             return
         self._update_table(store, store.n_timepoints)
+        was_behind = self._picture.is_behind
         self._picture.update(store, run.session.marks, self._events)
         self._cursor.follow_axis()
+        if self._picture.is_behind:
+            self._next_step.start()
+        if was_behind or self._picture.is_behind:
+            self._tell()
 
     def step(self, by: int) -> None:
         """Go to the trace below the current one (1) or above it (-1), round the ends."""
@@ -116,6 +126,7 @@ class TracePlotWidget(QWidget):
         engine, plots, controls = self._engine, self._plots, self._controls
         engine.started.connect(self._reset)
         engine.updated.connect(self.refresh)
+        self._next_step.timeout.connect(self.refresh)
         engine.event_happened.connect(self._note_event)
         engine.chosen_changed.connect(self._follow_choice)
         engine.current_changed.connect(self._highlight)
