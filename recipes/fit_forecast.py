@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="folder of labels and traces")
     parser.add_argument("--data", type=Path, help="folder of the real data")
     parser.add_argument("--fit", action="store_true", help="fit, and write what is shipped")
-    parser.add_argument("--learn", type=int, default=11, help="animals to fit on")
+    parser.add_argument("--learn", type=int, default=21, help="animals to fit on")
     parser.add_argument("--test", type=int, default=7, help="virtual animals to score on")
     parser.add_argument("--real", type=int, default=8, help="real animals to score on")
     parser.add_argument("--score", type=Path, help="score, and write a JSON file")

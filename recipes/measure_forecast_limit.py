@@ -2,7 +2,7 @@
 
 Run by hand, after `fit_forecast.py --fit` has filled the folder::
 
-    python recipes/measure_forecast_limit.py --cache FOLDER --learn 28
+    python recipes/measure_forecast_limit.py --cache FOLDER --learn 21
 
 All animals are virtual. Each is forecast by a model that was fitted on the others. *Limits* are
 rank correlations (Spearman) with what came: of the forecast; of outcomes that are drawn from the
@@ -82,7 +82,7 @@ def main() -> None:
     logging.getLogger("fit_forecast").setLevel(logging.WARNING)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cache", type=Path, required=True, help="folder of labels and traces")
-    parser.add_argument("--learn", type=int, default=28, help="virtual animals")
+    parser.add_argument("--learn", type=int, default=21, help="virtual animals")
     arguments = parser.parse_args()
     for identity in FILTERS:
         animals = animals_of(arguments.cache, arguments.learn, identity)

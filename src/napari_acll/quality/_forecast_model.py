@@ -27,8 +27,8 @@ USABLE_ACCURACY, USABLE_COVERAGE, USABLE_NOISE = 0.9, 0.5, 0.25
 """Least accuracy and coverage, and most noise, that are expected of a usable neuron."""
 REJECT_ACCURACY, REJECT_COVERAGE = 0.5, 0.1
 BAD_NAMES = 0.4
-"""An animal is bad if less of all its names are expected to be right. How many of its sure names
-will be is nothing to go by: the first volumes rank animals by that hardly better than chance."""
+"""An animal is bad if less of all its names are expected to be right. The same of its sure names
+is nothing to go by: a forecast of that comes no nearer than the mean of other animals."""
 FEWEST_SURE = 10.0
 """Names per volume at 0.75 or more; an animal with fewer is bad, too."""
 JUDGED_AT = 60
