@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 PARTS = ("accuracy", "coverage", "noise", "right_share")
 """`right_share` is accuracy times coverage: the volumes in which the trace is of that neuron."""
 N_DRAWS = 100
+BINS = (0.1, 0.2, 0.4, 0.6, 0.8, 0.9)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +119,8 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
     result["verdicts"] = {
         verdict.words: _of_verdict(rows, verdict) for verdict in Verdict if verdict.words
     }
-    result["accuracy"]["drawn"] = drawn(np.concatenate([row.pair("accuracy")[0] for row in rows]))
+    expected, actual = np.concatenate([row.pair("accuracy") for row in rows], axis=1)
+    result["accuracy"] |= {"drawn": drawn(expected), "calibration": calibration(expected, actual)}
     sure = [(row.forecast.animal.accuracy, row.outcome.sure_accuracy) for row in rows]
     names = [(row.forecast.animal.names_right, row.outcome.names_right) for row in rows]
     result["animal"] = {
@@ -138,6 +140,16 @@ def _of_verdict(rows: Sequence[Row], verdict: Verdict) -> dict[str, float]:
         "mean_accuracy": float(accuracy.mean()) if len(accuracy) else math.nan,
         "right_in_90": float((accuracy >= 0.9).mean()) if len(accuracy) else math.nan,
     }
+
+
+def calibration(expected: Floats, actual: Floats) -> list[tuple[float, float, int]]:
+    """Return mean expected value, mean actual one and number of neurons of each bin."""
+    number = np.digitize(expected, BINS)
+    return [
+        (float(expected[own].mean()), float(actual[own].mean()), int(own.sum()))
+        for own in (number == position for position in range(len(BINS) + 1))
+        if own.any()
+    ]
 
 
 def drawn(chance: Floats) -> float:

@@ -6,7 +6,7 @@ from forecast_fitting import FEATURES, LEVEL, fit
 from forecast_measures import record_of_names
 from forecast_outcomes import FEWEST_LEFT, Outcome, is_hardly_labeled, outcome
 from forecast_recordings import UNKNOWN, Traces
-from forecast_scores import drawn, row_of, summary
+from forecast_scores import calibration, drawn, row_of, summary
 from measure_forecast_limit import _chance, _chance_for
 from scipy.stats import spearmanr
 
@@ -115,6 +115,11 @@ def test_an_animal_without_a_later_cut_is_fitted_on_as_well():
     later = [outcome(made_up(rng), NEURONS, FIRST_AT + 10) for _ in range(2)]
     content = fit([*animals[:2], [*animals[2], later[0]], [*animals[3], later[1]]])
     assert np.isfinite(content["accuracy"]["weights"]).all()
+
+
+def test_what_is_expected_is_set_beside_what_came_bin_by_bin():
+    found = calibration(np.array([0.05, 0.5, 0.58, 0.95]), np.array([0.0, 1.0, 0.0, 1.0]))
+    np.testing.assert_allclose(found, [(0.05, 0, 1), (0.54, 0.5, 2), (0.95, 1, 1)])
 
 
 def test_the_record_of_a_name_is_that_of_other_animals():
