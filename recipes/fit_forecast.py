@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from forecast_fitting import CUTS, LEVEL, fit
-from forecast_outcomes import Outcome, outcome
-from forecast_recordings import LEARN, REAL, TEST, recordings, traces_of
+from forecast_outcomes import Outcome, is_hardly_labeled, outcome
+from forecast_recordings import LEARN, REAL, TEST, Traces, recordings, traces_of
 from forecast_scores import Row, row_of, summary
 
-from napari_acll.core import LabelSettings
+from napari_acll.core import LabelSettings, NeuronTable
 from napari_acll.label import load_labeler
 from napari_acll.quality import FIRST_AT, ForecastModel
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="folder of labels and traces")
     parser.add_argument("--data", type=Path, help="folder of the real data")
     parser.add_argument("--fit", action="store_true", help="fit, and write what is shipped")
-    parser.add_argument("--learn", type=int, default=11, help="animals to fit on")
+    parser.add_argument("--learn", type=int, default=21, help="animals to fit on")
     parser.add_argument("--test", type=int, default=7, help="virtual animals to score on")
     parser.add_argument("--real", type=int, default=8, help="real animals to score on")
     parser.add_argument("--score", type=Path, help="score, and write a JSON file")
@@ -61,18 +61,18 @@ def fit_all(cache: Path, n: int) -> None:
     labeler = load_labeler(LabelSettings(device="cpu"))
     filters = {}
     for identity in FILTERS:
-        traced = [
-            traces_of(recording, labeler, cache, identity)
+        found = [
+            cut_in_two(traces_of(recording, labeler, cache, identity), labeler.neurons)
             for recording in recordings(None, {LEARN: n})
         ]
-        cuts = [[outcome(one, labeler.neurons, cut) for cut in CUTS] for one in traced]
+        cuts = [one for one in found if one]
         filters[identity] = fit(cuts)
-        left_out = summary([_without(cuts, number) for number in range(n)])
+        left_out = summary([without(cuts, number) for number in range(len(cuts))])
         logger.info("%s, each animal left out of the fit in turn: %s", identity, left_out)
     content = {
         "made_by": "recipes/fit_forecast.py",
         "fitted_on": "simulation only",
-        "n_animals": n,
+        "n_animals": len(cuts),
         "level": LEVEL,
         "filters": filters,
     }
@@ -82,7 +82,24 @@ def fit_all(cache: Path, n: int) -> None:
     logger.info("%s", SHIPPED)
 
 
-def _without(cuts: list[list[Outcome]], number: int) -> Row:
+def cut_in_two(traces: Traces, neurons: NeuronTable) -> list[Outcome]:
+    """Return what came after each cut; nothing where a session would not have forecast."""
+    found = [one for cut in CUTS if (one := outcome(traces, neurons, cut)) is not None]
+    if not found:
+        _tell_untold(traces, neurons)
+    return found
+
+
+def _tell_untold(traces: Traces, neurons: NeuronTable) -> None:
+    is_warned_of = is_hardly_labeled(traces, neurons)
+    logger.info(
+        "%s: too few labeled volumes for a forecast, so it is left out; a session %s of it",
+        traces.name,
+        "warns" if is_warned_of else "does not warn",
+    )
+
+
+def without(cuts: list[list[Outcome]], number: int) -> Row:
     """Return the forecast of an animal by a model that has not seen it."""
     content = fit([*cuts[:number], *cuts[number + 1 :]])
     model = ForecastModel.from_json({**content, "level": LEVEL, "fitted_on": "simulation only"})
@@ -112,7 +129,11 @@ def score_all(cache: Path, data: Path | None, wanted: dict[str, int], out: Path)
             rows = []
             for recording in recordings(data, {kind: n}):
                 traced = traces_of(recording, labeler, cache, identity)
-                rows.append(row_of(outcome(traced, labeler.neurons, FIRST_AT), model))
+                came = outcome(traced, labeler.neurons, FIRST_AT)
+                if came is None:
+                    _tell_untold(traced, labeler.neurons)
+                    continue
+                rows.append(row_of(came, model))
                 logger.info("%s: %s", identity, rows[-1].shown())
             if rows:
                 result[f"{identity} {kind}"] = summary(rows)

@@ -7,10 +7,18 @@ from forecast_recordings import VOXEL_UM, Traces
 from numpy.typing import NDArray
 
 from napari_acll.core import NeuronTable, VolumeStatus
-from napari_acll.quality import SURE, TraceQuality, features_of, relative_noise
+from napari_acll.quality import (
+    SURE,
+    TraceQuality,
+    features_of,
+    relative_noise,
+    why_hardly_labeled,
+)
 
 FEWEST = 5
 """Samples in the rest of a recording from which on a share of them is told."""
+FEWEST_LEFT = 10
+"""Labeled volumes that the rest must have."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,12 +49,23 @@ class Outcome:
     names_right: float
 
 
-def outcome(traces: Traces, neurons: NeuronTable, cut: int) -> Outcome:
-    """Return what was known of a recording after some volumes, and what came then."""
+def outcome(traces: Traces, neurons: NeuronTable, cut: int) -> Outcome | None:
+    """Return what was known of a recording after so many labeled volumes, and what came then.
+
+    Volumes that could not be labeled do not count, as in a session: it forecasts later then.
+
+    Returns
+    -------
+    Outcome or None
+        None where fewer volumes than that were labeled, or hardly any after it.
+    """
+    labeled = [sample for sample in traces.samples if sample.status is VolumeStatus.TRACED]
+    if len(labeled) < cut + FEWEST_LEFT:
+        return None
     quality = TraceQuality(neurons, (VOXEL_UM,) * 3)
-    for sample, novelty in zip(traces.samples[:cut], traces.novelty[:cut], strict=True):
-        quality.add(sample, novelty=float(novelty))
-    rest = [sample for sample in traces.samples[cut:] if sample.status is VolumeStatus.TRACED]
+    for sample in traces.samples[: labeled[cut - 1].index + 1]:
+        quality.add(sample, novelty=float(traces.novelty[sample.index]))
+    rest = labeled[cut:]
     confidence = np.array([sample.confidence for sample in rest])
     is_right = traces.is_right[[sample.index for sample in rest]]
     is_known = (is_right >= 0) & np.isfinite(confidence)
@@ -61,6 +80,16 @@ def outcome(traces: Traces, neurons: NeuronTable, cut: int) -> Outcome:
         sure_accuracy=float((is_right[is_sure] == 1).mean()) if is_sure.any() else np.nan,
         names_right=float((is_right[is_known] == 1).mean()) if is_known.any() else np.nan,
     )
+
+
+def is_hardly_labeled(traces: Traces, neurons: NeuronTable) -> bool:
+    """Return whether a session warns of the recording before it has any forecast."""
+    quality = TraceQuality(neurons, (VOXEL_UM,) * 3)
+    for sample in traces.samples:
+        quality.add(sample)
+        if why_hardly_labeled(quality.animal()):
+            return True
+    return False
 
 
 def _share(

@@ -283,7 +283,7 @@ def _traced(
     settings = TraceSettings()
     estimator: Any = load_stage("trace_estimators", settings.estimator)
     estimator = estimator(labeler.neurons, settings)
-    identity_filter = _filter(identity, labeler.neurons)
+    identity_filter = filter_of(identity, labeler.neurons)
     rows: dict[str, list[Any]] = {key: [] for key in (*VALUES, *_OTHERS)}
     for volume in recording.volumes():
         labeled = labels.labeled(volume.index)
@@ -298,7 +298,8 @@ def _traced(
     return {key: np.array(values) for key, values in rows.items()}
 
 
-def _filter(identity: str, neurons: NeuronTable) -> IdentityFilter | None:
+def filter_of(identity: str, neurons: NeuronTable) -> IdentityFilter | None:
+    """Return the installed identity filter, None for `none`."""
     if identity == "none":
         return None
     stage: Any = load_stage("identity_filters", identity)

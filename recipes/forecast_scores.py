@@ -10,11 +10,13 @@ from forecast_outcomes import Outcome
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from napari_acll.quality import BAD_ACCURACY, BAD_NAMES, Forecast, ForecastModel, Verdict
+from napari_acll.quality import BAD_NAMES, Forecast, ForecastModel, Verdict
 
 Floats = NDArray[np.float64]
 PARTS = ("accuracy", "coverage", "noise", "right_share")
 """`right_share` is accuracy times coverage: the volumes in which the trace is of that neuron."""
+N_DRAWS = 100
+BINS = (0.1, 0.2, 0.4, 0.6, 0.8, 0.9)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,12 +119,14 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
     result["verdicts"] = {
         verdict.words: _of_verdict(rows, verdict) for verdict in Verdict if verdict.words
     }
-    animal = np.array([(row.forecast.animal.accuracy, row.outcome.sure_accuracy) for row in rows])
+    expected, actual = np.concatenate([row.pair("accuracy") for row in rows], axis=1)
+    result["accuracy"] |= {"drawn": drawn(expected), "calibration": calibration(expected, actual)}
+    sure = [(row.forecast.animal.accuracy, row.outcome.sure_accuracy) for row in rows]
+    names = [(row.forecast.animal.names_right, row.outcome.names_right) for row in rows]
     result["animal"] = {
-        "correlation": float(spearmanr(*animal.T).statistic) if len(rows) > 2 else math.nan,
-        "mean_error": float(np.nanmean(np.abs(animal[:, 0] - animal[:, 1]))),
+        "sure": _of_animals(sure),
         "held": float(np.mean([_is_held(row) for row in rows])),
-        "names_right_error": float(np.nanmean([abs(_names_error(row)) for row in rows])),
+        "names_right": _of_animals(names),
         "bad": [row.name for row in rows if _came_bad(row)],
         "flagged": [row.name for row in rows if row.forecast.animal.is_bad],
     }
@@ -138,12 +142,40 @@ def _of_verdict(rows: Sequence[Row], verdict: Verdict) -> dict[str, float]:
     }
 
 
-def _names_error(row: Row) -> float:
-    return row.forecast.animal.names_right - row.outcome.names_right
+def calibration(expected: Floats, actual: Floats) -> list[tuple[float, float, int]]:
+    """Return mean expected value, mean actual one and number of neurons of each bin."""
+    number = np.digitize(expected, BINS)
+    return [
+        (float(expected[own].mean()), float(actual[own].mean()), int(own.sum()))
+        for own in (number == position for position in range(len(BINS) + 1))
+        if own.any()
+    ]
+
+
+def drawn(chance: Floats) -> float:
+    """Return how well chances rank outcomes that are drawn from them: right for good, or wrong.
+
+    So far does a forecast of neurons get that is exactly right in every chance that it tells.
+    """
+    rng = np.random.default_rng(0)
+    found = [spearmanr(chance, rng.random(len(chance)) < chance).statistic for _ in range(N_DRAWS)]
+    return float(np.mean(found))
+
+
+def _of_animals(pairs: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """Return how near the forecasts of animals came, beside the mean of the other animals."""
+    expected, actual = np.array(pairs).T
+    n = len(actual)
+    others = (actual.sum() - actual) / (n - 1) if n > 1 else np.full(n, math.nan)
+    return {
+        "correlation": float(spearmanr(expected, actual).statistic) if n > 2 else math.nan,
+        "mean_error": float(np.mean(np.abs(expected - actual))),
+        "mean_error_of_the_others_mean": float(np.mean(np.abs(others - actual))),
+    }
 
 
 def _came_bad(row: Row) -> bool:
-    return row.outcome.sure_accuracy < BAD_ACCURACY or row.outcome.names_right < BAD_NAMES
+    return row.outcome.names_right < BAD_NAMES
 
 
 def _is_held(row: Row) -> bool:

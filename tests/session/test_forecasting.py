@@ -11,14 +11,17 @@ from napari_acll.testing import FakeSource, MemoryWriter
 NEURONS = NeuronTable.numbered(20)
 
 
-def told(n_volumes, *, confidence=0.4, identity_filter="none"):
+def told(n_volumes, *, confidence=0.4, identity_filter="none", step=1):
+    """Return what is told of volumes of which one in `step` can be labeled."""
     quality = TraceQuality(NEURONS, (0.5, 0.5, 0.5))
     forecasting, events = Forecasting(quality, identity_filter), []
     for index in range(n_volumes):
-        sample = TraceSample.absent(index, 0.6 * index, len(NEURONS), VolumeStatus.TRACED)
-        sample.confidence[:] = confidence
+        status = VolumeStatus.TRACED if index % step == 0 else VolumeStatus.UNLABELABLE
+        sample = TraceSample.absent(index, 0.6 * index, len(NEURONS), status)
+        if status is VolumeStatus.TRACED:
+            sample.confidence[:] = confidence
         quality.add(sample)
-        events += [(index, event.kind, event.message) for event in forecasting.look()]
+        events += [(index, event.kind, event.message) for event in forecasting.look(index)]
     return events, forecasting
 
 
@@ -31,6 +34,17 @@ def test_the_first_forecast_and_a_bad_animal_are_told_once():
 
 def test_a_good_animal_is_not_warned_of():
     assert [kind for _, kind, _ in told(95, confidence=0.98)[0]] == ["forecast"]
+
+
+def test_an_animal_that_can_hardly_be_labeled_is_told_of_within_a_minute():
+    every_third, _ = told(100, confidence=0.98, step=3)
+    assert [(index, kind) for index, kind, _ in every_third] == [
+        (59, "bad animal"),
+        (87, "forecast"),
+    ]
+    assert "Only 20 of the first 60 volumes" in every_third[0][2]
+    half, _ = told(100, confidence=0.98, step=2)
+    assert [(index, kind) for index, kind, _ in half] == [(58, "forecast")]
 
 
 def test_at_the_end_it_rests_on_everything():

@@ -3,12 +3,12 @@
 from napari_acll.quality._features import features_of
 from napari_acll.quality._forecast import AnimalForecast, Expected, Forecast, Verdict
 from napari_acll.quality._forecast_model import (
-    BAD_ACCURACY,
     BAD_NAMES,
     FEWEST_FOUND,
     FIRST_AT,
     ForecastModel,
     weighted_mean,
+    why_hardly_labeled,
 )
 from napari_acll.quality._kept import MEASURED, quality_of
 from napari_acll.quality._noise import relative_noise
@@ -26,7 +26,6 @@ from napari_acll.quality._trace_quality import (
 )
 
 __all__ = [
-    "BAD_ACCURACY",
     "BAD_NAMES",
     "FEWEST_FOUND",
     "FEWEST_PAIRS",
@@ -48,4 +47,5 @@ __all__ = [
     "quality_of",
     "relative_noise",
     "weighted_mean",
+    "why_hardly_labeled",
 ]

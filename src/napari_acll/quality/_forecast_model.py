@@ -26,10 +26,13 @@ FEWEST_FOUND = 3
 USABLE_ACCURACY, USABLE_COVERAGE, USABLE_NOISE = 0.9, 0.5, 0.25
 """Least accuracy and coverage, and most noise, that are expected of a usable neuron."""
 REJECT_ACCURACY, REJECT_COVERAGE = 0.5, 0.1
-BAD_ACCURACY, BAD_NAMES = 0.8, 0.4
-"""An animal is bad if less of its sure names are right, where 0.9 is usual; or of all names."""
+BAD_NAMES = 0.4
+"""An animal is bad if less of all its names are expected to be right. The same of its sure names
+is nothing to go by: a forecast of that comes no nearer than the mean of other animals."""
 FEWEST_SURE = 10.0
 """Names per volume at 0.75 or more; an animal with fewer is bad, too."""
+JUDGED_AT = 60
+"""Volumes, 36 s at the usual pace, of which half must have been labeled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +205,7 @@ class ForecastModel:
         value = _shifted(mean, self.animal_offset)
         low, high = (float(end[0]) for end in self.animal.expected(np.array([value])))
         names_right = weighted_mean(accuracy.value, measures.n_found)
-        why = _why_bad(value, names_right, n_sure)
+        why = _why_bad(names_right, n_sure)
         return AnimalForecast(
             accuracy=value,
             accuracy_low=low,
@@ -214,6 +217,17 @@ class ForecastModel:
             is_bad=bool(why),
             why=why,
         )
+
+
+def why_hardly_labeled(animal: AnimalMeasures) -> str:
+    """Return why a recording that has no forecast yet is bad; empty where nobody can say so.
+
+    It is bad if less than half of the first 60 volumes could be labeled.
+    """
+    n_seen = animal.n_labeled + animal.n_unlabelable
+    if n_seen < JUDGED_AT or animal.n_labeled >= FIRST_AT:
+        return ""
+    return f"Only {animal.n_labeled} of the first {n_seen} volumes could be labeled."
 
 
 def verdicts(accuracy: Expected, coverage: Expected, noise: Expected) -> NDArray[np.int8]:
@@ -247,7 +261,7 @@ def _shifted(share: float, offset: float) -> float:
     return 1 / (1 + (1 - share) / share * math.exp(-offset))
 
 
-def _why_bad(accuracy: float, names_right: float, n_sure: float) -> str:
+def _why_bad(names_right: float, n_sure: float) -> str:
     if n_sure < FEWEST_SURE:
         return (
             f"Only {n_sure:.0f} neurons per volume have a name at {SURE:g} or more: this animal is"
@@ -257,11 +271,6 @@ def _why_bad(accuracy: float, names_right: float, n_sure: float) -> str:
         return (
             f"Only about {names_right:.0%} of all names are expected to be right: this animal is"
             " recognized badly."
-        )
-    if accuracy < BAD_ACCURACY:
-        return (
-            f"Only about {accuracy:.0%} of the names at {SURE:g} or more are expected to be right:"
-            " this animal is recognized badly."
         )
     return ""
 

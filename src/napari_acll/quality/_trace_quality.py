@@ -78,8 +78,10 @@ class AnimalMeasures:
     ----------
     n_labeled : int
         Volumes so far that were labeled.
+    n_unlabelable : int
+        Volumes so far that could not be.
     newest_index : int
-        The newest of them; -1 before the first.
+        The newest that was labeled; -1 before the first.
     names_per_volume : float
         Names that a volume gets, the mean over the last minutes.
     mean_confidence : float
@@ -89,6 +91,7 @@ class AnimalMeasures:
     """
 
     n_labeled: int
+    n_unlabelable: int
     newest_index: int
     names_per_volume: float
     mean_confidence: float
@@ -128,6 +131,7 @@ class TraceQuality:
         self._lock = threading.Lock()
         self._voxel_um = np.asarray(stored_voxel_size_um, np.float64)
         self._n_labeled = 0
+        self._n_unlabelable = 0
         self._newest_index = -1
         self._n_found = np.zeros(n, np.int64)
         self._n_sure = np.zeros(n, np.int64)
@@ -149,7 +153,7 @@ class TraceQuality:
         """Take a volume in.
 
         Of a volume that was skipped and labeled later only the coverage counts: it did not
-        follow the one before.
+        follow the one before. One that could not be labeled is counted.
 
         Parameters
         ----------
@@ -158,6 +162,9 @@ class TraceQuality:
         novelty : float
             How unlike what the model knows it looks, 0 to 1; NaN if nobody knows.
         """
+        if sample.status is VolumeStatus.UNLABELABLE:
+            with self._lock:
+                self._n_unlabelable += 1
         if sample.status not in (VolumeStatus.TRACED, VolumeStatus.BACKFILLED):
             return
         with self._lock:
@@ -198,6 +205,7 @@ class TraceQuality:
             names, confidence, novelty = known.tolist()
             return AnimalMeasures(
                 n_labeled=self._n_labeled,
+                n_unlabelable=self._n_unlabelable,
                 newest_index=self._newest_index,
                 names_per_volume=names,
                 mean_confidence=confidence,

@@ -348,7 +348,7 @@ class Computation:
         self._mention_unfit(labeled)
         self._tell(self.novelty.add(labeled))
         self._tell(self.mirror.add(labeled))
-        for event in self.forecasting.look():
+        for event in self.forecasting.look(volume.index):
             self._tell(event)
         self._tell(self.drift.add(volume, labeled, self.calibration.settle()))
 

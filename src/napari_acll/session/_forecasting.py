@@ -2,17 +2,25 @@
 
 from collections.abc import Iterator
 
-from napari_acll.quality import FIRST_AT, Forecast, ForecastModel, TraceQuality
+from napari_acll.quality import (
+    FIRST_AT,
+    Forecast,
+    ForecastModel,
+    TraceQuality,
+    why_hardly_labeled,
+)
 from napari_acll.session._outbox import Event
 
 UPDATE_VOLUMES = 30
 """Labeled volumes after which it is made anew: 18 s at the usual pace."""
+_OTHER_ANIMAL = "Consider another animal"
 
 
 class Forecasting:
     """Makes a forecast of the measures every 30 labeled volumes, and tells the first and the last.
 
-    That the animal looks bad is told once. Used by one thread; `newest` may be read by any.
+    That the animal looks bad, or can hardly be labeled, is told once. Used by one thread; `newest`
+    may be read by any.
 
     Parameters
     ----------
@@ -30,9 +38,19 @@ class Forecasting:
         self._due_at = FIRST_AT
         self._is_bad = False
 
-    def look(self) -> Iterator[Event]:
-        """Make a forecast if one is due, and yield what is to be told."""
-        n_labeled = self._quality.animal().n_labeled
+    def look(self, index: int) -> Iterator[Event]:
+        """Make a forecast if one is due, and yield what is to be told.
+
+        Parameters
+        ----------
+        index : int
+            The volume that was measured last.
+        """
+        animal = self._quality.animal()
+        if not self._is_bad and (why := why_hardly_labeled(animal)):
+            self._is_bad = True
+            yield Event("bad animal", f"{why} {_OTHER_ANIMAL}.", {"index": index})
+        n_labeled = animal.n_labeled
         if n_labeled < self._due_at:
             return
         is_first = self._due_at == FIRST_AT
@@ -69,5 +87,5 @@ def _event(forecast: Forecast) -> Event:
 
 
 def _bad_animal(forecast: Forecast) -> Event:
-    message = f"{forecast.animal.why} Consider another animal (forecast, {forecast.fitted_on})."
+    message = f"{forecast.animal.why} {_OTHER_ANIMAL} (forecast, {forecast.fitted_on})."
     return Event("bad animal", message, {"index": forecast.at_index})
