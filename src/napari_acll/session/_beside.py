@@ -8,6 +8,7 @@ from napari_acll.core import (
     Correction,
     Corrections,
     DeadlineReport,
+    LiveMark,
     Mark,
     MarkChannel,
     NeuronTable,
@@ -69,6 +70,7 @@ class Beside:
         clock = SteadyClock()
         self._outbox = outbox
         self._source, self._settings = source, settings
+        self._live_mark: LiveMark | None = None
         self.corrections = Corrections(neurons)
         self.correcting = Correcting(self.corrections, outbox=outbox, clock=clock)
         self.quality = TraceQuality(neurons, source.spec.grid.stored_voxel_size_um())
@@ -95,11 +97,15 @@ class Beside:
 
     def start(self) -> None:
         """Start the threads."""
+        if self._source.is_live:
+            self._live_mark = LiveMark()
         self.publishing.start()
         self.marking.start()
 
     def finish(self) -> None:
         """End the threads with what they have, and tell how long the stages took."""
+        if self._live_mark is not None:
+            self._live_mark.release()
         self.pausing.end()
         self.marking.finish()
         self.publishing.finish()

@@ -154,6 +154,8 @@ class LiveSessionWidget(QWidget):
     def _begin(self, request: RunRequest) -> None:
         self.preflight.cancel()
         self.speed_tool.work.cancel()  # it would take its part of the computer
+        if request.settings.source.live.is_live:  # a replay can wait
+            self.after.calibrate.give_way()
         self.look_list.setValue(())
         self.setup.crop.end_drag()
         self.status.clear()
