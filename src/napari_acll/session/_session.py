@@ -148,7 +148,7 @@ class Session(SessionSides):
         self._mailbox = Mailbox()
         self._queue = VolumeQueue.for_run(settings.run, self.spec, is_live=source.is_live)
         self._outbox = Outbox(_OUTBOX_CAPACITY)
-        self._beside = self._make_beside(publishers, mark_channels)
+        self._beside = self._make_beside(labeler, publishers, mark_channels)
         self._notes = SourceNotes(source, self._outbox, labeler, identity_filter)
         self._notes.add(backlog_event(settings))
         self._ladder = DegradeLadder(settings)
@@ -175,12 +175,15 @@ class Session(SessionSides):
         self._threads = self._make_threads()
 
     def _make_beside(
-        self, publishers: Sequence[Publisher], mark_channels: Sequence[MarkChannel]
+        self,
+        labeler: Labeler,
+        publishers: Sequence[Publisher],
+        mark_channels: Sequence[MarkChannel],
     ) -> Beside:
         return Beside(
             source=self.source,
             settings=self.settings,
-            neurons=self.neurons,
+            labeler=labeler,
             queue=self._queue,
             outbox=self._outbox,
             publishers=publishers,
@@ -370,6 +373,7 @@ class Session(SessionSides):
     def _compute(self) -> None:
         try:
             self._computation.warm_up()
+            self._beside.warmed_up()
             self._computation.tell_beginning(self._model)
             self._queue.open()
             self._ready_event.set()
