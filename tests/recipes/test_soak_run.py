@@ -51,6 +51,25 @@ def test_a_spread_leaves_out_what_is_not_known():
     assert soak_run.spread_ms([]) == {}
 
 
+def test_volumes_that_were_read_after_the_rig_freed_them_are_told(monkeypatch, tmp_path, capsys):
+    complete_s = {index: 1.0 + index for index in range(50)}
+    read_s = {0: 1.1, 5: 8.5, 20: 40.5, 30: 60.0}  # two, then nineteen complete behind; the end
+    assert soak_run.freed_before_read(read_s, complete_s, 20) == {}
+    freed = soak_run.freed_before_read(read_s, complete_s, 19)
+    assert freed == {20: 19, 30: 19}
+    assert soak_run.freed_before_read(read_s, complete_s, 2) == {5: 2, **freed}
+    result = {key: {} for key in ("route", "state", "exit_codes", "stages", "usage")}
+    result |= {"viewer": False, "counts": {}, "n_played": 50, "recording_gb_on_disk_most": 0.0}
+    result |= {"last_frame_to_sample_on_disk": {}, "last_frame_to_sample_on_disk_later": {}}
+    result |= {"rig_late": {}, "freed_before_read": freed}
+    monkeypatch.setattr(soak_run, "run_soak", lambda _: result)
+    monkeypatch.setattr(sys, "argv", ["soak_run.py", "--folder", str(tmp_path)])
+    with pytest.raises(SystemExit, match="1"):
+        soak_run.main()
+    assert "NOT VALID: 2 volumes, the first of them 20" in capsys.readouterr().out
+    assert json.loads((tmp_path / "soak.json").read_text())["freed_before_read"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("route", ["nd2", "folder", "shm"])
 def test_a_short_soak_loses_nothing_but_what_was_asked_for(tmp_path, monkeypatch, capsys, route):
@@ -67,3 +86,4 @@ def test_a_short_soak_loses_nothing_but_what_was_asked_for(tmp_path, monkeypatch
     assert result["counts"]["skipped"] == 0
     assert result["counts"]["traced"] + result["counts"]["unlabelable"] == 7
     assert result["n_played"] == 8
+    assert result["freed_before_read"] == {}
