@@ -8,7 +8,7 @@ from napari.utils import cancelable_progress
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QApplication
 
-from napari_acll.widgets._background import sentence_of_error
+from napari_acll.widgets._error_sentence import sentence_of_error
 from napari_acll.widgets._when_destroyed import when_destroyed
 
 _POLL_MS = 50

@@ -149,16 +149,6 @@ def _tell_nobody(kind: str, message: str) -> None:
     """Tell nobody."""
 
 
-def sentence_for(error: BaseException) -> str:
-    """Return what an error tells the user: our own say it themselves."""
-    if isinstance(error, AcllError):
-        return str(error)
-    return (
-        f"The session ended by an unexpected error ({type(error).__name__}: {error}); what was"
-        " traced before is saved. Please report it."
-    )
-
-
 class Run:
     """Builds a session in a thread of its own, starts it and waits for its end.
 
