@@ -72,7 +72,7 @@ def test_a_trial_is_timed_and_found_again(labeler):
     assert [n for n, _ in steps] == sorted({n for n, _ in steps})
 
 
-def test_what_is_cancelled_is_not_remembered(labeler):
+def test_what_is_canceled_is_not_remembered(labeler):
     def progress(n_done, n_all):
         if n_done == n_all:
             raise KeyboardInterrupt

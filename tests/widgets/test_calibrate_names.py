@@ -1,4 +1,4 @@
-"""Names are calibrated in the background, and a calibration that is cancelled leaves no file."""
+"""Names are calibrated in the background, and a calibration that is canceled leaves no file."""
 
 import csv
 import threading
@@ -128,7 +128,7 @@ def test_a_live_session_of_another_program_ends_it_too(after, gates, tmp_path, q
     assert [path.name for path in tmp_path.iterdir()] == ["names.csv"]
 
 
-def test_it_can_be_cancelled_at_every_step(session, tmp_path):
+def test_it_can_be_canceled_at_every_step(session, tmp_path):
     table, out = tmp_path / "names.csv", tmp_path / "rig.safetensors"
     write_truth(table)
     told = []

@@ -16,7 +16,7 @@ class Background(QObject):
     """Runs one function at a time in a thread, and hands its result to the thread of the screen.
 
     A function that is started while another one runs waits for it, and takes the place of one that
-    waits already; the result of one that was followed or cancelled is thrown away.
+    waits already; the result of one that was followed or canceled is thrown away.
 
     Parameters
     ----------

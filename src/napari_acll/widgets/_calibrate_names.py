@@ -25,7 +25,7 @@ class CalibrateNames(QPushButton):
     Attributes
     ----------
     told : Signal(str)
-        What was done, or that it was cancelled.
+        What was done, or that it was canceled.
     failed : Signal(str)
         Why it was not done.
     """

@@ -99,8 +99,8 @@ class _Bar:
 class LongWork(QObject):
     """Does one piece of work at a time, and tells in the thread of the screen how it ended.
 
-    It is cancelled by the button in napari's activity dock, by `cancel`, and when its parent is
-    destroyed. What is cancelled ends at its next step and must leave nothing behind.
+    It is canceled by the button in napari's activity dock, by `cancel`, and when its parent is
+    destroyed. What is canceled ends at its next step and must leave nothing behind.
 
     Parameters
     ----------

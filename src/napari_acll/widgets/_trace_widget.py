@@ -52,7 +52,7 @@ _MOST_EVENTS = 100
 
 
 class TracePlotWidget(QWidget):
-    """Live traces coloured by confidence.
+    """Live traces colored by confidence.
 
     Parameters
     ----------
