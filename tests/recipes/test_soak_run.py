@@ -8,6 +8,7 @@ import numpy as np
 import psutil
 import pytest
 import soak_run
+import soak_watch
 
 PATIENCE_S = 20.0
 
@@ -17,7 +18,7 @@ def test_samples_are_seen_when_their_status_is_on_disk(tmp_path):
     chunks.mkdir(parents=True)
     rows = np.zeros(64, np.uint8)
     seen = threading.Event()
-    saved = soak_run.Saved(tmp_path)
+    saved = soak_watch.Saved(tmp_path)
     try:
         for number, first in ((0, 0), (0, 60), (1, 0)):
             rows[...] = 0 if number else rows
@@ -34,7 +35,7 @@ def test_samples_are_seen_when_their_status_is_on_disk(tmp_path):
 
 
 def test_the_slope_of_memory_is_that_of_the_later_samples():
-    usage = soak_run.Usage(psutil.Process())
+    usage = soak_watch.Usage(psutil.Process())
     usage.time_s = [float(second) for second in range(100)]
     usage.rss_mb = [500.0 if second < 20 else second / 60 for second in range(100)]
     usage.private_mb = [1.0] * 100
