@@ -91,6 +91,23 @@ def test_pressing_again_cancels_and_leaves_no_file(after, gates, tmp_path, qtbot
     assert [path.name for path in tmp_path.iterdir()] == ["names.csv"]
 
 
+def test_the_row_goes_when_the_last_work_on_a_session_that_is_gone_ends(
+    after, gates, tmp_path, qtbot
+):
+    begun, let_go = gates
+    table = tmp_path / "names.csv"
+    write_truth(table)
+    after.calibrate.calibrate(table, tmp_path / "rig.safetensors")
+    assert begun.wait(20)
+    after.set_session(None, is_complete=False)  # another one has begun
+    assert not after.isHidden()
+    after.calibrate.give_way()
+    let_go.set()
+    qtbot.waitUntil(lambda: bool(after.words), timeout=PATIENCE_MS)
+    assert "because the live session needs the computer" in after.words[0]
+    assert after.isHidden()
+
+
 @pytest.mark.parametrize("is_live", [True, False])
 def test_a_live_session_comes_first_and_a_replay_can_wait(
     is_live, live, session, gates, tmp_path, qtbot
