@@ -9,6 +9,9 @@ disk holds 4 GB and the film 4 GB. The session is `acll run --live --profile fla
 bundled model; with `--viewer` the docks in napari run it instead (give it a screen, such as
 `xvfb-run -a`). Prints and writes what was lost, how long each stage took, from the last frame
 written to the sample on disk, and how memory and computing time went.
+
+The rig frees what is older than `--keep` volumes. A session that comes later than that reads empty
+files and dark volumes: then the figures do not hold, the run says so and ends with code 1.
 """
 
 import argparse
@@ -17,15 +20,14 @@ import csv
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
+from soak_watch import STEADY_AFTER, Saved, Usage
 
 from napari_acll.core import StageTimings, VolumeStatus
 from napari_acll.export import SavedSession
@@ -38,90 +40,10 @@ ROUTES = {
     "zmq": "tcp://127.0.0.1:5599",
 }
 PROFILE = "flavell_raw"
-ROWS_PER_CHUNK = 64
-LOOK_S = 0.005
 SAMPLE_S = 5.0
-STEADY_AFTER = 0.2
 PATIENCE_S = 180.0
 _VIEWER = "--as-viewer"
-
-
-@dataclass
-class Usage:
-    """Memory and computing time of a process, as they went."""
-
-    process: psutil.Process
-    time_s: list[float] = field(default_factory=list)
-    rss_mb: list[float] = field(default_factory=list)
-    private_mb: list[float] = field(default_factory=list)
-    cpu_s: list[float] = field(default_factory=list)
-
-    def sample(self) -> None:
-        """Take note of the process, if it is still there."""
-        try:
-            memory, cpu = self.process.memory_info(), self.process.cpu_times()
-        except psutil.Error:
-            return
-        self.time_s.append(time.perf_counter())
-        self.rss_mb.append(memory.rss / 1e6)
-        self.private_mb.append((memory.rss - getattr(memory, "shared", 0)) / 1e6)
-        self.cpu_s.append(cpu.user + cpu.system)
-
-    def summary(self, since_s: float, until_s: float) -> dict[str, float]:
-        """Return slope of the later samples, most and share, between two times."""
-        time_s = np.array(self.time_s)
-        first, stop = np.searchsorted(time_s, (since_s, until_s))
-        if stop - first < 2:
-            return {"n_samples": len(time_s)}
-        steady = slice(first + int(STEADY_AFTER * (stop - first)), stop)
-        rss_mb, private_mb = np.array(self.rss_mb), np.array(self.private_mb)
-        cpu_s, seconds = (values[stop - 1] - values[first] for values in (self.cpu_s, self.time_s))
-        return {
-            "n_samples": int(stop - first),
-            "rss_mb_most": float(rss_mb.max()),
-            "rss_mb_per_min": _slope_per_min(time_s[steady], rss_mb[steady]),
-            "private_mb_per_min": _slope_per_min(time_s[steady], private_mb[steady]),
-            "cores": cpu_s / seconds,
-        }
-
-
-class Saved:
-    """When the sample of each volume was on disk, seen from outside."""
-
-    def __init__(self, session: Path) -> None:
-        self._chunks = session / "status" / "c"
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self.perf_s: dict[int, float] = {}
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        n_seen = 0
-        while not self._over.wait(LOOK_S):
-            now_s = time.perf_counter()
-            for index in self._new_since(n_seen):
-                self.perf_s[index] = now_s
-                n_seen = index + 1
-
-    def _new_since(self, n_seen: int) -> Iterator[int]:
-        for number in (n_seen // ROWS_PER_CHUNK, n_seen // ROWS_PER_CHUNK + 1):
-            try:
-                rows = (self._chunks / str(number)).read_bytes()
-            except OSError:
-                return
-            for row in np.flatnonzero(np.frombuffer(rows, np.uint8)):
-                index = number * ROWS_PER_CHUNK + int(row)
-                if index >= n_seen:
-                    yield index
-
-
-def _slope_per_min(time_s: np.ndarray, values: np.ndarray) -> float:
-    return 60 * float(np.polyfit(time_s - time_s[0], values, 1)[0]) if len(time_s) > 1 else 0.0
+_READ, _TOTAL = (list(StageTimings.__dataclass_fields__).index(n) for n in ("read_s", "total_s"))
 
 
 def spread_ms(values_s: Sequence[float] | np.ndarray) -> dict[str, float]:
@@ -132,6 +54,33 @@ def spread_ms(values_s: Sequence[float] | np.ndarray) -> dict[str, float]:
         return {}
     p50, p99 = np.percentile(values, (50, 99))
     return {"p50_ms": 1e3 * p50, "p99_ms": 1e3 * p99, "most_ms": 1e3 * values.max()}
+
+
+def freed_before_read(
+    read_s: Mapping[int, float], complete_s: Mapping[int, float], n_kept: int
+) -> dict[int, int]:
+    """Return volumes that were read when the rig had begun to free them, and how late that was.
+
+    Parameters
+    ----------
+    read_s : mapping
+        By volume: when it had been read.
+    complete_s : mapping
+        By volume: when the rig had written it, on the same clock.
+    n_kept : int
+        Volumes that the rig keeps.
+
+    Returns
+    -------
+    dict
+        By volume: how many volumes were complete behind it when it was read.
+    """
+    written_s = np.array([complete_s[index] for index in sorted(complete_s)])
+    behind = {
+        index: int(np.searchsorted(written_s, moment_s)) - 1 - index
+        for index, moment_s in read_s.items()
+    }
+    return {index: n for index, n in behind.items() if n >= n_kept}
 
 
 def run_soak(given: argparse.Namespace) -> dict[str, Any]:
@@ -158,10 +107,15 @@ def run_soak(given: argparse.Namespace) -> dict[str, Any]:
         "viewer": given.viewer,
         "exit_codes": {"session": follower.wait(), "rig": rig.wait()},
         "recording_gb_on_disk_most": most_bytes / 1e9,
-        **_outcome(session, log, saved.perf_s),
+        **_outcome(session, log, saved.perf_s, n_kept=_n_kept(given)),
         "usage": _usage(usages, log),
         "samples": {name: _samples(usage) for name, usage in usages.items()},
     }
+
+
+def _n_kept(given: argparse.Namespace) -> int | None:
+    """Return how many volumes the rig keeps on the disk, None where there is none."""
+    return given.keep if given.route in ("nd2", "folder") else None
 
 
 def _follow_command(given: argparse.Namespace, recording: str, session: Path) -> list[str]:
@@ -233,7 +187,9 @@ def _bytes_on_disk(recording: Path) -> int:
     return total
 
 
-def _outcome(session: Path, log: Path, saved_s: Mapping[int, float]) -> dict[str, Any]:
+def _outcome(
+    session: Path, log: Path, saved_s: Mapping[int, float], *, n_kept: int | None
+) -> dict[str, Any]:
     with log.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     complete_s = {int(row["volume"]): float(row["complete_perf_s"]) for row in rows}
@@ -245,12 +201,20 @@ def _outcome(session: Path, log: Path, saved_s: Mapping[int, float]) -> dict[str
         for index in np.flatnonzero(is_traced).tolist()
         if index in saved_s and index in complete_s
     }
+    since_read = timings_s[:, _TOTAL] - timings_s[:, _READ]
+    read_s = {
+        index: saved_s[index] - float(since_read[index])
+        for index in delay_s
+        if np.isfinite(since_read[index])
+    }
+    freed = {} if n_kept is None else freed_before_read(read_s, complete_s, n_kept)
     steady_s = [delay for index, delay in delay_s.items() if index >= STEADY_AFTER * len(rows)]
     counts = {name.name.lower(): int((status == name).sum()) for name in VolumeStatus}
     counts["never reached"] = max(0, len(rows) - len(status))
     return {
         "n_played": len(rows),
         "counts": counts,
+        "freed_before_read": freed,
         "state": saved.state,
         "events": [f"{event['kind']}: {event['message']}" for event in saved.events()][:50],
         "stages": {
@@ -299,6 +263,8 @@ def run_viewer(recording: str, out: str, profile: str) -> None:
 def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     counts = result["counts"]
     yield f"{result['route']}{' with the viewer' if result['viewer'] else ''}: {counts}"
+    if result["freed_before_read"]:
+        yield _warning(result["freed_before_read"])
     yield f"played {result['n_played']}, session {result['state']}, exit {result['exit_codes']}"
     yield f"last frame -> sample on disk: {_shown(result['last_frame_to_sample_on_disk'])}"
     later = result["last_frame_to_sample_on_disk_later"]
@@ -309,6 +275,14 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     for name, usage in result["usage"].items():
         yield f"{name}: " + ", ".join(f"{key} {value:.3g}" for key, value in usage.items())
     yield f"recording on disk: at most {result['recording_gb_on_disk_most']:.2f} GB"
+
+
+def _warning(freed: Mapping[int, int]) -> str:
+    return (
+        f"NOT VALID: {len(freed)} volumes, the first of them {min(freed)}, were read when the rig"
+        " had freed them or was about to: they may be dark, or parts of them. Run again with"
+        f" --keep {2 * max(freed.values())} or a longer --warm-up-s."
+    )
 
 
 def _shown(spread: Mapping[str, float]) -> str:
@@ -322,7 +296,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--period", type=float, default=0.6)
     parser.add_argument("--geometry", default="raw")
     parser.add_argument("--profile", default=PROFILE, help="settings; empty for none")
-    parser.add_argument("--keep", type=int, default=20)
+    parser.add_argument(
+        "--keep",
+        type=int,
+        default=20,
+        help="volumes that the rig keeps for a session that is late",
+    )
     parser.add_argument("--fault", action="append", default=[])
     parser.add_argument("--viewer", action="store_true")
     parser.add_argument("--warm-up-s", type=float, default=20.0, help="before the rig starts")
@@ -353,6 +332,8 @@ def main() -> None:
     target = given.json or given.folder / "soak.json"
     target.write_text(json.dumps(result, indent=1), encoding="utf-8")
     sys.stdout.write(f"{target}\n")
+    if result["freed_before_read"]:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

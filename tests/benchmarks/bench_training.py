@@ -104,12 +104,13 @@ def time_points(n_steps):
     """Train both networks of the point model for some steps of its recipe, one after the other."""
     from pathlib import Path
 
+    from napari_acll.simulate import sample_points
     from napari_acll.training._animals import Herd, home_of
     from napari_acll.training._crops import CropSampler
     from napari_acll.training._detector_training import train_detector
     from napari_acll.training._identifier_training import train_identifier
     from napari_acll.training._loop import LoopPlan
-    from napari_acll.training._point_batches import sample_detections
+    from napari_acll.training._point_batches import DetectorErrors, detect_points
     from napari_acll.training._train_networks import new_model
 
     recipe = Path(__file__).parents[2] / "recipes" / "train_default.yaml"
@@ -132,7 +133,9 @@ def time_points(n_steps):
     train_identifier(
         model.identifier,
         home_of(herd.anatomy),
-        lambda rng: sample_detections(herd.anatomy, rng),
+        lambda rng: detect_points(
+            sample_points(herd.anatomy, rng), DetectorErrors.sample(rng), rng
+        ),
         batch_size=identifier.batch_size,
         seed=0,
         plan=LoopPlan(n_steps=n_steps, learning_rate=1e-3),

@@ -167,7 +167,7 @@ def test_a_malicious_checkpoint_runs_no_code(refusal, tmp_path, is_zip):
     assert not (tmp_path / "owned").exists()
 
 
-def test_a_config_with_a_misspelt_key(refusal, tmp_path):
+def test_a_config_with_a_misspelled_key(refusal, tmp_path):
     (tmp_path / "mine.yaml").write_text("label:\n  devise: cpu\n")
     code, sentence = _refused_run(refusal, SIMULATED, "--config", "mine.yaml")
     assert code == SETTINGS

@@ -3,7 +3,7 @@ import csv
 import pytest
 
 from napari_acll.cli import run
-from napari_acll.core import SourceSettings
+from napari_acll.core import LiveMark, SessionError, SourceSettings
 from napari_acll.export import SavedSession
 from napari_acll.label import read_card
 from napari_acll.simulate import SimulatedSource
@@ -54,6 +54,19 @@ def test_too_few_names_are_an_error_in_one_sentence(session, tmp_path, capsys):
     names, out = str(tmp_path / "few.csv"), str(tmp_path / "m.safetensors")
     assert run(["calibrate-names", str(session), "--names", names, "--out", out]) == 5
     assert "at least 20 checked names" in capsys.readouterr().err
+
+
+def test_it_is_refused_while_a_live_session_runs(session, tmp_path, capsys):
+    write_truth(tmp_path / "names.csv")
+    names, out = str(tmp_path / "names.csv"), tmp_path / "m.safetensors"
+    mark = LiveMark()
+    try:
+        code = run(["calibrate-names", str(session), "--names", names, "--out", str(out)])
+    finally:
+        mark.release()
+    assert code == SessionError.exit_code
+    assert "A live session runs on this computer" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_a_session_says_that_its_names_are_calibrated_on_simulation_only(

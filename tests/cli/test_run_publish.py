@@ -134,4 +134,6 @@ def test_an_address_in_use_is_an_error_if_publishing_was_asked_for(address, tmp_
         assert run(["run", WORM.format(3), "--out", str(out), *where[:-1], "auto"]) == 0
     finally:
         other.close()
-    assert "not published any more" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "The session goes on without publishing" in said
+    assert "another program uses this port" in said

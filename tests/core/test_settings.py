@@ -5,7 +5,7 @@ from pydantic import ValidationError
 from napari_acll.core import AcllSettings, LabelSettings, SourceSettings
 
 
-def test_a_misspelt_key_is_refused():
+def test_a_misspelled_key_is_refused():
     with pytest.raises(ValidationError, match="devise"):
         LabelSettings.model_validate({"devise": "cpu"})
 

@@ -213,7 +213,7 @@ def test_progress_goes_up_to_the_end(saved, tmp_path, export):
 
 
 @pytest.mark.parametrize("export", EXPORTS)
-def test_an_export_that_is_cancelled_leaves_nothing(saved, tmp_path, export):
+def test_an_export_that_is_canceled_leaves_nothing(saved, tmp_path, export):
     def cancel(_part_done):
         raise LookupError
 

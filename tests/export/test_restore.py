@@ -292,7 +292,8 @@ def test_a_file_system_without_locks_is_written_to_all_the_same(folder, monkeypa
     def unsupported(*_, **__):
         raise OSError("no locks available")
 
-    monkeypatch.setattr("napari_acll.export._lock._lock", unsupported)
+    for module in ("core._file_lock", "export._lock"):
+        monkeypatch.setattr(f"napari_acll.{module}.lock_file", unsupported)
     writer = ZarrSessionWriter.create(folder, make_header())
     (folder / ".status.torn.partial").write_bytes(b"of a write that goes on just now")
     assert SavedSession.open(folder).state == "running"  # nobody knows: it is left alone

@@ -4,12 +4,15 @@ import re
 import runpy
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 import yaml
 
 from napari_acll import __version__
 from napari_acll.cli import run
+from napari_acll.cli._app import app
 from napari_acll.core import AcllSettings, SourceSettings
 from napari_acll.preprocess import Preprocessor
 from napari_acll.simulate import SimulatedSource, write_nd2
@@ -48,6 +51,44 @@ def test_every_command_and_every_line_of_python_in_a_document_works(
         assert run(shlex.split(line, comments=True)[1:]) == 0, capsys.readouterr().err
     for block in _blocks(document, "python"):
         exec(compile(block, str(document), "exec"), {})  # noqa: S102
+
+
+def _commands(text: str) -> list[str]:
+    """Every `acll ...` of a document, in a line of text or in a block."""
+    blocks = re.findall(r"^```(?:sh|text)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return re.findall(r"`(acll [^`\n]+)`", text) + [x for x in lines if x.startswith("acll ")]
+
+
+def unknown_words(line: str) -> list[str]:
+    """Command and options of a line that `acll` does not know."""
+    words = shlex.split(line, comments=True)[1:]
+    command: Any = typer.main.get_command(app)
+    context = typer.Context(command)
+    while words and hasattr(command, "get_command") and not words[0].startswith("-"):
+        found = command.get_command(context, words[0])
+        if found is None:
+            return words[:1]
+        command, words = found, words[1:]
+    known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+    known |= set(command.get_help_option_names(context))
+    return [word for word in words if word[:2] == "--" and word.partition("=")[0] not in known]
+
+
+def test_every_command_and_option_that_a_document_names_exists():
+    wrong, n_seen = {}, 0
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        if path.name == "cli.md":  # made from the commands themselves
+            continue
+        for line in _commands(path.read_text(encoding="utf-8")):
+            n_seen += 1
+            if unknown := unknown_words(line):
+                wrong[f"{path.name}: {line}"] = unknown
+    assert n_seen > 100
+    assert wrong == {}
+    assert unknown_words("acll rum worm.nd2") == ["rum"]
+    assert unknown_words("acll run worm.nd2 --live --ouch=3") == ["--ouch=3"]
+    assert unknown_words("acll models verify x --help") == []
 
 
 def test_a_document_says_how_to_simulate(tmp_path, monkeypatch):

@@ -135,11 +135,19 @@ def test_messages_are_counted_so_that_a_missing_one_is_seen(subscribe):
 def test_two_publishers_cannot_have_one_address_and_the_second_says_so():
     first = opened()
     second = ZmqPublisher(first.address)
-    with pytest.raises(SettingsError, match=r"address already in use.*publish\.address"):
+    host, _, port = first.address.rpartition(":")
+    with pytest.raises(SettingsError, match="another program uses this port") as refused:
         second.open()
+    assert f"publish.address = {host}:{int(port) + 1}," in str(refused.value)
     first.close()
     second.open()
     second.close()
+
+
+def test_an_address_that_is_not_of_this_computer_is_told_with_the_reason():
+    pytest.importorskip("zmq", reason="the extra `zmq` is not installed")
+    with pytest.raises(SettingsError, match=r"192\.0\.2\.1:5571 \(.+\); choose another port"):
+        ZmqPublisher("tcp://192.0.2.1:5571").open()
 
 
 def test_only_this_computer_is_told_unless_it_is_asked_for_more():

@@ -18,6 +18,7 @@ from napari_acll.core import (
     SessionState,
     TraceSettings,
     VolumeStatus,
+    live_session_runs,
 )
 from napari_acll.session import Session
 from napari_acll.testing import (
@@ -533,6 +534,19 @@ class TestStop:
         session.stop()
         assert session.join(PATIENCE_S)
         assert source.closed.is_set()
+
+    @pytest.mark.parametrize("is_live", [True, False])
+    def test_other_programs_know_of_a_live_session_and_of_no_replay(self, is_live):
+        labeler = GatedLabeler()
+        session = make_session(FakeSource(range(2), is_live=is_live), labeler=labeler)
+        assert not live_session_runs()
+        session.start()
+        labeler.wait_until_busy()
+        assert live_session_runs() is is_live
+        labeler.allow(2)
+        session.stop()
+        assert session.join(PATIENCE_S)
+        assert not live_session_runs()
 
     def test_stopping_ends_the_waiting_of_a_paced_replay(self):
         traced, given = threading.Event(), threading.Event()

@@ -2,11 +2,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 
 from napari_acll.core import Detections, VolumeSpec, VoxelGrid
 from napari_acll.simulate import Anatomy
-from napari_acll.training import atlas_of, match_to_atlas, match_with_oracle
+from napari_acll.training import atlas_of, match_to_atlas
 
 ANATOMY = Anatomy.load()
 ATLAS = atlas_of(ANATOMY)
@@ -39,13 +38,6 @@ def test_the_average_animal_is_named_by_its_places_alone():
     named = match_to_atlas(found, rendered, ATLAS)
     assert (named.neuron == CLASSES).mean() > 0.95
     assert (named.candidate_neuron[:, 0] == CLASSES).mean() > 0.85
-
-
-@pytest.mark.parametrize("stretch", [0.85, 1.2])
-def test_the_oracle_undoes_any_stretch(stretch):
-    found, rendered = average_animal(stretch)
-    named = match_with_oracle(found, rendered, ATLAS, ANATOMY.neurons)
-    assert (named.neuron == CLASSES).mean() > 0.95
 
 
 def test_no_name_is_given_twice():

@@ -8,12 +8,15 @@ from napari_acll.training._point_batches import (
     DetectorErrors,
     PointBatch,
     detect_points,
-    sample_detections,
     training_places,
 )
 
 ANATOMY = Anatomy.load()
 ATLAS = home_of(ANATOMY)
+
+
+def detections(rng):
+    return detect_points(sample_points(ANATOMY, rng), DetectorErrors.sample(rng), rng)
 
 
 def test_a_perfect_detector_finds_every_nucleus_where_it_is():
@@ -39,7 +42,7 @@ def test_nuclei_are_placed_near_their_home_in_the_atlas():
     rng = np.random.default_rng(2)
     errors = {False: [], True: []}
     for _ in range(12):
-        sample = sample_detections(ANATOMY, rng)
+        sample = detections(rng)
         named = sample.neuron > 0
         home = ATLAS.mean_um[sample.neuron[named] - 1]
         for is_fine, listed in errors.items():
@@ -50,7 +53,7 @@ def test_nuclei_are_placed_near_their_home_in_the_atlas():
 
 def test_a_batch_is_filled_up_with_rows_that_are_ignored():
     rng = np.random.default_rng(3)
-    samples = [sample_detections(ANATOMY, rng) for _ in range(3)]
+    samples = [detections(rng) for _ in range(3)]
     batch = PointBatch.of(samples, ATLAS, rng)
     sizes = [len(sample.neuron) for sample in samples]
     assert batch.position_um.shape == (3, max(sizes), 3)

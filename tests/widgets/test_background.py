@@ -54,7 +54,7 @@ def test_only_the_newest_of_those_that_wait_is_done(background, qtbot):
     assert done == [0, 3]
 
 
-def test_a_cancelled_result_is_thrown_away(background, qtbot):
+def test_a_canceled_result_is_thrown_away(background, qtbot):
     go_on = threading.Event()
     background.start(lambda: go_on.wait(10))
     background.cancel()

@@ -1,4 +1,4 @@
-"""Names are calibrated in the background, and a calibration that is cancelled leaves no file."""
+"""Names are calibrated in the background, and a calibration that is canceled leaves no file."""
 
 import csv
 import threading
@@ -8,12 +8,13 @@ import pytest
 from qtpy.QtWidgets import QFileDialog
 from tests.cli.test_calibrate_names import RECORDING, write_truth
 
-from napari_acll.core import AcllSettings
+from napari_acll.core import AcllSettings, LiveMark
 from napari_acll.label import read_card
 from napari_acll.session import build_session
 from napari_acll.training import calibrate_names
 from napari_acll.widgets._after_session import AfterSession
 from napari_acll.widgets._long_work import CanceledError
+from napari_acll.widgets._run import RunRequest
 
 PATIENCE_MS = 60_000
 
@@ -59,7 +60,9 @@ def test_checked_names_make_a_model_of_the_rig(after, tmp_path, qtbot, monkeypat
     assert after.calibrate.text() == "Calibrate names…"
 
 
-def test_pressing_again_cancels_and_leaves_no_file(after, tmp_path, qtbot, monkeypatch):
+@pytest.fixture
+def gates(monkeypatch):
+    """Whether a calibration has begun, and what lets it go on; it waits at each of its steps."""
     begun, let_go = threading.Event(), threading.Event()
     real = calibrate_names
 
@@ -72,6 +75,11 @@ def test_pressing_again_cancels_and_leaves_no_file(after, tmp_path, qtbot, monke
         return real(*arguments, progress=step, **more)
 
     monkeypatch.setattr("napari_acll.training.calibrate_names", slow)
+    return begun, let_go
+
+
+def test_pressing_again_cancels_and_leaves_no_file(after, gates, tmp_path, qtbot):
+    begun, let_go = gates
     table = tmp_path / "names.csv"
     write_truth(table)
     after.calibrate.calibrate(table, tmp_path / "rig.safetensors")
@@ -83,7 +91,61 @@ def test_pressing_again_cancels_and_leaves_no_file(after, tmp_path, qtbot, monke
     assert [path.name for path in tmp_path.iterdir()] == ["names.csv"]
 
 
-def test_it_can_be_cancelled_at_every_step(session, tmp_path):
+def test_the_row_goes_when_the_last_work_on_a_session_that_is_gone_ends(
+    after, gates, tmp_path, qtbot
+):
+    begun, let_go = gates
+    table = tmp_path / "names.csv"
+    write_truth(table)
+    after.calibrate.calibrate(table, tmp_path / "rig.safetensors")
+    assert begun.wait(20)
+    after.set_session(None, is_complete=False)  # another one has begun
+    assert not after.isHidden()
+    after.calibrate.give_way()
+    let_go.set()
+    qtbot.waitUntil(lambda: bool(after.words), timeout=PATIENCE_MS)
+    assert "because the live session needs the computer" in after.words[0]
+    assert after.isHidden()
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_a_live_session_comes_first_and_a_replay_can_wait(
+    is_live, live, session, gates, tmp_path, qtbot
+):
+    begun, let_go = gates
+    table = tmp_path / "names.csv"
+    write_truth(table)
+    live.after.set_session(session, is_complete=True)
+    live.after.calibrate.calibrate(table, tmp_path / "rig.safetensors")
+    assert begun.wait(20)
+    live.setup.set_recording("fake")
+    settings = {"source": {"live": {"is_live": is_live}}}
+    chosen = AcllSettings.model_validate(settings)
+    live._begin(RunRequest(recording="fake", settings=chosen, out=None))
+    let_go.set()
+    qtbot.waitUntil(lambda: not live.after.calibrate.work.is_busy, timeout=PATIENCE_MS)
+    told = live.status.notes.toPlainText()
+    assert ("because the live session needs the computer" in told) is is_live
+    assert (tmp_path / "rig.safetensors").exists() is not is_live
+    live.engine.stop()
+    qtbot.waitUntil(lambda: not live.engine.is_running, timeout=PATIENCE_MS)
+
+
+def test_a_live_session_of_another_program_ends_it_too(after, gates, tmp_path, qtbot):
+    begun, let_go = gates
+    table = tmp_path / "names.csv"
+    write_truth(table)
+    after.calibrate.calibrate(table, tmp_path / "rig.safetensors")
+    assert begun.wait(20)
+    mark = LiveMark()
+    let_go.set()
+    qtbot.waitUntil(lambda: bool(after.words or after.errors), timeout=PATIENCE_MS)
+    mark.release()
+    assert "A live session runs on this computer" in after.errors[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["names.csv"]
+
+
+def test_it_can_be_canceled_at_every_step(session, tmp_path):
     table, out = tmp_path / "names.csv", tmp_path / "rig.safetensors"
     write_truth(table)
     told = []

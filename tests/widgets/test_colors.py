@@ -12,7 +12,7 @@ from napari_acll.widgets._colors import (
 
 
 def _luminance(rgb: np.ndarray) -> np.ndarray:
-    """Relative luminance (ITU-R BT.709) of sRGB colours."""
+    """Relative luminance (ITU-R BT.709) of sRGB colors."""
     value = rgb / 255.0
     linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
     return linear @ np.array([0.2126, 0.7152, 0.0722])

@@ -99,7 +99,7 @@ def test_without_a_session_there_is_nothing_to_export(row):
     assert not row.button.isEnabled()
 
 
-def test_an_export_that_is_cancelled_leaves_no_file(row, folder, tmp_path, slow, qtbot):
+def test_an_export_that_is_canceled_leaves_no_file(row, folder, tmp_path, slow, qtbot):
     began, go = slow
     row.set_session(folder)
     row.export(tmp_path / "mine.csv")
@@ -110,7 +110,7 @@ def test_an_export_that_is_cancelled_leaves_no_file(row, folder, tmp_path, slow,
     with qtbot.waitSignal(row.exported, timeout=PATIENCE_MS) as told:
         row.cancel_button.click()
         go.set()
-    assert "cancelled" in told.args[0]
+    assert "canceled" in told.args[0]
     assert not list(tmp_path.glob("*mine*"))
     assert row.button.isVisible()
 

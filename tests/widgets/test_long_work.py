@@ -1,4 +1,4 @@
-"""Long work has a bar in napari's activity dock, and leaves nothing when it is cancelled."""
+"""Long work has a bar in napari's activity dock, and leaves nothing when it is canceled."""
 
 import gc
 import threading
@@ -106,7 +106,7 @@ def test_only_one_thing_is_done_at_a_time(work, gate, qtbot):
     qtbot.waitUntil(lambda: work.told == [("done", "done")], timeout=PATIENCE_MS)
 
 
-def test_work_is_cancelled_when_its_owner_goes(viewer, gate, qtbot):
+def test_work_is_canceled_when_its_owner_goes(viewer, gate, qtbot):
     parent = QObject()
     LongWork("acll-test", parent).start("Counting to four", gate)
     qtbot.waitUntil(lambda: gate.n_begun == 1, timeout=PATIENCE_MS)
@@ -145,7 +145,7 @@ def test_a_result_can_be_waited_for_while_napari_goes_on(viewer, gate):
     assert seen == [1]
 
 
-def test_waiting_can_be_cancelled(viewer, gate):
+def test_waiting_can_be_canceled(viewer, gate):
     def cancel():
         _bars(viewer)[0].cancel_button.click()
         QTimer.singleShot(200, gate.let_go.release)

@@ -81,21 +81,26 @@ def test_the_chosen_neurons_are_dots_in_both_views(panel, live):
     live.engine.choose([2, 5])
     sample = live.engine.run.session.latest().sample
     z_um, y_um, x_um = (sample.centroid_px[[1, 4]] * (1.0, 0.18, 0.18)).T
-    places = panel.dot_places_um()
+    places = dot_places_um(panel)
     assert np.allclose(places[:2], np.stack([x_um, y_um], axis=1), atol=1e-4)
     assert np.allclose(places[2:, 0], x_um, atol=1e-4)
     assert np.allclose(np.diff(places[2:, 1]), np.diff(z_um), atol=1e-4)
     bottom_um = image_placement(GRID)["translate"][1] + SHAPE[1] * 0.54
     assert places[2:, 1].min() > bottom_um
     live.engine.choose([])
-    assert panel.dot_places_um().shape == (0, 2)
+    assert dot_places_um(panel).shape == (0, 2)
+
+
+def dot_places_um(panel):
+    """Where the dots are, `(x, y)` of the panel in um."""
+    return np.stack(panel._dots.getData(), axis=1)
 
 
 def test_a_neuron_that_is_away_has_no_dot(panel, live):
     live.engine.choose([2, 5])
     live.engine.run.session.latest().sample.centroid_px[1] = np.nan
     panel._draw_dots()
-    assert len(panel.dot_places_um()) == 2
+    assert len(dot_places_um(panel)) == 2
 
 
 def test_the_box_opens_and_closes_the_dock(live):

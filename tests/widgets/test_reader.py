@@ -124,7 +124,7 @@ def test_the_sample_session_has_labels_and_traces_and_leaves_nothing(
     qtbot.waitUntil(lambda: gc.collect() >= 0 and not folder.exists(), timeout=10_000)
 
 
-def test_a_sample_session_that_is_cancelled_leaves_nothing(
+def test_a_sample_session_that_is_canceled_leaves_nothing(
     make_napari_viewer_proxy, tmp_path, monkeypatch
 ):
     import tempfile
@@ -140,7 +140,7 @@ def test_a_sample_session_that_is_cancelled_leaves_nothing(
             bar.cancel_button.click()
 
     QTimer.singleShot(300, cancel)
-    with pytest.raises(SessionError, match="cancelled"):
+    with pytest.raises(SessionError, match="canceled"):
         viewer.open_sample("napari-acll", "sample_session")
     assert list(tmp_path.iterdir()) == []
     assert len(viewer.layers) == 0

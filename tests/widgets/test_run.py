@@ -23,7 +23,7 @@ def _small_source():
     return FakeSource(range(3))
 
 
-def test_a_session_that_is_cancelled_while_its_model_loads_makes_no_folder(tmp_path, monkeypatch):
+def test_a_session_that_is_canceled_while_its_model_loads_makes_no_folder(tmp_path, monkeypatch):
     loading, go_on = threading.Event(), threading.Event()
 
     def load(_settings):
@@ -59,7 +59,7 @@ class SlowToWarmUp(FakeLabeler):
         super().warm_up(spec, batch_size)
 
 
-def test_a_session_that_is_cancelled_while_it_warms_up_leaves_no_folder(tmp_path, monkeypatch):
+def test_a_session_that_is_canceled_while_it_warms_up_leaves_no_folder(tmp_path, monkeypatch):
     labeler = SlowToWarmUp()
     monkeypatch.setattr("napari_acll.label.load_labeler", lambda _settings: labeler)
     out = tmp_path / "worm.acll"

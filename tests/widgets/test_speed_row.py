@@ -84,7 +84,7 @@ def test_the_button_measures_in_the_background(setup, qtbot, monkeypatch):
     assert "200 ms per volume on cpu, of 600 ms (trial)" in setup.speed.text.text()
 
 
-def test_measuring_can_be_cancelled(setup, qtbot, monkeypatch):
+def test_measuring_can_be_canceled(setup, qtbot, monkeypatch):
     begun, let_go = threading.Event(), threading.Event()
 
     def measure(_settings, *, progress):

@@ -14,8 +14,6 @@ from napari_acll.cli._simulate import Geometry
 if TYPE_CHECKING:
     from napari_acll.cli._score import Score
 
-RESULTS = Path("acll-demo")
-
 
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path(

@@ -24,7 +24,6 @@ RIGHT, WRONG, TRUTH = "#6fe0a0", "#ff6b6b", "#8a93a3"
 CONFIDENCE_MAP = "viridis"
 N_LINES = 16
 """Neurons whose traces are drawn one by one: as many as can be read."""
-LINES_TITLE = "The liveliest of the surer half; gray: the simulator's truth"
 MARGIN_UM = 6.0
 """What is shown around the labels."""
 PICTURE_TITLE = (

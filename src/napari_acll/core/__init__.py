@@ -17,6 +17,7 @@ from napari_acll.core._errors import (
     SessionError,
     SettingsError,
 )
+from napari_acll.core._file_lock import lock_file, lock_file_soon
 from napari_acll.core._labels import (
     N_CANDIDATES,
     NOVELTY_LIMIT,
@@ -24,6 +25,7 @@ from napari_acll.core._labels import (
     Detections,
     LabeledVolume,
 )
+from napari_acll.core._live_mark import LiveMark, live_session_runs
 from napari_acll.core._marks import Mark
 from napari_acll.core._neurons import BACKGROUND, NeuronTable
 from napari_acll.core._plugins import StageGroup, load_stage, stage_names
@@ -112,6 +114,7 @@ __all__ = [
     "LabeledVolume",
     "Labeler",
     "Light",
+    "LiveMark",
     "LiveSettings",
     "Mark",
     "MarkChannel",
@@ -154,7 +157,10 @@ __all__ = [
     "calibration_label",
     "calibration_notice",
     "corrected",
+    "live_session_runs",
     "load_stage",
+    "lock_file",
+    "lock_file_soon",
     "stage_names",
     "user_cache_dir",
     "user_data_dir",

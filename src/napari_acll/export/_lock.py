@@ -4,19 +4,12 @@ import json
 import logging
 import os
 import platform
-import sys
-import time
 from pathlib import Path
 
-from napari_acll.core import SessionError
+from napari_acll.core import SessionError, lock_file, lock_file_soon
 from napari_acll.export._layout import LOCK_FILE
 
 _log = logging.getLogger(__name__)
-
-_FAR = 1 << 20
-"""Windows lets nobody read bytes that are locked: one far behind the text is."""
-_ATTEMPTS = 25
-_PAUSE_S = 0.02
 
 
 class WriterLock:
@@ -43,7 +36,7 @@ class WriterLock:
         path = folder / LOCK_FILE
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         try:
-            is_free = self._try(_ATTEMPTS)
+            is_free = self._try()
             if is_free:
                 owner = json.dumps({"process": os.getpid(), "computer": platform.node()})
                 os.ftruncate(self._file, 0)
@@ -65,18 +58,13 @@ class WriterLock:
             os.close(self._file)
             self._file = -1
 
-    def _try(self, n_attempts: int) -> bool:
-        """Whether the lock was got; who only looks whether it is free holds it for a moment."""
-        for attempt in range(n_attempts):
-            try:
-                if _lock(self._file):
-                    return True
-            except OSError as error:
-                _log.warning("This file system knows no locks (%s); none is used.", error)
-                return True
-            if attempt < n_attempts - 1:
-                time.sleep(_PAUSE_S)
-        return False
+    def _try(self) -> bool:
+        """Whether the lock was got, or there are none here."""
+        try:
+            return lock_file_soon(self._file)
+        except OSError as error:
+            _log.warning("This file system knows no locks (%s); none is used.", error)
+            return True
 
 
 def is_being_written(folder: Path) -> bool:
@@ -86,7 +74,7 @@ def is_being_written(folder: Path) -> bool:
     except OSError:
         return False
     try:
-        return not _lock(file, is_shared=True)
+        return not lock_file(file, is_shared=True)
     except OSError:  # a file system without locks: nobody knows
         return True
     finally:
@@ -100,32 +88,6 @@ def was_written_here(folder: Path) -> bool:
     except (OSError, ValueError):
         return not (folder / LOCK_FILE).exists()
     return isinstance(owner, dict) and owner.get("computer") == platform.node()
-
-
-def _lock(file: int, *, is_shared: bool = False) -> bool:
-    """Lock an open file if that is possible at once; closing it lets go.
-
-    Raises
-    ------
-    OSError
-        If the file system knows no locks.
-    """
-    if sys.platform == "win32":
-        import msvcrt
-
-        os.lseek(file, _FAR, os.SEEK_SET)
-        try:
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        except PermissionError:
-            return False
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _owner(path: Path) -> str:

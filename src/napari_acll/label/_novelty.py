@@ -45,7 +45,6 @@ _N_SD_MIRRORED = 2.6
 _SURE = 0.3
 _LEAST_NAMES = 12
 _N_AGREEING = 60
-_LEAST_SPREAD_UM2 = 2.0
 
 _TOO_LITTLE = {
     "n_nuclei": "few nuclei were found",

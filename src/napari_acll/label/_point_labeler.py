@@ -125,17 +125,6 @@ class PointLabeler:
         return cls(model, settings=settings, path=path, backend=backend)
 
     @classmethod
-    def from_file(cls, path: Path) -> Self:
-        """Return the labeler of a model file, on the device that is there.
-
-        Raises
-        ------
-        ModelError
-            If the file is missing, damaged or another kind of model.
-        """
-        return cls(PointModel.load(path), settings=LabelSettings(), path=path)
-
-    @classmethod
     def info(cls, name: str) -> ModelInfo:
         """Return what a list of models says about the bundled one."""
         import hashlib

@@ -32,7 +32,7 @@ class UNet3DConfig(BaseModel):
     """The `model:` section of a pytorch-3dunet configuration; absent entries mean its defaults.
 
     An entry that is not listed here is an error: pytorch-3dunet ignores what it does not know,
-    and a misspelt entry would silently give another network.
+    and a misspelled entry would silently give another network.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -58,6 +58,11 @@ def label_voxels(
     Returns
     -------
     VoxelLabels
+
+    Raises
+    ------
+    ValueError
+        If the volume has no voxels.
     """
     # A GPU may otherwise choose algorithms whose rounding changes from run to run.
     deterministic = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)

@@ -13,7 +13,6 @@ _LOOK_EVERY_S = 0.02
 _SUFFIXES = (".csv", ".tsv", ".txt")
 _MOST_BYTES = 1 << 20
 _TIMES = ("at_s", "time_s")
-_LONG = ("name", "value", "note")
 
 
 class CsvChannel:

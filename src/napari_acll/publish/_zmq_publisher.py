@@ -8,6 +8,7 @@ from napari_acll.core import PluginError, PublishedSample, PublishSettings, Sett
 from napari_acll.publish._message import end_message, message_of
 
 _WAITING = 1000
+_LAST_PORT = 65535
 _LINGER_MS = 1000
 """A busy computer takes some of it to hand on the last message, that this is the end."""
 
@@ -71,13 +72,23 @@ class ZmqPublisher:
             self._socket.bind(address)
         except self._zmq.ZMQError as error:
             self._release()
-            reason = str(self._zmq.strerror(error.errno)).lower()
-            raise SettingsError(
-                f"Samples cannot be published at {address} ({reason}); choose another"
-                " port or an address of this computer (publish.address), or switch it off"
-                " (publish.mode)."
-            ) from error
+            raise SettingsError(self._why_not(error)) from error
         self._address = str(self._socket.get_string(self._zmq.LAST_ENDPOINT))
+
+    def _why_not(self, error: Any) -> str:
+        """Return why the address cannot be taken, and what to do."""
+        if error.errno == self._zmq.EADDRINUSE:
+            return (
+                f"Samples cannot be published at {self._address}: another program uses this port,"
+                " perhaps another session. Give one of the two a port of its own, such as"
+                f" publish.address = {_next_port(self._address)}, or set publish.mode to off."
+            )
+        reason = str(self._zmq.strerror(error.errno)).lower()
+        return (
+            f"Samples cannot be published at {self._address} ({reason}); choose another"
+            " port or an address of this computer (publish.address), or switch it off"
+            " (publish.mode)."
+        )
 
     def publish(self, sample: PublishedSample) -> None:
         """Send one timepoint.
@@ -109,6 +120,13 @@ class ZmqPublisher:
         self._socket.close()
         self._context.term()
         self._socket = self._context = None
+
+
+def _next_port(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        return address
+    return f"{host}:{int(port) + 1 if int(port) < _LAST_PORT else _LAST_PORT - 1}"
 
 
 def _load_zmq() -> ModuleType:

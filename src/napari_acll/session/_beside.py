@@ -8,9 +8,10 @@ from napari_acll.core import (
     Correction,
     Corrections,
     DeadlineReport,
+    Labeler,
+    LiveMark,
     Mark,
     MarkChannel,
-    NeuronTable,
     Pace,
     Publisher,
     SessionError,
@@ -22,7 +23,7 @@ from napari_acll.session._correcting import Correcting
 from napari_acll.session._deadline_monitor import DeadlineMonitor
 from napari_acll.session._drift_monitor import DriftMonitor
 from napari_acll.session._forecasting import Forecasting
-from napari_acll.session._label_speed import remember_session_speed
+from napari_acll.session._label_speed import device_of, remember_session_speed
 from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._latest import Latest, Mailbox
 from napari_acll.session._marking import Marking
@@ -42,8 +43,8 @@ class Beside:
         The recording; its period is the deadline.
     settings : AcllSettings
         All settings.
-    neurons : NeuronTable
-        The neurons of the model.
+    labeler : Labeler
+        The model.
     queue : VolumeQueue
         Where volumes wait.
     outbox : Outbox
@@ -59,7 +60,7 @@ class Beside:
         *,
         source: VolumeSource,
         settings: AcllSettings,
-        neurons: NeuronTable,
+        labeler: Labeler,
         queue: VolumeQueue,
         outbox: Outbox,
         publishers: Sequence[Publisher],
@@ -69,6 +70,9 @@ class Beside:
         clock = SteadyClock()
         self._outbox = outbox
         self._source, self._settings = source, settings
+        self._labeler, self._device = labeler, ""
+        neurons = labeler.neurons
+        self._live_mark: LiveMark | None = None
         self.corrections = Corrections(neurons)
         self.correcting = Correcting(self.corrections, outbox=outbox, clock=clock)
         self.quality = TraceQuality(neurons, source.spec.grid.stored_voxel_size_um())
@@ -95,19 +99,33 @@ class Beside:
 
     def start(self) -> None:
         """Start the threads."""
+        if self._source.is_live:
+            self._live_mark = LiveMark()
         self.publishing.start()
         self.marking.start()
 
+    def warmed_up(self) -> None:
+        """Note the device on which the model is warm; from now on it is timed."""
+        self._device = device_of(self._labeler, self._settings.label)
+
     def finish(self) -> None:
         """End the threads with what they have, and tell how long the stages took."""
+        if self._live_mark is not None:
+            self._live_mark.release()
         self.pausing.end()
         self.marking.finish()
         self.publishing.finish()
         report = self.deadlines.report()
         if report.sentence():
             self._outbox.put(Event("deadlines", report.sentence(), report.to_json()))
-        if self._source.is_live:
-            remember_session_speed(self._settings, self._source.spec, report)
+        self._remember_speed(report)
+
+    def _remember_speed(self, report: DeadlineReport) -> None:
+        """Keep how long labeling took in a live session, unless it was the work of two devices."""
+        settings = self._settings
+        device = self._device
+        if self._source.is_live and device and device == device_of(self._labeler, settings.label):
+            remember_session_speed(settings, self._source.spec, report, device=device)
 
 
 class SessionSides:

@@ -66,7 +66,7 @@ def check_publishing(settings: PublishSettings) -> Check | None:
     except SettingsError as error:
         if settings.mode is PublishMode.ON:
             return _refused(error)
-        sentence = f"The session goes without it: {error}"
+        sentence = f"The session goes on without publishing: {error}"
         return Check(name=name, light=Light.AMBER, sentence=sentence)
     sentence = f"Samples are published at {settings.address}."
     return Check(name=name, light=Light.GREEN, sentence=sentence)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, takewhile
+from itertools import takewhile
 
 from napari_acll.core import (
     Backfill,
@@ -30,6 +30,7 @@ from napari_acll.session._counters import Tally
 from napari_acll.session._deadline_monitor import DeadlineMonitor
 from napari_acll.session._drift_monitor import DriftMonitor
 from napari_acll.session._forecasting import Forecasting
+from napari_acll.session._happenings import alignment_event, gap_events
 from napari_acll.session._labeling import Labeling
 from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._latest import Latest, Mailbox
@@ -50,12 +51,6 @@ from napari_acll.session._stages import Preprocessing
 from napari_acll.session._tolerance import Tolerance
 from napari_acll.session._volume_queue import Arrival, Gap, VolumeQueue
 from napari_acll.session._warm_up import warm_up
-
-_WHY = {
-    VolumeStatus.SKIPPED: "skipped because labeling fell behind or the session was stopped or"
-    " paused",
-    VolumeStatus.LOST: "lost: the recording has a gap there",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +297,7 @@ class Computation:
     def _begin_tracing(self, alignment: ChannelAlignment) -> None:
         self._is_aligned = True
         self.outbox.put(Aligned(alignment))
-        self.outbox.put(_alignment_event(alignment))
+        self.outbox.put(alignment_event(alignment))
         self.announce_alignment(alignment)
         self.enter(SessionState.RUNNING)
 
@@ -371,11 +366,8 @@ class Computation:
             self.outbox.put(Skipped(index, status))
             self.publishing.put_gap(index, status)
         self.backfilling.note(gaps)
-        for status, group in groupby(gaps, key=lambda gap: gap[1]):
-            indices = [index for index, _ in group]
-            message = f"{_span(indices)} {_WHY[status]}."
-            details = {"first": indices[0], "last": indices[-1], "count": len(indices)}
-            self.outbox.put(Event(status.name.lower(), message, details))
+        for event in gap_events(gaps):
+            self.outbox.put(event)
 
 
 def _as_gap(item: Gap | Arrival | _Labeled) -> Gap:
@@ -384,19 +376,3 @@ def _as_gap(item: Gap | Arrival | _Labeled) -> Gap:
         return item
     arrival = item.arrival if isinstance(item, _Labeled) else item
     return arrival.volume.index, VolumeStatus.SKIPPED
-
-
-def _span(indices: list[int]) -> str:
-    if len(indices) == 1:
-        return f"Volume {indices[0]} was"
-    return f"Volumes {indices[0]} to {indices[-1]} were"
-
-
-def _alignment_event(alignment: ChannelAlignment) -> Event:
-    trust = "trusted" if alignment.is_trusted else "NOT trusted"
-    message = (
-        f"Channel alignment ({alignment.origin}, {trust}): dy {alignment.dy_um:.2f} um,"
-        f" dx {alignment.dx_um:.2f} um, rotation {alignment.theta_deg:.3f} degrees."
-    )
-    details = alignment.model_dump(mode="json")
-    return Event("alignment", f"{message} {alignment.note}".strip(), details)

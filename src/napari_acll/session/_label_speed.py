@@ -144,7 +144,7 @@ def measure_label_speed(
         label_s=float(np.median(took_s)),
         n_volumes=N_TIMED,
         shape=volume.spec.shape,
-        device=_device_of(labeler, settings),
+        device=device_of(labeler, settings),
         is_trial=True,
     )
     _remember(settings, speed)
@@ -152,7 +152,7 @@ def measure_label_speed(
 
 
 def remember_session_speed(
-    settings: AcllSettings, stored: VolumeSpec, report: DeadlineReport
+    settings: AcllSettings, stored: VolumeSpec, report: DeadlineReport, *, device: str
 ) -> None:
     """Keep how long labeling took in a live session, if that had enough volumes to tell.
 
@@ -166,18 +166,19 @@ def remember_session_speed(
         The recording as stored.
     report : DeadlineReport
         How long its stages took.
+    device : str
+        That labeled all of its volumes, as `device_of` says; not always that of the settings.
     """
     took = report.stages.get("label")
     if took is None or took.n < _LEAST_VOLUMES:
         return
-    from napari_acll.label import used_device
     from napari_acll.preprocess import Preprocessor
 
     speed = LabelSpeed(
         label_s=took.p50_s,
         n_volumes=took.n,
         shape=Preprocessor(stored, settings.preprocess).spec.shape,
-        device=used_device(settings.label.device),
+        device=device,
         is_trial=False,
     )
     _remember(settings.label, speed)
@@ -195,7 +196,9 @@ def measured_label_speed(
     shape : tuple of int, optional
         `(Z, Y, X)` voxels of the volumes to come; of this shape it is preferred.
     """
-    key = _key(settings)
+    from napari_acll.label import used_device
+
+    key = _key(settings, used_device(settings.device))
     found = [speed for kept, speed in _kept() if kept == key]
     return next((speed for speed in found if speed.shape == shape), next(iter(found), None))
 
@@ -219,18 +222,29 @@ def check_speed(settings: LabelSettings, labeled: VolumeSpec | None) -> Check | 
     return Check(name="Speed", light=light, sentence=f"{speed.sentence(period_s)}{advice}.")
 
 
-def _device_of(labeler: Labeler, settings: LabelSettings) -> str:
-    return str(labeler.describe().get("device", settings.device))
+def device_of(labeler: Labeler, settings: LabelSettings) -> str:
+    """Return the device that a model is on now, as torch calls it.
+
+    Parameters
+    ----------
+    labeler : Labeler
+        The model; it may have left the device of the settings, where memory ran out.
+    settings : LabelSettings
+        Where it was to be.
+    """
+    from napari_acll.label import used_device
+
+    return used_device(str(labeler.describe().get("device", settings.device)))
 
 
-def _key(settings: LabelSettings) -> dict[str, Any]:
+def _key(settings: LabelSettings, device: str) -> dict[str, Any]:
     """Return what a measurement holds for: computer, device, model and how it computes."""
-    from napari_acll.label import model_stamp_ns, n_usable_cores, used_device
+    from napari_acll.label import model_stamp_ns, n_usable_cores
 
     return {
         "computer": platform.node(),
         "n_cores": n_usable_cores(),
-        "uses": used_device(settings.device),
+        "uses": device,
         "changed_ns": model_stamp_ns(settings),
         **settings.model_dump(mode="json", include={"model", "config_file", "backend"}),
     }
@@ -238,7 +252,7 @@ def _key(settings: LabelSettings) -> dict[str, Any]:
 
 def _remember(settings: LabelSettings, speed: LabelSpeed) -> None:
     """Keep a measurement, the newest first; a folder that cannot be written to is logged."""
-    key = _key(settings)
+    key = _key(settings, speed.device)
     others = [(kept, old) for kept, old in _kept() if kept != key or old.shape != speed.shape]
     entries = [{"of": kept, "speed": asdict(each)} for kept, each in [(key, speed), *others]]
     try:

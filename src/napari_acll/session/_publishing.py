@@ -88,7 +88,7 @@ class Publishing:
             try:
                 publisher.open()
             except Exception as error:  # noqa: BLE001  whatever it is, the recording goes on
-                self._give_up(publisher, error)
+                self._give_up(publisher, "The session goes on without publishing", error)
             else:
                 self._tell(Event("publish", f"Samples are published at {publisher.address}."))
         if self._publishers:
@@ -179,7 +179,8 @@ class Publishing:
             try:
                 publisher.publish(sample)
             except Exception as error:  # noqa: BLE001  whatever it is, the recording goes on
-                self._give_up(publisher, error)
+                what = "Samples are not published any more, but the recording goes on"
+                self._give_up(publisher, what, error)
         if np.isfinite(sample.seen_at_s):
             sent_s = time.perf_counter()
             self._deadlines.published(
@@ -189,14 +190,13 @@ class Publishing:
                 is_held=waiting.is_held,
             )
 
-    def _give_up(self, publisher: Publisher, error: Exception) -> None:
+    def _give_up(self, publisher: Publisher, what: str, error: Exception) -> None:
         self._publishers.remove(publisher)
         if not self._publishers:
             self._deadlines.end_publishing()
         close_quietly(publisher.close, "publisher")
         _log.warning("A publisher failed.", exc_info=error)
-        message = f"Samples are not published any more, but the recording goes on: {error}"
-        self._tell(Event("publish", message))
+        self._tell(Event("publish", f"{what}: {error}"))
 
     def _close(self) -> None:
         for publisher in self._publishers:

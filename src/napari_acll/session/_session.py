@@ -9,7 +9,6 @@ from typing import Self
 from psygnal import Signal
 
 from napari_acll.core import (
-    AcllError,
     AcllSettings,
     ChannelAlignment,
     IdentityFilter,
@@ -17,7 +16,6 @@ from napari_acll.core import (
     MarkChannel,
     NeuronTable,
     Publisher,
-    SessionCounters,
     SessionError,
     SessionState,
     SessionWriter,
@@ -40,6 +38,7 @@ from napari_acll.session._ladder import DegradeLadder
 from napari_acll.session._latest import Mailbox
 from napari_acll.session._outbox import Outbox, SourceNotes, last_event
 from napari_acll.session._resumption import Resumption, first_volume
+from napari_acll.session._session_view import SessionView
 from napari_acll.session._sink import Fallback, patience_of
 from napari_acll.session._stages import AlignmentRule, Calibrator, Preprocessing
 from napari_acll.session._standing import Standing
@@ -53,7 +52,7 @@ _OUTBOX_CAPACITY = 32
 """Results that may wait for the disk: 140 MB of label maps, some seconds of a slow disk."""
 
 
-class Session(SessionSides):
+class Session(SessionView, SessionSides):
     """One live or replayed recording: reads, labels, traces and saves it, once.
 
     `start` returns at once; the work is done by three threads, `acll-acquire`, `acll-compute`
@@ -148,7 +147,7 @@ class Session(SessionSides):
         self._mailbox = Mailbox()
         self._queue = VolumeQueue.for_run(settings.run, self.spec, is_live=source.is_live)
         self._outbox = Outbox(_OUTBOX_CAPACITY)
-        self._beside = self._make_beside(publishers, mark_channels)
+        self._beside = self._make_beside(labeler, publishers, mark_channels)
         self._notes = SourceNotes(source, self._outbox, labeler, identity_filter)
         self._notes.add(backlog_event(settings))
         self._ladder = DegradeLadder(settings)
@@ -175,12 +174,15 @@ class Session(SessionSides):
         self._threads = self._make_threads()
 
     def _make_beside(
-        self, publishers: Sequence[Publisher], mark_channels: Sequence[MarkChannel]
+        self,
+        labeler: Labeler,
+        publishers: Sequence[Publisher],
+        mark_channels: Sequence[MarkChannel],
     ) -> Beside:
         return Beside(
             source=self.source,
             settings=self.settings,
-            neurons=self.neurons,
+            labeler=labeler,
             queue=self._queue,
             outbox=self._outbox,
             publishers=publishers,
@@ -261,31 +263,6 @@ class Session(SessionSides):
             enter=self._standing.enter,
             announce_alignment=self._announce_alignment.emit,
         )
-
-    @property
-    def state(self) -> SessionState:
-        """Where the session stands."""
-        return self._standing.state
-
-    @property
-    def error(self) -> AcllError | None:
-        """The first error; None as long as there was none."""
-        return self._standing.error
-
-    @property
-    def counters(self) -> SessionCounters:
-        """What became of the volumes until now."""
-        return self._tally.counters(n_waiting=len(self._queue))
-
-    @property
-    def alignment(self) -> ChannelAlignment | None:
-        """The channel alignment that is applied; None until it is known."""
-        return self._calibration.alignment
-
-    @property
-    def novelty(self) -> float:
-        """How unlike what the model knows the last volumes look, 0 to 1; NaN if nobody knows."""
-        return self._computation.novelty.level
 
     def start(self) -> None:
         """Start the threads and return.
@@ -370,6 +347,7 @@ class Session(SessionSides):
     def _compute(self) -> None:
         try:
             self._computation.warm_up()
+            self._beside.warmed_up()
             self._computation.tell_beginning(self._model)
             self._queue.open()
             self._ready_event.set()

@@ -188,7 +188,7 @@ class GrowingNd2Source:
                 self._pause()
 
     def _begin(self, *, is_late: bool) -> bool:
-        """Take a step towards the spec; return whether there may be more to do at once."""
+        """Take a step toward the spec; return whether there may be more to do at once."""
         if self._volumes is None:
             found = self._expected.find()
             self._volumes = None if found is None else self._opened(found)

@@ -104,7 +104,7 @@ class Nd2Volumes:
         return self._first_index + (self._assembly.next_index if self.spec else 0)
 
     def begin(self, *, is_over: bool = False) -> bool:
-        """Take a step towards the spec; return whether there may be more to do at once.
+        """Take a step toward the spec; return whether there may be more to do at once.
 
         Parameters
         ----------

@@ -196,12 +196,24 @@ class GatedLabeler(FakeLabeler):
         self._gate.release(n_batches)
 
     def wait_until_busy(self) -> None:
-        """Wait until it was given one more batch."""
+        """Wait until it was given one more batch.
+
+        Raises
+        ------
+        TimeoutError
+            If it is given none.
+        """
         if not self.began.acquire(timeout=_PATIENCE_S):
             raise TimeoutError("the labeler was given nothing")
 
     def label(self, volumes: Sequence[Volume]) -> list[LabeledVolume]:
-        """Wait for permission, then label."""
+        """Wait for permission, then label.
+
+        Raises
+        ------
+        TimeoutError
+            If nobody gives it.
+        """
         self.began.release()
         if not self._gate.acquire(timeout=_PATIENCE_S):
             raise TimeoutError("nobody allowed this batch")
@@ -253,7 +265,13 @@ class MemoryWriter:
         self._fails_at = fails_at
 
     def write(self, sample: TraceSample, labeled: LabeledVolume, timings: StageTimings) -> None:
-        """Keep a sample."""
+        """Keep a sample.
+
+        Raises
+        ------
+        SessionError
+            At the volume at which it is to fail.
+        """
         del labeled
         self.threads.add(threading.current_thread().name)
         if sample.index == self._fails_at:

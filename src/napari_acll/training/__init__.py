@@ -15,7 +15,7 @@ from napari_acll.training._unet3d_settings import AugmentationSettings, UNet3DTr
 
 if TYPE_CHECKING:
     from napari_acll.training._animals import Herd, atlas_of, simulated_volumes
-    from napari_acll.training._baselines import match_to_atlas, match_with_oracle
+    from napari_acll.training._baselines import match_to_atlas
     from napari_acll.training._calibrated_model import calibrate_model
     from napari_acll.training._detections import detect_rendered
     from napari_acll.training._evaluation import (
@@ -66,7 +66,6 @@ _MODULE_OF_LAZY_NAME = {
     "fine_tune": "_fine_tune",
     "match_nuclei": "_matching",
     "match_to_atlas": "_baselines",
-    "match_with_oracle": "_baselines",
     "open_lab_data": "_lab_data",
     "read_heads": "_real_animals",
     "read_roi_names": "_lab_table",
@@ -115,7 +114,6 @@ __all__ = [
     "load_train_settings",
     "match_nuclei",
     "match_to_atlas",
-    "match_with_oracle",
     "open_lab_data",
     "read_heads",
     "read_roi_names",

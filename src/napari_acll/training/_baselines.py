@@ -6,15 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from napari_acll.core import Detections, NeuronTable
-from napari_acll.label import Atlas, Pose, fit_pose, likeliest_poses, refine_affine
-from napari_acll.training._evaluation import MATCH_UM
-from napari_acll.training._matching import match_nuclei
+from napari_acll.core import Detections
+from napari_acll.label import Atlas, Pose, likeliest_poses, refine_affine
 from napari_acll.training._volumes import RenderedVolume
 
 Floats = NDArray[np.float64]
-
-_MIN_PAIRS = 6
 
 
 def match_to_atlas(found: Detections, rendered: RenderedVolume, atlas: Atlas) -> Detections:
@@ -35,22 +31,6 @@ def match_to_atlas(found: Detections, rendered: RenderedVolume, atlas: Atlas) ->
     position_um = _positions_um(found, rendered)
     (pose,) = likeliest_poses(position_um, atlas, n_best=1)
     return _named(found, refine_affine(position_um, atlas, pose), position_um, atlas)
-
-
-def match_with_oracle(
-    found: Detections, rendered: RenderedVolume, atlas: Atlas, neurons: NeuronTable
-) -> Detections:
-    """Return the detections named by position, the affine map being fitted to the true names."""
-    voxel = np.asarray(rendered.volume.spec.voxel_size_um, np.float64)
-    position_um, truth = _positions_um(found, rendered), rendered.truth
-    matched = match_nuclei(position_um, truth.centroid_px * voxel, max_distance_um=MATCH_UM)
-    neuron = np.where(matched >= 0, truth.class_numbers(neurons)[matched], 0)
-    is_named = neuron > 0
-    if is_named.sum() < _MIN_PAIRS:
-        return match_to_atlas(found, rendered, atlas)
-    target = atlas.mean_um[neuron[is_named] - 1]
-    pose = fit_pose(position_um[is_named], target, is_affine=True)
-    return _named(found, pose, position_um, atlas)
 
 
 def _positions_um(found: Detections, rendered: RenderedVolume) -> Floats:

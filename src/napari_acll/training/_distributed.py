@@ -1,5 +1,7 @@
 """Several processes that train one model together, as torch's launcher starts them."""
 
+import gc
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,12 +77,15 @@ def team(device: str) -> Iterator[Team]:
     chosen = choose_device(_own_gpu() if device == "auto" else device)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
+    # its functions keep the group that is there when they are imported, which else is this one
+    importlib.import_module("torch.distributed.nn.functional")
     distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield Team(rank=distributed.get_rank(), n_ranks=n_ranks, device=chosen)
         # one that leaves while another still writes takes the threads of both down with it
         distributed.barrier()
     finally:
+        gc.collect()  # a shared network holds the group, whose threads only its last holder ends
         distributed.destroy_process_group()
 
 

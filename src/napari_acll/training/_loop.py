@@ -128,7 +128,13 @@ class _LoopState:
         part.replace(path)
 
     def resume(self) -> int:
-        """Return the steps that a checkpoint has done, 0 without one."""
+        """Return the steps that a checkpoint has done, 0 without one.
+
+        Raises
+        ------
+        ModelError
+            If the checkpoint is damaged, or of another training.
+        """
         path = self._plan.checkpoint
         if path is None or not path.exists():
             return 0

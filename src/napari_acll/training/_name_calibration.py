@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from napari_acll.core import ModelError, SettingsError
+from napari_acll.core import ModelError, SessionError, SettingsError, live_session_runs
 from napari_acll.evaluation import GivenNames, TrueNuclei, match_volumes, read_truth
 from napari_acll.label import Calibration, PointModel, take_fingerprint
 from napari_acll.training._calibration import Bools, Floats, calibration_error, log_loss
@@ -81,7 +81,8 @@ def calibrate_names(
 
     The networks stay as they are, and so do the names that they give; the probability that is
     shown with a name changes. Probabilities kept in the session are used if they are those of
-    this model, otherwise the recording is labeled again.
+    this model, otherwise the recording is labeled again. A live session of this computer needs
+    it more: one that starts ends the calibration at its next step.
 
     Parameters
     ----------
@@ -107,29 +108,45 @@ def calibrate_names(
     RecordingError
         If the table of names is missing or damaged, or the recording cannot be read.
     SessionError
-        If the session is damaged.
+        If the session is damaged, or a live session runs on this computer or starts meanwhile.
     SettingsError
         If fewer than 20 of the checked places were given a name.
     """
     if out.exists():
         raise ModelError(f"{out} exists already and is not overwritten; choose another name.")
-    progress(0, 1)
+    step = _giving_way(progress, out)
+    step(0, 1)
     file = model_file_of(session, model)
     old = PointModel.load(file)
     truth = read_truth(names)
     volumes = np.unique(truth.volume)
     n_all = len(volumes) + _N_OTHER_STEPS
     given = given_by_model(
-        session, file, old, volumes, on_volume=lambda n_done: progress(n_done, n_all)
+        session, file, old, volumes, on_volume=lambda n_done: step(n_done, n_all)
     )
     checked = check_names(given, truth)
-    progress(n_all - 3, n_all)
+    step(n_all - 3, n_all)
     result = refit(old.card.calibration, checked, rig=rig or rig_of(session), about=str(session))
-    progress(n_all - 2, n_all)
+    step(n_all - 2, n_all)
     new = _calibrated(old, result.calibration)
-    progress(n_all - 1, n_all)
-    _save(new, out, last_step=lambda: progress(n_all, n_all))
+    step(n_all - 1, n_all)
+    _save(new, out, last_step=lambda: step(n_all, n_all))
     return result
+
+
+def _giving_way(progress: Callable[[int, int], None], out: Path) -> Callable[[int, int], None]:
+    """Return what tells of a step, unless a live session has to go first."""
+
+    def step(n_done: int, n_all: int) -> None:
+        if live_session_runs():
+            raise SessionError(
+                "A live session runs on this computer and needs all of it, so the calibration of"
+                f" names ended and {out.name} was not written; calibrate again when the session"
+                " is over."
+            )
+        progress(n_done, n_all)
+
+    return step
 
 
 def _calibrated(old: PointModel, calibration: Calibration) -> PointModel:

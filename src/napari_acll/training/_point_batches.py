@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from napari_acll.label import Atlas, NucleusTable, fit_pose
-from napari_acll.simulate import Anatomy, PointSample, PoseSettings, sample_points
+from napari_acll.simulate import PointSample
 
 Floats = NDArray[np.float64]
 
@@ -64,23 +64,6 @@ class DetectorErrors:
             clutter=float(rng.uniform(0.0, 0.15)),
             jitter_um=float(rng.uniform(0.1, 0.5)),
         )
-
-
-def sample_detections(
-    anatomy: Anatomy, rng: np.random.Generator, *, pose: PoseSettings | None = None
-) -> NamedNuclei:
-    """Return the detections of a new animal in a random posture."""
-    points = sample_points(anatomy, rng, pose=pose or _random_pose(rng))
-    return detect_points(points, DetectorErrors.sample(rng), rng)
-
-
-def _random_pose(rng: np.random.Generator) -> PoseSettings:
-    default = PoseSettings()
-    return PoseSettings(
-        roll_deg=default.roll_deg * float(rng.uniform(0.3, 1.8)),
-        curvature_per_um=default.curvature_per_um * float(rng.uniform(0.2, 1.4)),
-        shear=default.shear * float(rng.uniform(0.2, 1.5)),
-    )
 
 
 def detect_points(

@@ -1,6 +1,5 @@
 """Work that is too long for the thread of the screen; only the newest result counts."""
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -8,9 +7,8 @@ from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_acll.core import AcllError
+from napari_acll.widgets._error_sentence import sentence_of_error
 
-_LOG = logging.getLogger(__name__)
 _POLL_MS = 50
 
 
@@ -18,7 +16,7 @@ class Background(QObject):
     """Runs one function at a time in a thread, and hands its result to the thread of the screen.
 
     A function that is started while another one runs waits for it, and takes the place of one that
-    waits already; the result of one that was followed or cancelled is thrown away.
+    waits already; the result of one that was followed or canceled is thrown away.
 
     Parameters
     ----------
@@ -82,11 +80,3 @@ def _run(work: Callable[[], object], results: "deque[tuple[str, Any]]") -> None:
         results.append(("done", work()))
     except Exception as error:  # noqa: BLE001  outer edge of the thread: told on the screen
         results.append(("failed", sentence_of_error(error)))
-
-
-def sentence_of_error(error: Exception) -> str:
-    """Return what an error tells the user: our own say it themselves."""
-    if isinstance(error, AcllError):
-        return str(error)
-    _LOG.error("Unexpected error in the background", exc_info=error)
-    return f"Unexpected error ({type(error).__name__}: {error}); please report it."

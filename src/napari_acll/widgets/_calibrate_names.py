@@ -8,19 +8,24 @@ from qtpy.QtWidgets import QFileDialog, QPushButton
 from napari_acll.widgets._long_work import LongWork, Steps
 
 _START, _CANCEL = "Calibrate names…", "Cancel calibration"
-_CANCELED = "The calibration was cancelled; {} was not written."
+_CANCELED = "The calibration was canceled; {} was not written."
+_GAVE_WAY = (
+    "The calibration was canceled, because the live session needs the computer; {} was not"
+    " written. Calibrate again when the session is over."
+)
 
 
 class CalibrateNames(QPushButton):
     """Asks for a table of checked names and for a file, and writes the calibrated model.
 
     Labels the recording again where the session ran with another model; while it works the button
-    cancels it, and so does the one in napari's activity dock. No file is left then.
+    cancels it, and so do the one in napari's activity dock and a live session that starts. No
+    file is left then.
 
     Attributes
     ----------
     told : Signal(str)
-        What was done, or that it was cancelled.
+        What was done, or that it was canceled.
     failed : Signal(str)
         Why it was not done.
     """
@@ -33,6 +38,7 @@ class CalibrateNames(QPushButton):
         self.setToolTip("Make probabilities hold on this rig, by checked names")
         self._session: Path | None = None
         self._out = Path()
+        self._canceled = _CANCELED
         self.work = LongWork("acll-calibrate-names", self)
         self.work.done.connect(self._tell_done)
         self.work.failed.connect(self._tell_failure)
@@ -76,7 +82,7 @@ class CalibrateNames(QPushButton):
         session = self._session
         if session is None or self.work.is_busy:
             return
-        self._out = out
+        self._out, self._canceled = out, _CANCELED
 
         def work(steps: Steps) -> str:
             from napari_acll.training import calibrate_names
@@ -86,6 +92,12 @@ class CalibrateNames(QPushButton):
 
         self.work.start("Calibrating names", work)
         self.setText(_CANCEL)
+
+    def give_way(self) -> None:
+        """Cancel, because a live session starts, and tell so; returns at once."""
+        if self.work.is_busy:
+            self._canceled = _GAVE_WAY
+            self.work.cancel()
 
     def _press(self) -> None:
         if self.work.is_busy:
@@ -103,4 +115,4 @@ class CalibrateNames(QPushButton):
 
     def _tell_canceled(self) -> None:
         self.setText(_START)
-        self.told.emit(_CANCELED.format(self._out.name))
+        self.told.emit(self._canceled.format(self._out.name))

@@ -1,13 +1,11 @@
 """One calibration of the channel alignment in a thread of its own; knows no Qt."""
 
-import logging
 import threading
 from dataclasses import dataclass
 
-from napari_acll.core import AcllError, AcllSettings, VolumeSource
+from napari_acll.core import AcllSettings, VolumeSource
 from napari_acll.session import CalibrationReport, calibrate_recording
-
-_LOG = logging.getLogger(__name__)
+from napari_acll.widgets._error_sentence import sentence_of_error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +80,7 @@ class CalibrationJob:
             self.report = self._calibrated()
         except Exception as error:  # noqa: BLE001  outer edge of the thread: shown on screen
             if not self.is_canceled:
-                self.error = _sentence_for(error)
+                self.error = sentence_of_error(error, what="The calibration")
         finally:
             self._done.set()
 
@@ -106,13 +104,3 @@ class CalibrationJob:
 
     def _note_progress(self, n_usable: int, n_seen: int) -> None:
         self.progress = (n_usable, n_seen)
-
-
-def _sentence_for(error: Exception) -> str:
-    if isinstance(error, AcllError):
-        return str(error)
-    _LOG.error("The calibration ended by an unexpected error", exc_info=error)
-    return (
-        f"The calibration ended by an unexpected error ({type(error).__name__}: {error}); please"
-        " report it."
-    )

@@ -21,7 +21,7 @@ from napari_acll.widgets._text_size import text_scale
 
 LIGHT_COLORS = {Light.GREEN: GOOD, Light.AMBER: FLAGGED, Light.RED: BAD}
 _SIGNS = {Light.GREEN: "●", Light.AMBER: "▲", Light.RED: "■"}
-"""Told apart without colour vision, too."""
+"""Told apart without color vision, too."""
 _LEAST_LINES = 5.5
 """Of text, in the smallest dock: two or three requirements, and half a line if there is more."""
 _LIGHTS = (Light.RED, Light.AMBER, Light.GREEN)

@@ -1,7 +1,7 @@
-"""The one colour map of confidence, shared by labels, traces and tables; and that of ratios.
+"""The one color map of confidence, shared by labels, traces and tables; and that of ratios.
 
 Confidence runs from a dim gray to a bright yellow through blue-green: brightness alone tells it,
-so it also reads without colour vision and in print.
+so it also reads without color vision and in print.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from napari.utils.colormaps import CyclicLabelColormap
 
 N_CONFIDENCE_BINS: Final = 8
-"""Colours a trace is drawn in: one plot item per colour, so more would cost drawing time."""
+"""Colors a trace is drawn in: one plot item per color, so more would cost drawing time."""
 
 _CONFIDENCE_STOPS: Final = np.array(
     [
@@ -43,7 +43,7 @@ def _interpolate(stops: NDArray[np.float64], value: NDArray[np.floating]) -> NDA
 
 
 def confidence_rgb(confidence: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Return the colour of confidences.
+    """Return the color of confidences.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def confidence_bins(confidence: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 
 def bin_colors() -> NDArray[np.uint8]:
-    """Return the colour of each confidence bin, uint8, shape `(N_CONFIDENCE_BINS, 3)`."""
+    """Return the color of each confidence bin, uint8, shape `(N_CONFIDENCE_BINS, 3)`."""
     centers = (np.arange(N_CONFIDENCE_BINS) + 0.5) / N_CONFIDENCE_BINS
     # the outermost bins show the ends of the map, so that lines and labels agree there
     centers[-1] = 1.0
@@ -118,5 +118,5 @@ def bin_colors() -> NDArray[np.uint8]:
 
 
 def ratio_lookup() -> NDArray[np.uint8]:
-    """Return the colours of normalised ratios, uint8, shape `(256, 3)`, low to high."""
+    """Return the colors of normalized ratios, uint8, shape `(256, 3)`, low to high."""
     return _interpolate(_RATIO_STOPS, np.linspace(0.0, 1.0, 256))

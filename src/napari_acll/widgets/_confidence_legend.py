@@ -1,4 +1,4 @@
-"""The colour bar of confidence."""
+"""The color bar of confidence."""
 
 import numpy as np
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
@@ -14,11 +14,11 @@ _TEXT_PX = 10
 
 
 class ConfidenceLegend(QWidget):
-    """Shows which colour stands for which confidence."""
+    """Shows which color stands for which confidence."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.setToolTip("Colour of labels and traces: probability that the name is right")
+        self.setToolTip("Color of labels and traces: probability that the name is right")
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:  # noqa: N802

@@ -31,7 +31,7 @@ def loosen_dock(widget: QWidget) -> None:
 
 
 def fit_dock_height(widget: QWidget) -> None:
-    """Give the dock of a widget the height that it asks for, and the rest to its neighbours."""
+    """Give the dock of a widget the height that it asks for, and the rest to its neighbors."""
     dock, window = _dock_of(widget), widget.window()
     if dock is None or not isinstance(window, QMainWindow) or dock.isFloating():
         return

@@ -10,13 +10,13 @@ from qtpy.QtCore import QTimer, Signal
 
 from napari_acll.core import AcllSettings, SessionError, SessionState, TraceStore
 from napari_acll.marks import mark_of_line
+from napari_acll.widgets._error_sentence import sentence_of_error
 from napari_acll.widgets._neuron_choice import NeuronChoice
 from napari_acll.widgets._run import (
     Run,
     RunRequest,
     SessionBuilder,
     SessionMaker,
-    sentence_for,
 )
 from napari_acll.widgets._screen_meter import ScreenMeter
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from napari_acll.widgets._saved_view import SavedView
 
 _POLL_MS = 100
+_KEPT = "what was traced before is saved"
 _MAX_SHARE = 0.4
 """Largest part of the GUI thread's time that drawing may take."""
 _LONGEST_PAUSE_S = 1.0
@@ -251,7 +252,7 @@ class LiveEngine(NeuronChoice):
     def _finish(self, run: Run) -> None:
         self._timer.stop()
         if run.error is not None:
-            self.failed.emit(sentence_for(run.error))
+            self.failed.emit(sentence_of_error(run.error, what="The session", kept=_KEPT))
 
     def _set_state(self, state: SessionState) -> None:
         if state is not self._state:

@@ -7,11 +7,11 @@ from pathlib import Path
 from napari_acll.core import AcllError, SessionError
 
 _LOG = logging.getLogger(__name__)
-_CANCELLED = "The export was cancelled; {} was not written."
+_CANCELED = "The export was canceled; {} was not written."
 
 
 class ExportJob:
-    """Exports a session into a file, tells how far it is, and can be cancelled; knows no Qt.
+    """Exports a session into a file, tells how far it is, and can be canceled; knows no Qt.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class ExportJob:
         self.sentence = ""
         self.error = ""
         self._session = session
-        self._cancelled = threading.Event()
+        self._canceled = threading.Event()
         self._done = threading.Event()
         threading.Thread(target=self._work, name="acll-export", daemon=True).start()
 
@@ -38,12 +38,12 @@ class ExportJob:
 
     def cancel(self) -> None:
         """Ask it to end and to leave no file; returns at once."""
-        self._cancelled.set()
+        self._canceled.set()
 
     def _progress(self, part_done: float) -> None:
         self.part_done = part_done
-        if self._cancelled.is_set():
-            raise SessionError(_CANCELLED.format(self.out.name))
+        if self._canceled.is_set():
+            raise SessionError(_CANCELED.format(self.out.name))
 
     def _work(self) -> None:
         from napari_acll.export import export_session
@@ -53,8 +53,8 @@ class ExportJob:
                 self._session, self.out, overwrite=self.out.exists(), progress=self._progress
             )
         except AcllError as error:
-            if self._cancelled.is_set():
-                self.sentence = _CANCELLED.format(self.out.name)
+            if self._canceled.is_set():
+                self.sentence = _CANCELED.format(self.out.name)
             else:
                 self.error = str(error)
         except Exception as error:  # noqa: BLE001  the edge of the thread: shown on screen

@@ -19,7 +19,7 @@ class ExportRow(QWidget):
     Attributes
     ----------
     exported : Signal(str)
-        What was written, or that it was cancelled.
+        What was written, or that it was canceled.
     failed : Signal(str)
         Why nothing was written.
     """

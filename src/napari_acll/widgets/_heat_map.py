@@ -1,4 +1,4 @@
-"""The picture of all neurons over time: colour is the value, opacity the confidence."""
+"""The picture of all neurons over time: color is the value, opacity the confidence."""
 
 import numpy as np
 import pyqtgraph as pg

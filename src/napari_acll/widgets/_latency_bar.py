@@ -19,7 +19,7 @@ STAGE_COLORS = {
     "trace": "#009e73",
     "publish": "#cc79a7",
 }
-"""Told apart without colour vision: the palette of Okabe and Ito."""
+"""Told apart without color vision: the palette of Okabe and Ito."""
 _BAR_PX = 12
 _NUMBERS_PX = 11
 _LATE_SHARE = 0.8
@@ -38,7 +38,7 @@ def stage_durations_s(report: DeadlineReport) -> dict[str, float]:
 
 
 def latency_sentence(report: DeadlineReport, period_s: float) -> tuple[str, str]:
-    """Return how late samples are, and the light's colour.
+    """Return how late samples are, and the light's color.
 
     Green: in time. Orange: the median above 80 % of the deadline, or some late. Red: late now.
 

@@ -1,4 +1,4 @@
-"""The colours of lights and of texts that stand back."""
+"""The colors of lights and of texts that stand back."""
 
 from qtpy.QtWidgets import QLabel
 
@@ -6,7 +6,7 @@ GOOD, FLAGGED, BAD, QUIET = "#3fbf7f", "#f0a030", "#ff5c5c", "#9aa0aa"
 
 
 def color_text(label: QLabel, color: str) -> None:
-    """Give the text of a label a colour, empty for that of the theme.
+    """Give the text of a label a color, empty for that of the theme.
 
     A style that stays the same is not set again: that would cost a new layout each time.
     """

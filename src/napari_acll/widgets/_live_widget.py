@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
 from napari_acll.core import (
     AcllError,
     AcllSettings,
-    ChannelAlignment,
     SessionState,
     Volume,
     VoxelGrid,
@@ -154,6 +153,8 @@ class LiveSessionWidget(QWidget):
     def _begin(self, request: RunRequest) -> None:
         self.preflight.cancel()
         self.speed_tool.work.cancel()  # it would take its part of the computer
+        if request.settings.source.live.is_live:  # a replay can wait
+            self.after.calibrate.give_way()
         self.look_list.setValue(())
         self.setup.crop.end_drag()
         self.status.clear()
@@ -219,7 +220,7 @@ class LiveSessionWidget(QWidget):
         self.status.marks.marked.connect(self.mark)
         self.engine.state_changed.connect(self._show_state)
         self.engine.updated.connect(self._show_progress)
-        self.engine.alignment_changed.connect(self._show_alignment)
+        self.engine.alignment_changed.connect(self.status.show_alignment)
         self.engine.event_happened.connect(self._show_event)
         self.engine.failed.connect(self._show_error)
         self.engine.started.connect(self._arm)
@@ -361,9 +362,6 @@ class LiveSessionWidget(QWidget):
             return None, None
         newest = run.session.latest()
         return run.session.spec.grid, None if newest is None else newest.volume
-
-    def _show_alignment(self, alignment: ChannelAlignment) -> None:
-        self.status.show_alignment(alignment)
 
     def _show_event(self, kind: str, message: str) -> None:
         self.status.add_note(f"{kind}: {message}")

@@ -8,7 +8,7 @@ from napari.utils import cancelable_progress
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QApplication
 
-from napari_acll.widgets._background import sentence_of_error
+from napari_acll.widgets._error_sentence import sentence_of_error
 from napari_acll.widgets._when_destroyed import when_destroyed
 
 _POLL_MS = 50
@@ -99,8 +99,8 @@ class _Bar:
 class LongWork(QObject):
     """Does one piece of work at a time, and tells in the thread of the screen how it ended.
 
-    It is cancelled by the button in napari's activity dock, by `cancel`, and when its parent is
-    destroyed. What is cancelled ends at its next step and must leave nothing behind.
+    It is canceled by the button in napari's activity dock, by `cancel`, and when its parent is
+    destroyed. What is canceled ends at its next step and must leave nothing behind.
 
     Parameters
     ----------

@@ -110,7 +110,7 @@ class NeuronTableModel(QAbstractTableModel):
         return self.columns[section].tip if role == Qt.ItemDataRole.ToolTipRole else None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return what a cell shows, sorts by, or is coloured with."""
+        """Return what a cell shows, sorts by, or is colored with."""
         row, column = index.row(), self.columns[index.column()]
         if role == SORT_ROLE:
             return self._sort_value(row, column)

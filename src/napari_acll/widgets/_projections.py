@@ -144,11 +144,6 @@ class ProjectionsPanel(QWidget):
         if before != self._grid:  # else what the user zoomed to stays, over sessions too
             self._box.autoRange(padding=0.02, items=list(self._images.values()))
 
-    def dot_places_um(self) -> NDArray[np.float64]:
-        """Return where the dots are, `(x, y)` of the panel in um, shape `(n, 2)`."""
-        x_um, y_um = self._dots.getData()
-        return np.stack([x_um, y_um], axis=1)
-
     def event(self, event: QEvent) -> bool:
         """Tell that the dock was closed: napari sends no close event."""
         if event.type() == QEvent.Type.ParentChange:

@@ -92,13 +92,13 @@ def open_simulated_worm() -> list[LayerData]:
 def open_sample_session() -> list[LayerData]:
     """Return a session on a dozen volumes of the simulated worm, made on the spot.
 
-    It takes some seconds, and lies in a temporary folder that goes with its layers. Cancelled in
+    It takes some seconds, and lies in a temporary folder that goes with its layers. Canceled in
     napari's activity dock, it opens nothing.
 
     Raises
     ------
     AcllError
-        If the session cannot be run, or was cancelled.
+        If the session cannot be run, or was canceled.
     """
     from napari_acll.widgets._long_work import CanceledError
     from napari_acll.widgets._sample_session import make_sample_session
@@ -107,7 +107,7 @@ def open_sample_session() -> list[LayerData]:
     try:
         folder = make_sample_session()
     except CanceledError:  # napari takes a sample without layers for an error in any case
-        raise SessionError("The sample was cancelled: no session was made.") from None
+        raise SessionError("The sample was canceled: no session was made.") from None
     run, layers = open_session(folder)
     weakref.finalize(run.playable, shutil.rmtree, folder.parent, ignore_errors=True)
     _show_traces(run)

@@ -45,7 +45,7 @@ _INBOX_CAPACITY = 1000
 
 
 def _never() -> bool:
-    """Return that nobody has cancelled."""
+    """Return that nobody has canceled."""
     return False
 
 
@@ -118,7 +118,7 @@ class SessionMaker:
         def load(label: LabelSettings) -> Labeler:
             labeler = self._models.labeler(label)
             if request.is_canceled():
-                raise SessionError("The session was cancelled while its model was loaded.")
+                raise SessionError("The session was canceled while its model was loaded.")
             return labeler
 
         session: LiveSession = build_session(
@@ -147,16 +147,6 @@ def _reads_the_same(look: RunRequest, recording: RunRequest) -> bool:
 
 def _tell_nobody(kind: str, message: str) -> None:
     """Tell nobody."""
-
-
-def sentence_for(error: BaseException) -> str:
-    """Return what an error tells the user: our own say it themselves."""
-    if isinstance(error, AcllError):
-        return str(error)
-    return (
-        f"The session ended by an unexpected error ({type(error).__name__}: {error}); what was"
-        " traced before is saved. Please report it."
-    )
 
 
 class Run:
@@ -308,14 +298,14 @@ class Run:
             self._discard(session)
 
     def _discard(self, session: LiveSession) -> None:
-        """Remove the folder of a session that was cancelled before anything came."""
+        """Remove the folder of a session that was canceled before anything came."""
         out = self.request.out
         if out is None or session.counters.n_read or session.marks or not out.is_dir():
             return
         self.is_discarded = True
         shutil.rmtree(out, ignore_errors=True)
         became = "could not be removed, delete it" if out.exists() else "was removed"
-        self._events.append(("cancelled", f"Nothing was recorded yet: {out.name} {became}."))
+        self._events.append(("canceled", f"Nothing was recorded yet: {out.name} {became}."))
 
     def _observe(self, session: LiveSession) -> None:
         """Measure what takes too long for the thread of the screen."""

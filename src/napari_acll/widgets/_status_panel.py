@@ -80,7 +80,7 @@ def alignment_sentence(alignment: ChannelAlignment) -> str:
 
 
 def speed_sentence(volume_s: float, period_s: float) -> tuple[str, str]:
-    """Return how long a volume takes against the time there is for it, and the light's colour.
+    """Return how long a volume takes against the time there is for it, and the light's color.
 
     Green: fast enough. Orange: above 80 % of the period. Red: slower than the microscope.
     """
@@ -93,7 +93,7 @@ def speed_sentence(volume_s: float, period_s: float) -> tuple[str, str]:
 
 
 def names_sentence(calibrated_on: str, novelty: float, reason: str) -> tuple[str, str]:
-    """Return how far names can be believed, and the light's colour.
+    """Return how far names can be believed, and the light's color.
 
     Red: the animal looks unlike those that the model knows. Orange: calibrated on simulation only,
     or not at all. Green: calibrated on a rig.
@@ -243,12 +243,12 @@ class StatusPanel(QWidget):
         self.latency.setValue(report, period_s)
 
     def show_disk(self, sentence: str, light: Light) -> None:
-        """Show what was written and what is left, in colour if that is little."""
+        """Show what was written and what is left, in color if that is little."""
         self.disk.setText(sentence)
         color_text(self.disk, _DISK_COLORS[light])
 
     def show_alignment(self, alignment: ChannelAlignment) -> None:
-        """Show the alignment, in colour whether it is trusted."""
+        """Show the alignment, in color whether it is trusted."""
         color = GOOD if alignment.is_trusted else FLAGGED
         _light(self.alignment, alignment_sentence(alignment), color)
 

@@ -54,7 +54,7 @@ class TimeMark:
     text : str
         Its name.
     kind : MarkKind
-        Decides the colour.
+        Decides the color.
     """
 
     volume: float

@@ -1,4 +1,4 @@
-"""Stacked traces of a few neurons, every segment in the colour of its confidence."""
+"""Stacked traces of a few neurons, every segment in the color of its confidence."""
 
 import math
 from collections.abc import Sequence
@@ -190,7 +190,7 @@ class StackedTraces:
         normalized : ndarray of float32, shape (n_traces, n_timepoints)
             0 to 1 of each neuron's range, NaN where absent.
         confidence : ndarray of float32, shape (n_traces, n_timepoints)
-            Decides the colour of each segment.
+            Decides the color of each segment.
         first : int
             First volume that is new or has changed since the last call.
         """

@@ -123,7 +123,7 @@ class TraceOverlays:
 
 
 class _Strokes:
-    """Line segments of one colour; only the chunks of volumes that are new are set.
+    """Line segments of one color; only the chunks of volumes that are new are set.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ _PAUSE_MS = 5
 
 
 class TracePlotWidget(QWidget):
-    """Live traces coloured by confidence.
+    """Live traces colored by confidence.
 
     Parameters
     ----------
