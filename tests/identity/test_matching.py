@@ -35,22 +35,6 @@ def test_a_nucleus_that_was_lost_is_preferred_to_what_was_taken_up_in_its_place(
     np.testing.assert_array_equal(matched.rows[1:], np.arange(1, 60))
 
 
-def test_a_place_in_the_shape_is_the_mean_of_the_first_volumes():
-    rng = np.random.default_rng(0)
-    tracks = followed(grid() + rng.normal(0, 0.5, (60, 3)))
-    for _ in range(9):
-        found = grid() + rng.normal(0, 0.5, (60, 3))
-        tracks = tracks.seen(
-            np.arange(60),
-            np.ones(60),
-            place_um=found,
-            shape_um=found,
-            evidence=np.zeros((60, 6)),
-        )
-    np.testing.assert_allclose(tracks.place_um, found)
-    assert np.std(tracks.shape_um - grid()) < 0.5 / np.sqrt(10) * 1.2
-
-
 def test_what_comes_and_goes_does_not_tell_the_motion():
     rng = np.random.default_rng(0)
     strays = rng.uniform(0, 24, (40, 3))

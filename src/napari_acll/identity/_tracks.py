@@ -12,6 +12,8 @@ Integers = NDArray[np.int64]
 MEMORY = 0.99
 """Of the evidence, per volume: a nucleus that was mistaken for another is forgiven after a
 minute."""
+ESTABLISHED = 10
+"""Volumes after which a name is established, and one that changed is a revision."""
 _FORGET_AFTER = 50
 _FORGET_NEW_AFTER = 4
 _TAKEN_UM = 1.5
@@ -43,6 +45,10 @@ class Tracks:
         In what part of the volumes it is found, newer ones counting more; 0.5 at first.
     neuron : ndarray of int64, shape (n,)
         Class number that it has now, 0 for none.
+    n_same : ndarray of int64, shape (n,)
+        For how many volumes that showed it.
+    established : ndarray of int64, shape (n,)
+        Class number that it had for long when it last had one for long, 0 for none.
     held : ndarray of int64, shape (n,)
         Class number that a person vouches for, 0 for none.
     """
@@ -54,6 +60,8 @@ class Tracks:
     n_unseen: Integers
     presence: Floats
     neuron: Integers
+    n_same: Integers
+    established: Integers
     held: Integers
 
     def __len__(self) -> int:
@@ -70,6 +78,8 @@ class Tracks:
             n_unseen=np.zeros(0, np.int64),
             presence=np.zeros(0),
             neuron=np.zeros(0, np.int64),
+            n_same=np.zeros(0, np.int64),
+            established=np.zeros(0, np.int64),
             held=np.zeros(0, np.int64),
         )
 
@@ -114,25 +124,50 @@ class Tracks:
 
     def _with_new(self, n_new: int) -> "Tracks":
         """Return them and nuclei of which nothing is known, at the end."""
-        n_names = self.evidence.shape[1]
+        n_names, nothing = self.evidence.shape[1], np.zeros(n_new, np.int64)
         return Tracks(
             place_um=np.concatenate([self.place_um, np.zeros((n_new, 3))]),
             shape_um=np.concatenate([self.shape_um, np.zeros((n_new, 3))]),
             evidence=np.concatenate([self.evidence, np.zeros((n_new, n_names))]),
             weight=np.concatenate([self.weight, np.zeros(n_new)]),
-            n_unseen=np.concatenate([self.n_unseen, np.zeros(n_new, np.int64)]),
+            n_unseen=np.concatenate([self.n_unseen, nothing]),
             presence=np.concatenate([self.presence, np.full(n_new, _FIRST_PRESENCE)]),
-            neuron=np.concatenate([self.neuron, np.zeros(n_new, np.int64)]),
-            held=np.concatenate([self.held, np.zeros(n_new, np.int64)]),
+            neuron=np.concatenate([self.neuron, nothing]),
+            n_same=np.concatenate([self.n_same, nothing]),
+            established=np.concatenate([self.established, nothing]),
+            held=np.concatenate([self.held, nothing]),
         )
 
     def moved(self, place_um: Floats) -> "Tracks":
         """Return them at other places."""
         return replace(self, place_um=place_um)
 
-    def named(self, neuron: NDArray[np.integer]) -> "Tracks":
-        """Return them with other names."""
-        return replace(self, neuron=neuron.astype(np.int64))
+    def named(self, neuron: NDArray[np.integer], rows: Integers) -> "Tracks":
+        """Return them with other names.
+
+        Parameters
+        ----------
+        neuron : ndarray of int, shape (n,)
+            Class numbers, 0 for none.
+        rows : ndarray of int64, shape (k,)
+            Nuclei that are shown with them.
+        """
+        n_same = np.where(neuron == self.neuron, self.n_same, 0)
+        n_same[rows] += 1
+        return replace(self, neuron=neuron.astype(np.int64), n_same=n_same)
+
+    def revised(self) -> Integers:
+        """Return rows of nuclei that have had another name than the established one for long."""
+        is_other = self._has_name_for_long() & (self.neuron != self.established)
+        return np.flatnonzero(is_other & (self.established > 0))
+
+    def settled(self) -> "Tracks":
+        """Return them with what they have had for long as their established names."""
+        established = np.where(self._has_name_for_long(), self.neuron, self.established)
+        return replace(self, established=established)
+
+    def _has_name_for_long(self) -> NDArray[np.bool_]:
+        return (self.neuron > 0) & (self.n_same >= ESTABLISHED)
 
     def holding(self, neurons: Collection[int]) -> "Tracks":
         """Return them with these names, and no others, left with the nuclei that have them.
@@ -157,6 +192,8 @@ class Tracks:
             n_unseen=self.n_unseen[rows],
             presence=self.presence[rows],
             neuron=self.neuron[rows],
+            n_same=self.n_same[rows],
+            established=self.established[rows],
             held=self.held[rows],
         )
 
