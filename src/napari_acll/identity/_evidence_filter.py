@@ -124,12 +124,11 @@ class EvidenceFilter:
         if followed is None:
             return labeled
         tracks = followed.tracks.holding(self._vouched)
-        is_shown = (tracks.n_unseen == 0) | (tracks.held > 0)
-        shown = np.flatnonzero(is_shown)
+        shown = np.flatnonzero((tracks.n_unseen == 0) | (tracks.held > 0))
         among = np.searchsorted(shown, followed.rows)
         evidence, weight = _in_this_volume(tracks, shown, among, followed)
         logits = pooled(evidence, weight)
-        chance, given = _names_of(logits, tracks.kept(is_shown))
+        chance, given = _names_of(logits, tracks.neuron[shown], tracks.held[shown])
         tracks = tracks.named(_with_names(tracks.neuron, shown, given), shown)
         self._note_revisions(tracks, labeled.index)
         self._tracks = tracks.settled()
@@ -218,13 +217,15 @@ def _in_this_volume(
     return evidence, weight
 
 
-def _names_of(logits: Floats, tracks: Tracks) -> tuple[Floats, NDArray[np.int32]]:
+def _names_of(
+    logits: Floats, before: Integers, held: Integers
+) -> tuple[Floats, NDArray[np.int32]]:
     """Return probabilities of names, `(n, k + 1)`, and the name of each nucleus, each once."""
     chance = name_probabilities(logits, temperature=1.0, none_bias=0.0)
     wanted = chance.copy()
-    rows = np.flatnonzero(tracks.neuron > 0)
-    wanted[rows, tracks.neuron[rows]] *= np.exp(_STICKINESS)
-    rows, held = np.flatnonzero(tracks.held > 0), tracks.held
+    rows = np.flatnonzero(before > 0)
+    wanted[rows, before[rows]] *= np.exp(_STICKINESS)
+    rows = np.flatnonzero(held > 0)
     wanted[:, held[rows]] = 0.0
     wanted[rows] = 0.0
     wanted[rows, held[rows]] = 1.0
