@@ -215,8 +215,8 @@ def _certainty(distance: Floats, n_unseen: Integers, pairs: Pairs) -> Floats:
     11, 451 (1975): probabilities of associations.
     """
     rows, columns = pairs
-    variance = np.median(distance[rows, columns]) / _MEDIAN_OF_SQUARE
-    variance = max(float(variance), _LEAST_SD_UM**2)
+    variance = float(np.median(distance[rows, columns])) / _MEDIAN_OF_SQUARE
+    variance = max(variance, _LEAST_SD_UM**2)
     likely = (1 + distance / (_TAILS * variance)) ** (-(_TAILS + 3) / 2)
     likely *= np.exp(-n_unseen)[:, None]  # what was not found is hardly there
     own = likely[rows, columns]

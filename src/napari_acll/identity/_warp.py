@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
+from scipy.linalg import cholesky, solve_triangular
 from scipy.spatial.distance import cdist
 
 Floats = NDArray[np.float64]
@@ -102,7 +102,7 @@ class Shape:
         covariance = _kernel(place_um, place_um[rows])
         prior = covariance[rows]
         prior[np.diag_indices_from(prior)] += _JITTER * _BEND_UM**2
-        lower = np.linalg.cholesky(prior)
+        lower = cholesky(prior, lower=True, check_finite=False)
         basis = solve_triangular(lower, covariance.T, lower=True, check_finite=False).T
         return cls(place_um, place_um[rows], covariance, lower, basis)
 
