@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from napari_acll.identity._warp import MIN_PAIRS, fit_warp
+from napari_acll.identity._warp import MIN_PAIRS, Shape, fit_warp
 
 
 def head(n=180, seed=0):
@@ -49,3 +49,19 @@ def test_wrong_pairs_hardly_disturb():
 def test_too_few_pairs_tell_nothing():
     place = head(MIN_PAIRS - 1)
     assert fit_warp(place, place) is None
+
+
+def test_a_shape_goes_where_the_motion_of_some_of_its_nuclei_puts_it():
+    place = head()
+    shape, some = Shape.of(place), np.arange(0, len(place), 2)
+    warp = shape.fit(some, moved(place[some]))
+    np.testing.assert_allclose(shape.moved(warp), warp.apply(place), atol=1e-9)
+    error = np.linalg.norm(shape.moved(warp) - moved(place), axis=1)
+    assert np.median(error[1::2]) < 0.4
+
+
+def test_a_motion_is_undone_for_places_that_had_no_part_in_it():
+    place = head()
+    warp = fit_warp(place[::2], moved(place[::2]))
+    error = np.linalg.norm(warp.undo(warp.apply(place[1::2])) - place[1::2], axis=1)
+    assert np.quantile(error, 0.95) < 0.1
