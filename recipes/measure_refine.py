@@ -6,8 +6,8 @@
 
 The recordings are those of `measure_identity.py`, whose cache of labels is used where it is there,
 or those that `measure_traces.py` kept: their labels, or their tapes, from which the traces of the
-engine are scored, too, under the names of each way. `--fit` fits the shown probabilities; do that
-on virtual animals only.
+engine are scored, too, under the names of each way. `--fit` fits the shown probabilities, also on
+all animals but one for each; do that on virtual animals only.
 """
 
 import json
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from measure_identity import (
+    Names,
     Recording,
     filtered,
     fit,
@@ -39,6 +40,7 @@ from napari_acll.label import load_labeler
 
 logger = logging.getLogger("measure_refine")
 
+Given = tuple[Recording, list[LabeledVolume]]
 WAYS = ("alone", "filtered", "refined")
 
 
@@ -81,6 +83,19 @@ def link_scores(recording: Recording, nuclei: LinkedNuclei) -> dict[str, float]:
     }
 
 
+def fitted_on_others(done: Sequence[Given]) -> Names:
+    """Return all names with probabilities that were fitted on all animals but theirs."""
+    parts = []
+    for number, one in enumerate(done):
+        gain, offset = fit([*done[:number], *done[number + 1 :]])
+        names = names_of([one], 0)
+        chance = np.clip(names.probability, 1e-6, 1 - 1e-6)
+        logit = gain * (np.log(chance) - np.log1p(-chance)) + offset
+        neuron = names.neuron + 1000 * number
+        parts.append((1 / (1 + np.exp(-logit)), names.is_right, neuron))
+    return Names(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
 def _mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     return {key: round(float(np.nanmean([row[key] for row in rows])), 1) for key in rows[0]}
 
@@ -113,7 +128,7 @@ def main() -> None:
     neurons = load_labeler(LabelSettings(device="cpu")).neurons
     rows: list[dict[str, Any]] = []
     traces: list[Saved] = []
-    done: dict[str, list[tuple[Recording, list[LabeledVolume]]]] = {way: [] for way in WAYS}
+    done: dict[str, list[Given]] = {way: [] for way in WAYS}
     for recording, tape in recorded(arguments):
         after, nuclei, took_ms = refined(recording, neurons)
         live, _ = filtered(recording, neurons)
@@ -138,6 +153,8 @@ def main() -> None:
         logger.info("%s", "\n".join(lines(of_traces)))
     if arguments.fit:
         logger.info("gain %.3f, offset %.3f on top of those that are set", *fit(done["refined"]))
+        if len(done["refined"]) > 1:
+            tell_bins("fitted on all animals but the one", fitted_on_others(done["refined"]))
     if arguments.out:
         text = json.dumps({"names": rows, "traces": of_traces}, indent=1)
         arguments.out.write_text(text, encoding="utf-8")
