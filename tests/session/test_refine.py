@@ -157,7 +157,7 @@ def test_every_name_that_changed_is_in_the_table_of_revisions(session):
 def test_a_second_run_is_refused_and_an_interrupted_one_goes_on(session, tmp_path, capsys):
     path, true, _ = session
     began = []
-    with pytest.raises(SessionError, match="is a second pass of .* already"):
+    with pytest.raises(SessionError, match=r"is a second pass of .* already"):
         refine_session(path, tell=lambda doing, *_: began.append(doing))
     with pytest.raises(SessionError, match="exists already"):
         refine_session(path, path, tell=lambda doing, *_: began.append(doing))
