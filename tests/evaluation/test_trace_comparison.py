@@ -321,3 +321,16 @@ def test_whatever_is_wrong_with_a_table_the_exit_code_is_that_of_tables(tmp_path
     (tmp_path / "good.csv").write_text("volume,AVAL\n0,1\n1,2\n", encoding="utf-8")
     assert run(["compare", str(tmp_path / "good.csv"), str(tmp_path / name)]) == 6
     assert name in capsys.readouterr().err
+
+
+def test_the_page_is_there_though_nobody_reads_the_table(tmp_path, monkeypatch):
+    rows = "\n".join(f"{number},{np.sin(number)}" for number in range(30))
+    (tmp_path / "a.csv").write_text(f"volume,AVAL\n{rows}\n", encoding="utf-8")
+
+    def nobody_reads(*_args, **_kwargs):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("napari_acll.cli._compare.typer.echo", nobody_reads)
+    words = ["compare", *2 * [str(tmp_path / "a.csv")], "--out", str(tmp_path / "out")]
+    assert run(words) != 0
+    assert (tmp_path / "out" / "comparison.html").exists()
