@@ -1,26 +1,47 @@
 """Measure what names over the whole recording buy over single volumes and over the live filter.
 
     python recipes/measure_refine.py --cache FOLDER --kind held_out --data $ACLL_TEST_DATA
+    python recipes/measure_refine.py --recorded FOLDER/normal/labels
+    python recipes/measure_refine.py --tapes FOLDER/normal/tapes --skip 10
 
-The recordings are those of `measure_identity.py`, and its cache of labels is used where it is
-there. `--fit` fits the shown probabilities; do that on virtual animals only.
+The recordings are those of `measure_identity.py`, whose cache of labels is used where it is there,
+or those that `measure_traces.py` kept: their labels, or their tapes, from which the traces of the
+engine are scored, too, under the names of each way. `--fit` fits the shown probabilities, also on
+all animals but one for each; do that on virtual animals only.
 """
 
 import json
 import logging
 import time
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from measure_identity import Recording, animals, filtered, fit, parser_of, record, rig, scores
+from measure_identity import (
+    Names,
+    Recording,
+    filtered,
+    fit,
+    names_of,
+    parser_of,
+    recordings_of,
+    scores,
+    tell_bins,
+)
+from refined_traces import Saved, recording_on, trace_rows, traced
+from trace_scores import lines
 
 from napari_acll.core import LabeledVolume, LabelSettings, NeuronTable
 from napari_acll.identity import FoundNuclei, LinkedNuclei, refine_names
 from napari_acll.label import load_labeler
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("measure_refine")
+
+Given = tuple[Recording, list[LabeledVolume]]
+WAYS = ("alone", "filtered", "refined")
 
 
 def refined(
@@ -62,44 +83,81 @@ def link_scores(recording: Recording, nuclei: LinkedNuclei) -> dict[str, float]:
     }
 
 
+def fitted_on_others(done: Sequence[Given]) -> Names:
+    """Return all names with probabilities that were fitted on all animals but theirs."""
+    parts = []
+    for number, one in enumerate(done):
+        gain, offset = fit([*done[:number], *done[number + 1 :]])
+        names = names_of([one], 0)
+        chance = np.clip(names.probability, 1e-6, 1 - 1e-6)
+        logit = gain * (np.log(chance) - np.log1p(-chance)) + offset
+        neuron = names.neuron + 1000 * number
+        parts.append((1 / (1 + np.exp(-logit)), names.is_right, neuron))
+    return Names(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
 def _mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     return {key: round(float(np.nanmean([row[key] for row in rows])), 1) for key in rows[0]}
+
+
+def recorded(arguments: Namespace) -> Iterator[tuple[Recording, Path | None]]:
+    """Yield recordings, and the tape of each that has one."""
+    if arguments.tapes is None:
+        yield from ((recording, None) for recording in recordings_of(arguments))
+        return
+    for tape in sorted(path for path in arguments.tapes.iterdir() if path.is_dir()):
+        yield recording_on(tape), tape
+
+
+def parser() -> ArgumentParser:
+    """Return a parser of which recordings to score."""
+    parser = parser_of(__doc__ or "", volumes=60, skip=0)
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--cache", type=Path, help="folder of recordings that are drawn")
+    where.add_argument("--recorded", type=Path, help="`labels` folder of `measure_traces.py`")
+    where.add_argument("--tapes", type=Path, help="`tapes` folder of `measure_traces.py`")
+    parser.add_argument("--fit", action="store_true", help="fit the shown probabilities, too")
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    return parser
 
 
 def main() -> None:
     """Draw, label, refine, score and print."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = parser_of(__doc__, volumes=60, skip=0)
-    parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--fit", action="store_true", help="fit the shown probabilities, too")
-    parser.add_argument("--out", type=Path, help="JSON file to write")
-    arguments = parser.parse_args()
+    arguments = parser().parse_args()
     neurons = load_labeler(LabelSettings(device="cpu")).neurons
-    settings = rig(arguments.rig, arguments.volumes)
-    rows, done = [], []
-    for name, shape in animals(arguments.kind, arguments.n, arguments.data):
-        recording = record(name, shape, settings, arguments.cache / arguments.rig)
+    rows: list[dict[str, Any]] = []
+    traces: list[Saved] = []
+    done: dict[str, list[Given]] = {way: [] for way in WAYS}
+    for recording, tape in recorded(arguments):
         after, nuclei, took_ms = refined(recording, neurons)
         live, _ = filtered(recording, neurons)
-        rows.append(
-            {
-                "animal": name,
-                "alone": scores(recording, recording.labeled, arguments.skip),
-                "filtered": scores(recording, live, arguments.skip),
-                "refined": scores(recording, after, arguments.skip),
-                "links": link_scores(recording, nuclei) | {"ms": took_ms},
-            }
-        )
-        done.append((recording, after))
+        named = dict(zip(WAYS, (recording.labeled, live, after), strict=True))
+        row: dict[str, Any] = {"animal": recording.animal}
+        for way, labeled in named.items():
+            row[way] = scores(recording, labeled, arguments.skip)
+            done[way].append((recording, labeled))
+        row["links"] = link_scores(recording, nuclei) | {"ms": took_ms}
+        rows.append(row)
         logger.info(
-            "%s", {key: rows[-1][key]["right"] for key in ("alone", "filtered", "refined")}
+            "%s: right %s", recording.animal, {way: round(row[way]["right"], 1) for way in WAYS}
         )
-    for key in ("alone", "filtered", "refined", "links"):
+        if tape is not None:
+            traces.append(traced(tape, neurons, named))
+    for key in (*WAYS, "links"):
         logger.info("mean %s %s", key, _mean([row[key] for row in rows]))
+    for way in WAYS:
+        tell_bins(way, names_of(done[way], arguments.skip))
+    of_traces = trace_rows(traces, WAYS, arguments.skip) if traces else []
+    if of_traces:
+        logger.info("%s", "\n".join(lines(of_traces)))
     if arguments.fit:
-        logger.info("gain %.3f, offset %.3f on top of those that are set", *fit(done))
+        logger.info("gain %.3f, offset %.3f on top of those that are set", *fit(done["refined"]))
+        if len(done["refined"]) > 1:
+            tell_bins("fitted on all animals but the one", fitted_on_others(done["refined"]))
     if arguments.out:
-        arguments.out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+        text = json.dumps({"names": rows, "traces": of_traces}, indent=1)
+        arguments.out.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

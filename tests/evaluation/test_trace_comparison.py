@@ -147,7 +147,7 @@ def test_a_comparison_is_written_as_page_table_and_json(real, tmp_path):
     found = compare_traces(few, few)
     page = write_comparison(found, tmp_path / "out")
     text = page.read_text(encoding="utf-8")
-    assert text.count("<svg") == 3
+    assert text.count("<svg") == 4
     with (tmp_path / "out" / "comparison.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["neuron"] for row in rows] == list(few.neurons)
@@ -173,6 +173,10 @@ def test_the_command_compares_two_files(real, test_data, tmp_path, capsys):
         ("time_s,AVAL\n1,much\n", "expected a number"),
         ("time_s,AVAL,AVAL\n1,2,3\n", "twice"),
         ("volume,AVAL\n1,2\n1,3\n", "one row per volume"),
+        ("volume,AVAL\n0.5,2\n0.7,3\n", "a whole one from 0 on"),
+        ("volume,AVAL\n-1,2\n0,3\n", "a whole one from 0 on"),
+        ("time_s,AVAL\n2,1\n1,1\n", "1 s after 2 s; expected one row per volume"),
+        ("time_s,AVAL\n1,1\n1,1\n", "in order of time"),
     ],
 )
 def test_tables_that_cannot_be_compared_say_why(tmp_path, text, says):
@@ -190,7 +194,143 @@ def test_recordings_without_a_common_volume_are_refused():
         volume_index=np.arange(3),
         time_s=np.full(3, np.nan),
     )
-    with pytest.raises(SettingsError, match="no volume in common"):
+    with pytest.raises(SessionError, match="no volume in common"):
         compare_traces(table, replace(table, volume_index=np.arange(7, 10)))
     with pytest.raises(SettingsError, match="compare by volume"):
         compare_traces(table, table, by=AlignedBy.TIME)
+
+
+def made_up(names, *, n=60, seed=0, period_s=0.6):
+    """Smooth traces that have nothing to do with each other."""
+    steps = np.random.default_rng(seed).normal(size=(n + 9, len(names)))
+    values = np.stack([steps[at : at + 10].mean(0) for at in range(n)])
+    return TraceTable(
+        source=f"table {seed}",
+        neurons=tuple(names),
+        values=values,
+        volume_index=np.arange(n),
+        time_s=period_s * np.arange(n),
+    )
+
+
+def test_names_that_are_written_otherwise_are_the_same():
+    table = made_up(("VB02", "AVAL", "RMED", "IL1"))
+    other = replace(table, source="theirs", neurons=("vb2", " AVAL", "RMEDL", "IL10"))
+    found = compare_traces(table, other)
+    assert [item.neuron for item in found.neurons] == ["VB02", "AVAL"]
+    assert (found.only_ours, found.only_other) == (("IL1", "RMED"), ("IL10", "RMEDL"))
+    assert any("such as vb2 for VB02" in note for note in found.notes)
+
+
+def test_names_that_would_be_two_neurons_are_left_as_they_are():
+    table = made_up(("VB02", "AVAL"))
+    found = compare_traces(table, replace(table, neurons=("VB2", "vb02")))
+    assert found.neurons == ()
+    assert any("No neuron has the same name in both" in note for note in found.notes)
+    assert {(item.neuron, item.fits) for item in found.exchanges} == {
+        ("VB02", "VB2"),
+        ("AVAL", "vb02"),
+    }
+
+
+def test_names_are_exchanged_only_if_both_ways_fit():
+    table = made_up(("AVAL", "RID"))
+    other = replace(table, values=table.values[:, ::-1].copy())
+    assert all(item.is_mutual for item in compare_traces(table, other).exchanges)
+    other.values[:, 0] = made_up(("RID", "AVAL"), seed=1).values[:, 0]
+    (found,) = compare_traces(table, other).exchanges
+    assert (found.neuron, found.fits, found.is_mutual) == ("AVAL", "RID", False)
+
+
+def test_a_lag_says_something_only_where_traces_correlate():
+    table = made_up(("AVAL", "RID", "AVBL"))
+    values = np.roll(table.values, 2, axis=0)
+    values[:, 1] = np.random.default_rng(3).normal(size=60)  # correlates with nothing
+    values[:2] = np.nan
+    found = compare_traces(table, replace(table, source="late", values=values))
+    assert found.lags.tolist() == [2, 2]
+    assert "late is 2 volumes later in the median of 2 neurons" in comparison_sentence(found)
+    noise = replace(table, values=np.random.default_rng(4).normal(size=(60, 3)))
+    assert "later" not in comparison_sentence(compare_traces(table, noise))
+
+
+def test_times_that_are_not_in_seconds_are_told():
+    ours = made_up(("AVAL",))
+    milliseconds = replace(ours, source="ms", time_s=1000 * ours.time_s)
+    with pytest.raises(SessionError, match=r"every 600 s, table 0 every 0\.6 s"):
+        compare_traces(ours, milliseconds, by=AlignedBy.TIME)
+
+
+def test_two_tables_of_one_name_are_told_apart():
+    table = made_up(("AVAL", "RID"))
+    found = compare_traces(table, table)
+    assert (found.ours.source, found.other.source) == ("table 0 (first)", "table 0 (second)")
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_tables_of_other_spreadsheets_are_read(tmp_path, separator):
+    text = "volume,AVAL,RID\n0,1.5,2\n1,2.5,\n".replace(",", separator)
+    (tmp_path / "table.csv").write_text(text, encoding="utf-8")
+    table = read_traces(tmp_path / "table.csv")
+    assert table.neurons == ("AVAL", "RID")
+    assert table.values[:, 0].tolist() == [1.5, 2.5]
+
+
+def test_volumes_that_begin_with_1_are_told(tmp_path):
+    (tmp_path / "table.csv").write_text("volume,AVAL\n1,1\n2,2\n", encoding="utf-8")
+    (note,) = read_traces(tmp_path / "table.csv").notes
+    assert "subtract 1" in note
+
+
+def antsun(path, values, times):
+    with h5py.File(path, "w") as file:
+        file["gcamp/trace_array_original"] = values
+        file["timing/timestamp_confocal"] = times
+    return path
+
+
+@pytest.mark.parametrize(
+    ("values", "times"),
+    [
+        ([[b"a", b"b"]], [1.0]),
+        (np.ones((1, 2)), 1.0),
+        (np.ones((0, 2)), np.ones(0)),
+        (np.ones((3, 2)), [1.0, 2.0]),
+        (np.ones((3, 2)), [1.0, 3.0, 2.0]),
+    ],
+    ids=["words", "one time", "nothing", "too few times", "times that go back"],
+)
+def test_files_that_antsun_would_not_write_say_why(tmp_path, values, times):
+    with pytest.raises(SessionError, match="expected"):
+        read_traces(antsun(tmp_path / "x-data.h5", values, times))
+
+
+@pytest.mark.parametrize("content", ["[1]", '{"animals": {"y": {}}}', '{"animals": 1}'])
+def test_names_of_columns_that_are_of_nothing_say_so(tmp_path, content):
+    file = antsun(tmp_path / "x-data.h5", np.ones((3, 2)), [1.0, 2.0, 3.0])
+    (tmp_path / "labels.json").write_text(content, encoding="utf-8")
+    with pytest.raises(SessionError, match="has no names for x"):
+        read_traces(file)
+
+
+@pytest.mark.parametrize("name", ["gone.csv", "gone.h5", "gone", "a.txt", "a.csv", "a.h5", "a"])
+def test_whatever_is_wrong_with_a_table_the_exit_code_is_that_of_tables(tmp_path, name, capsys):
+    for suffix in (".txt", ".csv", ".h5"):
+        (tmp_path / f"a{suffix}").write_text("nothing", encoding="utf-8")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "good.csv").write_text("volume,AVAL\n0,1\n1,2\n", encoding="utf-8")
+    assert run(["compare", str(tmp_path / "good.csv"), str(tmp_path / name)]) == 6
+    assert name in capsys.readouterr().err
+
+
+def test_the_page_is_there_though_nobody_reads_the_table(tmp_path, monkeypatch):
+    rows = "\n".join(f"{number},{np.sin(number)}" for number in range(30))
+    (tmp_path / "a.csv").write_text(f"volume,AVAL\n{rows}\n", encoding="utf-8")
+
+    def nobody_reads(*_args, **_kwargs):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("napari_acll.cli._compare.typer.echo", nobody_reads)
+    words = ["compare", *2 * [str(tmp_path / "a.csv")], "--out", str(tmp_path / "out")]
+    assert run(words) != 0
+    assert (tmp_path / "out" / "comparison.html").exists()

@@ -103,6 +103,40 @@ def test_stray_detections_are_of_no_nucleus():
     assert sum(rows[-1] >= 0 for rows in nuclei.rows) <= 36 - n_strays + 3
 
 
+def twice(volume, which, away_um):
+    """Return a volume in which some nuclei are detected once more, a little away."""
+    place_um = np.concatenate([volume.place_um, volume.place_um[which] + away_um])
+    columns = {
+        name: np.concatenate([column, column[which]])
+        for name, column in (
+            (name, getattr(volume.detections, name)) for name in Detections.__dataclass_fields__
+        )
+    }
+    return FoundNuclei(place_um=place_um, detections=Detections(**columns))
+
+
+def test_a_nucleus_that_is_often_detected_twice_is_one():
+    worm = Worm(right=0.9, seen=0.95, seed=6)
+    volumes = []
+    for index in range(36):
+        volume = found(worm.volume(index))
+        which = np.flatnonzero(np.isin(worm.last_true, (3, 4, 5, 6))) if index % 2 else []
+        volumes.append(twice(volume, np.array(which, np.int64), np.array([0.0, 1.2, 0.0])))
+    assert len(link_nuclei(volumes, len(NEURONS))) <= N + 1
+
+
+def test_two_nuclei_that_are_near_but_called_otherwise_are_two():
+    worm = Worm(right=1.0, seen=1.0, seed=7)
+    volumes, n_near = [], 2
+    for index in range(30):
+        volume = found(worm.volume(index))
+        place_um = volume.place_um.copy()
+        for row in range(0, 2 * n_near, 2):  # a pair 1.5 um apart in each volume
+            place_um[row + 1] = place_um[row] + np.array([0.0, 1.5, 0.0])
+        volumes.append(FoundNuclei(place_um=place_um, detections=volume.detections))
+    assert len(link_nuclei(volumes, len(NEURONS))) >= N
+
+
 def test_a_name_that_a_person_gave_holds_in_all_volumes_and_for_no_other(recording):
     volumes, _ = recording
     # whatever is called 5 around volume 20 is to be 30, and nothing else is

@@ -157,8 +157,10 @@ def test_every_name_that_changed_is_in_the_table_of_revisions(session):
 def test_a_second_run_is_refused_and_an_interrupted_one_goes_on(session, tmp_path, capsys):
     path, true, _ = session
     began = []
-    with pytest.raises(SessionError, match="exists already"):
+    with pytest.raises(SessionError, match=r"is a second pass of .* already"):
         refine_session(path, tell=lambda doing, *_: began.append(doing))
+    with pytest.raises(SessionError, match="exists already"):
+        refine_session(path, path, tell=lambda doing, *_: began.append(doing))
     assert not began  # it is refused before the names are looked for
     out = tmp_path / "out.acll"
 
@@ -226,6 +228,14 @@ def test_the_model_makes_the_masks_once_more_if_it_is_the_same(recorded, tmp_pat
     monkeypatch.setattr("napari_acll.label.load_labeler", lambda _: other)
     with pytest.raises(SessionError, match="is there now"):
         refine_session(recorded, tmp_path / "again.acll", relabels=True)
+
+
+def test_masks_cannot_be_made_without_the_recording(session, tmp_path, capsys):
+    out = tmp_path / "out.acll"
+    words = ["refine", str(session[0]), "--out", str(out), "--relabel", "--no-recording"]
+    assert run(words) == 5
+    assert "leave out one of the two" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_the_command_says_what_was_done(session, tmp_path, capsys):

@@ -55,7 +55,7 @@ def acll(
     """Name the neurons of a moving worm, and trace them.
 
     Exit codes: 0 it worked, 1 unforeseen error, 2 wrong usage, 3 recording, 4 model, 5 settings,
-    6 session folder or output, 7 alignment, 8 plug-in, 130 interrupted.
+    6 session folder, table or output, 7 alignment, 8 plug-in, 130 interrupted.
     """
 
 

@@ -76,6 +76,8 @@ def compare(
         by=None if by is None else AlignedBy(by),
         max_lag=max_lag,
     )
+    # before anything is printed: whoever reads that may stop (`| head`)
+    page = None if out is None else write_comparison(found, out, overwrite=overwrite)
     for note in found.notes:
         typer.echo(f"acll: {note}", err=True)
     typer.echo(comparison_sentence(found))
@@ -83,10 +85,10 @@ def compare(
         typer.echo(line)
     for item in found.exchanges:
         typer.echo(exchange_sentence(item))
-    if out is None:
+    if page is None:
         typer.echo("Next: the same with --out FOLDER for figures and the whole table.")
         return
-    typer.echo(f"Comparison: {write_comparison(found, out, overwrite=overwrite)}")
+    typer.echo(f"Comparison: {page}")
 
 
 def _lines(rows: list[list[str]], *, shows_all: bool) -> list[str]:

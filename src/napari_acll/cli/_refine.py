@@ -57,10 +57,12 @@ def refine(
             adjust=adjust,
             tell=tell,
         )
-    _tell(session, done)
+    _tell(session, done, has_relabeled=relabel)
 
 
-def _tell(session: Path, done: "Refinement") -> None:
+def _tell(session: Path, done: "Refinement", *, has_relabeled: bool) -> None:
     typer.echo(f"Session {done.path}: {done.sentence()}")
+    if done.n_without_values and not has_relabeled:
+        typer.echo("With --relabel the model makes masks, and so values, for those, too.")
     typer.echo(f"What was changed: {done.path / 'revisions.csv'}, {done.n_revisions} rows.")
     typer.echo(f"Next: acll compare {quoted(session)} {quoted(done.path)}")

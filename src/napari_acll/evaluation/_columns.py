@@ -20,6 +20,7 @@ ALIASES: Mapping[str, str] = {
     "label": "instance",
 }
 """Other names of columns: those of our exports and of ROI spreadsheets."""
+SEPARATORS = (",", ";", "\t")
 TRUE_WORDS = frozenset({"1", "1.0", "true", "yes", "y", "t"})
 
 Columns = dict[str, list[str]]
@@ -31,7 +32,7 @@ def read_rows(path: Path, error: type[AcllError]) -> tuple[list[str], list[list[
     Parameters
     ----------
     path : Path
-        CSV file with a header, UTF-8.
+        CSV file with a header, UTF-8; its fields between commas, semicolons or tabs.
     error : type of AcllError
         What to raise.
 
@@ -42,7 +43,9 @@ def read_rows(path: Path, error: type[AcllError]) -> tuple[list[str], list[list[
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file) if row]
+            separator = _separator(file.readline())
+            file.seek(0)
+            rows = [row for row in csv.reader(file, delimiter=separator) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as reason:
         raise error(f"{path} cannot be read as a CSV table ({reason}); check the file.") from None
     if len(rows) < 2:
@@ -57,13 +60,18 @@ def read_rows(path: Path, error: type[AcllError]) -> tuple[list[str], list[list[
     return header, body
 
 
+def _separator(header: str) -> str:
+    """Return what stands between the fields: spreadsheets of some countries write semicolons."""
+    return max(SEPARATORS, key=header.count)
+
+
 def read_columns(path: Path, error: type[AcllError]) -> Columns:
     """Return the columns of a table under their usual names.
 
     Parameters
     ----------
     path : Path
-        CSV file with a header, UTF-8.
+        CSV file with a header, UTF-8; its fields between commas, semicolons or tabs.
     error : type of AcllError
         What to raise.
 

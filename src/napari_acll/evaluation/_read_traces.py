@@ -41,20 +41,20 @@ def read_traces(
     Raises
     ------
     SessionError
-        If it is damaged, or no table of traces.
+        If there is nothing at the path, or what is there is no table of traces.
     SettingsError
-        If there is nothing at the path, it is of another kind, or the quantity is not there.
+        If a session has no such quantity.
     """
     path = Path(path)
     if path.is_dir():
         return traces_of_session(SavedSession.open(path), quantity)
     if not path.exists():
-        raise SettingsError(f"There is nothing at {path}; give a session, an .h5 or a .csv file.")
+        raise SessionError(f"There is nothing at {path}; give a session, an .h5 or a .csv file.")
     if path.suffix.lower() in (".h5", ".hdf5"):
         return _antsun(path, Path(labels) if labels else path.with_name(LABELS_FILE))
     if path.suffix.lower() == ".csv":
         return _table(path, quantity)
-    raise SettingsError(
+    raise SessionError(
         f"{path} is neither a session folder nor an .h5 or .csv file; export the traces as CSV."
     )
 
@@ -99,17 +99,18 @@ def _antsun(path: Path, labels: Path) -> TraceTable:
         with h5py.File(path) as file:
             values = np.asarray(file[_VALUES], np.float64)
             time_s = np.asarray(file[_TIMES], np.float64)
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         why = "it lacks one of the two" if isinstance(error, KeyError) else str(error)
         raise SessionError(
-            f"{path} is not what ANTSUN writes ({why}); expected {_VALUES} and {_TIMES}. Export"
-            " the traces as CSV instead."
+            f"{path} is not what ANTSUN writes ({why}); expected numbers in {_VALUES} and"
+            f" {_TIMES}. Export the traces as CSV instead."
         ) from None
-    if values.ndim != 2 or len(time_s) != len(values):
+    if values.ndim != 2 or time_s.shape != values.shape[:1] or not len(values):
         raise SessionError(
-            f"{path} has traces of shape {values.shape} and {len(time_s)} times; expected one row"
-            " per time."
+            f"{path} has traces of shape {values.shape} and times of shape {time_s.shape};"
+            " expected one row of traces per time, and at least one."
         )
+    _check_times(path, time_s)
     columns, notes = _named_columns(path, labels, values.shape[1])
     return TraceTable(
         source=path.name,
@@ -134,9 +135,10 @@ def _named_columns(path: Path, labels: Path, n: int) -> tuple[dict[str, int], tu
             n_doubles += name in found
             found[name] = max(found.get(name, (sure, column)), (sure, column))
     except (KeyError, TypeError, ValueError) as error:
+        why = f"it lacks {error}" if isinstance(error, KeyError) else error
         raise SessionError(
-            f"{labels} does not name the columns of {path.name} ({error}); expected column numbers"
-            " from 0 with 'label' and 'confidence' each."
+            f"{labels} does not name the columns of {path.name} ({why}); expected column numbers"
+            ' from 0 with their names, such as {"17": {"label": "AVAL", "confidence": 5}}.'
         ) from None
     notes = [f"{n - len(entries)} of {n} columns of {path.name} have no name and are left out."]
     if n_doubles:
@@ -147,17 +149,27 @@ def _named_columns(path: Path, labels: Path, n: int) -> tuple[dict[str, int], tu
 def _labels_of(path: Path, labels: Path) -> Mapping[str, Mapping[str, Any]]:
     try:
         content = json.loads(labels.read_text(encoding="utf-8"))
-        animals = content.get("animals", content)
-        animal = path.stem.removesuffix("-data")
-        entries = animals.get(animal, animals if "animals" not in content else None)
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or error
         raise SessionError(
-            f"The names of {path.name} cannot be read from {labels} ({error}); give the file with"
+            f"The names of {path.name} cannot be read from {labels} ({why}); give the file with"
             " --labels."
         ) from None
-    if not isinstance(entries, dict) or not entries:
+    animal = path.stem.removesuffix("-data")
+    entries = _entries_of(animal, content)
+    if not entries:
         raise SessionError(f"{labels} has no names for {animal}; give another file (--labels).")
     return entries
+
+
+def _entries_of(animal: str, content: Any) -> Mapping[str, Any]:
+    """Return the names of an animal, from a file of many animals or of this one alone."""
+    if isinstance(content, dict) and "animals" in content:
+        content = content["animals"]
+        found = content.get(animal) if isinstance(content, dict) else None
+    else:
+        found = content.get(animal, content) if isinstance(content, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _table(path: Path, quantity: str) -> TraceTable:
@@ -195,11 +207,15 @@ def _ordered(
 ) -> TraceTable:
     n = len(values)
     rows = np.arange(n, dtype=np.float64) if index is None else index
-    if not np.isfinite(rows).all() or len(np.unique(rows)) < n:
+    whole = np.isfinite(rows) & (rows == np.round(rows)) & (rows >= 0)
+    if not whole.all() or len(np.unique(rows)) < n:
         raise SessionError(
-            f"{path} must have one row per volume, each with its number; correct the column."
+            f"{path} must have one row per volume, each with its number, a whole one from 0 on;"
+            " correct the column."
         )
     order = np.argsort(rows)
+    if time_s is not None:
+        _check_times(path, time_s[order])
     return TraceTable(
         source=path.name,
         neurons=neurons,
@@ -207,6 +223,28 @@ def _ordered(
         volume_index=rows[order].astype(np.int64),
         time_s=np.full(n, np.nan) if time_s is None else time_s[order],
         has_volumes=index is not None,
+        notes=_notes_of_volumes(path, index),
+    )
+
+
+def _check_times(path: Path, time_s: Floats) -> None:
+    """Check that each row is later than those before it, as far as times are known."""
+    known = np.flatnonzero(np.isfinite(time_s))
+    late = np.flatnonzero(np.diff(time_s[known]) <= 0)
+    if len(late):
+        before, after = time_s[known[late[0]]], time_s[known[late[0] + 1]]
+        raise SessionError(
+            f"{path} has the time {after:g} s after {before:g} s; expected one row per volume,"
+            " in order of time."
+        )
+
+
+def _notes_of_volumes(path: Path, index: Floats | None) -> tuple[str, ...]:
+    if index is None or index.min() != 1:
+        return ()
+    return (
+        f"The volumes of {path.name} begin with 1; they are taken as counted from 0. If all lags"
+        " are 1, subtract 1.",
     )
 
 

@@ -1,7 +1,7 @@
 """Two sets of traces of one recording, neuron by neuron."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,16 +14,18 @@ from napari_acll.evaluation._trace_table import (
     AlignedBy,
     TraceTable,
     aligned,
+    spelled_alike,
+    told_apart,
     usual_alignment,
 )
 
 MIN_SHARED = 20
 """Timepoints with both values below which a correlation says nothing."""
-_LEAST_GAIN = 0.2
+LEAST_GAIN = 0.2
 """Correlation by which another name must fit better to be told: neurons of one circuit correlate,
 and partners of the two sides by more than 0.9."""
-_LEAST_FIT = 0.5
-"""Correlation below which no other name is proposed."""
+LEAST_FIT = 0.5
+"""Correlation below which no other name is proposed, and a lag says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +123,32 @@ class TraceComparison:
         return known[np.isfinite(known)]
 
     @property
+    def lags(self) -> Ints:
+        """Lags in volumes of the neurons that correlate well there; others are chance."""
+        lags = [item.lag_volumes for item in self.neurons if item.correlation_at_lag >= LEAST_FIT]
+        return np.array(lags, np.int64)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What was left out and why."""
-        return tuple(dict.fromkeys((*self.ours.notes, *self.other.notes)))
+        notes = (*self.ours.notes, *self.other.notes)
+        if not self.neurons:
+            notes = (*notes, self._without_common_name())
+        return tuple(dict.fromkeys(notes))
+
+    def _without_common_name(self) -> str:
+        said = " and ".join(
+            f"{table.source} has {', '.join(table.neurons[:3])}, ..."
+            for table in (self.ours, self.other)
+        )
+        return (
+            f"No neuron has the same name in both ({said}); all that can be told is who fits whom."
+        )
 
     def summary(self) -> dict[str, float]:
         """Return the numbers that tell most, NaN where there are none."""
         known = self.correlation
-        lags = [item.lag_volumes for item in self.neurons if np.isfinite(item.correlation_at_lag)]
+        lags = self.lags
         nan = float("nan")
         return {
             "n_timepoints": float(len(self.ours.values)),
@@ -136,7 +156,8 @@ class TraceComparison:
             "n_compared": float(len(known)),
             "median_correlation": float(np.median(known)) if len(known) else nan,
             "tenth_percentile": float(np.percentile(known, 10)) if len(known) else nan,
-            "median_lag_volumes": float(np.median(lags)) if lags else nan,
+            "n_lags": float(len(lags)),
+            "median_lag_volumes": float(np.median(lags)) if len(lags) else nan,
         }
 
     def as_dict(self) -> dict[str, Any]:
@@ -175,9 +196,13 @@ def compare_traces(
 
     Raises
     ------
+    SessionError
+        If they have no timepoint in common, or the times of one cannot be seconds.
     SettingsError
-        If they have no timepoint in common, or times are asked for that one of them lacks.
+        If times are asked for that one of them lacks.
     """
+    ours, other = told_apart(ours, other)
+    other = spelled_alike(ours, other)
     by = usual_alignment(ours, other) if by is None else by
     ours, other = aligned(ours, other, by)
     shared = tuple(name for name in ours.neurons if name in set(other.neurons))
@@ -243,26 +268,26 @@ def _exchanges(ours: Sequence[str], others: Sequence[str], matrix: Floats) -> tu
     """
     same = np.array([[name == there for there in others] for name in ours], np.bool_)
     same = same.reshape(matrix.shape)
-    value = np.where(np.isfinite(matrix), matrix, -1.0) + _LEAST_GAIN * same
+    value = np.where(np.isfinite(matrix), matrix, -1.0) + LEAST_GAIN * same
     rows, columns = linear_sum_assignment(-value)
-    other_of = {ours[row]: others[column] for row, column in zip(rows, columns, strict=True)}
     found = []
     for row, column in zip(rows, columns, strict=True):
         as_named = matrix[row][same[row]]
         before = float(as_named[0]) if as_named.size else float("nan")
         gain = matrix[row, column] - (before if np.isfinite(before) else 0.0)
-        if same[row, column] or not matrix[row, column] >= _LEAST_FIT or gain < _LEAST_GAIN:
+        if same[row, column] or not matrix[row, column] >= LEAST_FIT or gain < LEAST_GAIN:
             continue
-        name, fits = ours[row], others[column]
         found.append(
             Exchange(
-                neuron=name,
-                fits=fits,
+                neuron=ours[row],
+                fits=others[column],
                 correlation=float(matrix[row, column]),
                 correlation_as_named=before,
-                is_mutual=other_of.get(fits) == name,
+                is_mutual=False,
             )
         )
+    fits_of = {item.neuron: item.fits for item in found}
+    found = [replace(item, is_mutual=fits_of.get(item.fits) == item.neuron) for item in found]
     known = [item for item in found if np.isfinite(item.correlation_as_named)]
     lacking = [item for item in found if not np.isfinite(item.correlation_as_named)]
     known.sort(key=lambda item: item.correlation_as_named - item.correlation)

@@ -14,12 +14,15 @@ from napari_acll.evaluation._elements import count, number, pair, percent, pictu
 from napari_acll.evaluation._page import page_of
 from napari_acll.evaluation._trace_comparison import (
     AGREEMENT_COLUMNS,
+    LEAST_FIT,
+    LEAST_GAIN,
     Exchange,
     NeuronAgreement,
     TraceComparison,
 )
 from napari_acll.evaluation._trace_figures import (
     correlation_figure,
+    difference_figure,
     matrix_figure,
     trace_figure,
 )
@@ -131,9 +134,11 @@ def comparison_sentence(comparison: TraceComparison) -> str:
         f" {found['tenth_percentile']:.2f}."
     )
     lag = found["median_lag_volumes"]
-    if lag:
+    if math.isfinite(lag) and lag:
         later = comparison.other.source if lag > 0 else comparison.ours.source
-        text += f" {later} is {abs(lag):g} volumes later in the median."
+        how_far = "1 volume" if abs(lag) == 1 else f"{abs(lag):g} volumes"
+        neurons = count(int(found["n_lags"]), "neuron")
+        text += f" {later} is {how_far} later in the median of {neurons} that correlate well."
     if comparison.exchanges:
         text += f" {count(len(comparison.exchanges), 'name')} would fit another trace much better."
     return text
@@ -156,7 +161,8 @@ def exchange_sentence(exchange: Exchange) -> str:
 
 def _terms(comparison: TraceComparison) -> str:
     return (
-        f"Timepoints are the same by {comparison.by.value}. A lag above 0 means that the other"
+        f"Ours is {comparison.ours.source}, the other {comparison.other.source}. Timepoints are"
+        f" the same by {comparison.by.value}. A lag above 0 means that the other"
         " trace comes later. The scale is the ratio of the standard deviations, ours over the"
         f" other's. Made by napari-acll {__version__}."
     )
@@ -165,10 +171,19 @@ def _terms(comparison: TraceComparison) -> str:
 def _agreement_section(comparison: TraceComparison) -> str:
     if not len(comparison.correlation):
         return section("Agreement", "<p>Nothing can be compared.</p>")
-    caption = "Correlation of the traces of one name, and the lags at which it is best."
+    caption = (
+        "Correlation of the traces of one name, and the lags at which it is best, of neurons that"
+        f" correlate there with at least {LEAST_FIT}."
+    )
     matrix = (
         "Correlation of our traces (rows) with the other's (columns), by name. Names that are"
         " exchanged lie off the diagonal."
+    )
+    apart = (
+        "Difference of the two traces of each neuron, each in standard deviations, the neuron that"
+        " correlates worst at the top; gray where one has no value; above, the median of all. A"
+        " stretch of one color is a name that went to another nucleus, a column a volume that one"
+        " of both got wrong."
     )
     lacking = "".join(
         f"<p>Only in {escape(source)}: {escape(', '.join(names) or 'none')}.</p>"
@@ -177,8 +192,13 @@ def _agreement_section(comparison: TraceComparison) -> str:
             (comparison.other.source, comparison.only_other),
         )
     )
-    beside = pair(picture(matrix_figure(comparison), matrix), lacking)
-    return section("Agreement", picture(correlation_figure(comparison), caption) + beside)
+    beside = pair(
+        picture(matrix_figure(comparison), matrix),
+        picture(difference_figure(comparison), apart),
+    )
+    return section(
+        "Agreement", picture(correlation_figure(comparison), caption) + beside + lacking
+    )
 
 
 def _trace_section(comparison: TraceComparison) -> str:
@@ -191,8 +211,9 @@ def _trace_section(comparison: TraceComparison) -> str:
 
 def _exchange_section(comparison: TraceComparison) -> str:
     about = (
-        "<p>Traces of other names that correlate at least 0.5, and 0.2 better than those of the"
-        " same name. Partners of the two sides are often too alike to be told apart by this.</p>"
+        f"<p>Traces of other names that correlate at least {LEAST_FIT}, and {LEAST_GAIN} better"
+        " than those of the same name. Partners of the two sides are often too alike to be told"
+        " apart by this.</p>"
     )
     items = "".join(f"<li>{escape(exchange_sentence(item))}</li>" for item in comparison.exchanges)
     return section("Names that would fit better", f"{about}<ul>{items or '<li>None.</li>'}</ul>")

@@ -1,12 +1,17 @@
 """Traces of one recording, whoever made them."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
-from napari_acll.core import SettingsError
+from napari_acll.core import SessionError, SettingsError
 from napari_acll.evaluation._nuclei import Floats, Ints
+
+MOST_PERIODS = 50
+"""Time from row to row of one table, in that of the other, beyond which their units differ."""
 
 
 class AlignedBy(StrEnum):
@@ -84,8 +89,10 @@ def aligned(ours: TraceTable, other: TraceTable, by: AlignedBy) -> tuple[TraceTa
 
     Raises
     ------
+    SessionError
+        If they have no timepoint in common, or the times of one cannot be seconds.
     SettingsError
-        If they have no timepoint in common, or one does not tell its times.
+        If one does not tell its times.
     """
     if by is AlignedBy.TIME:
         return _by_time(ours, other)
@@ -93,7 +100,7 @@ def aligned(ours: TraceTable, other: TraceTable, by: AlignedBy) -> tuple[TraceTa
         ours.volume_index, other.volume_index, return_indices=True
     )
     if not len(shared):
-        raise SettingsError(
+        raise SessionError(
             f"{ours.source} and {other.source} have no volume in common; are they of the same"
             " recording? Volumes are counted from 0."
         )
@@ -115,6 +122,7 @@ def _by_time(ours: TraceTable, other: TraceTable) -> tuple[TraceTable, TraceTabl
             raise SettingsError(
                 f"{table.source} does not tell the times of its volumes; compare by volume."
             )
+    _check_same_unit(ours, other)
     left_s, right_s = _from_first(ours), _from_first(other)
     last_s = np.nanmax(right_s)
     rows = np.flatnonzero(left_s <= last_s + 1e-9)
@@ -122,6 +130,16 @@ def _by_time(ours: TraceTable, other: TraceTable) -> tuple[TraceTable, TraceTabl
     kept = _rows(ours, rows)
     moved = replace(kept, source=other.source, neurons=other.neurons, notes=other.notes)
     return kept, replace(moved, values=values)
+
+
+def _check_same_unit(ours: TraceTable, other: TraceTable) -> None:
+    """Check that both could be of one recording in s: neither has far fewer rows in a time."""
+    long, short = sorted((ours, other), key=lambda table: -table.period_s)
+    if long.period_s > MOST_PERIODS * short.period_s:
+        raise SessionError(
+            f"{long.source} has a row every {long.period_s:g} s, {short.source} every"
+            f" {short.period_s:g} s; give the times of both in seconds."
+        )
 
 
 def _from_first(table: TraceTable) -> Floats:
@@ -147,3 +165,50 @@ def _between(at_s: Floats, time_s: Floats, values: Floats, *, gap_s: float) -> F
         found = np.interp(at_s, there_s, values[known, column])
         result[:, column] = np.where(is_near & inside, found, np.nan)
     return result
+
+
+def told_apart(ours: TraceTable, other: TraceTable) -> tuple[TraceTable, TraceTable]:
+    """Return two tables whose sources are not called the same."""
+    if ours.source != other.source:
+        return ours, other
+    return (
+        replace(ours, source=f"{ours.source} (first)"),
+        replace(other, source=f"{other.source} (second)"),
+    )
+
+
+def spelled_alike(ours: TraceTable, other: TraceTable) -> TraceTable:
+    """Return the other table with its names as the first one writes them.
+
+    Capitals, blanks and zeros before a number make no other name: `vb2` is VB02.
+
+    Parameters
+    ----------
+    ours, other : TraceTable
+        Of the same recording.
+    """
+    known = _by_plain(ours.neurons)
+    plain = _by_plain(other.neurons)
+    as_ours = {
+        theirs[0]: known[key][0]
+        for key, theirs in plain.items()
+        if len(theirs) == 1 and len(known.get(key, ())) == 1
+    }
+    changed = {name: new for name, new in as_ours.items() if name != new}
+    if not changed:
+        return other
+    first = next(iter(changed))
+    note = (
+        f"{len(changed)} of the names of {other.source} are written otherwise than in"
+        f" {ours.source}, such as {first} for {changed[first]}; they are taken as the same."
+    )
+    neurons = tuple(changed.get(name, name) for name in other.neurons)
+    return replace(other, neurons=neurons, notes=(*other.notes, note))
+
+
+def _by_plain(names: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        plain = re.sub(r"(?<!\d)0+(?=\d)", "", name.strip().casefold())
+        found.setdefault(plain, []).append(name)
+    return found

@@ -13,6 +13,7 @@ from napari_acll.core import (
     Detections,
     LabeledVolume,
     SessionError,
+    SettingsError,
     StageTimings,
     TraceSample,
     VolumeSpec,
@@ -139,6 +140,8 @@ def refine_session(
     SessionError
         If it is no session or still written, has no names, or the folder exists or cannot be
         written.
+    SettingsError
+        If masks are to be made without the recording.
     RecordingError
         If the recording is needed and gone.
     AcllError
@@ -149,8 +152,18 @@ def refine_session(
     saved = SavedSession.open(session)
     if saved.state == "running":
         raise SessionError(f"{session} is still being written; refine it when it is over.")
+    if relabels and not uses_recording:
+        raise SettingsError(
+            "The model makes masks from the recording, which was not to be used; leave out one of"
+            " the two (--relabel, --no-recording)."
+        )
     path = refined_path(session) if out is None else Path(out)
     if not _is_half_refined(path, saved):
+        if _is_of(path, saved):
+            raise SessionError(
+                f"{path} is a second pass of {session} already, and nothing is ever overwritten;"
+                " choose another folder (--out), or move the old one away."
+            )
         check_new_session(path)  # before minutes are spent on the names
     naming = _Naming.of(saved, tell)
     masks = Masks.of(saved, uses_recording=uses_recording, relabels=relabels, adjust=adjust)
@@ -203,15 +216,20 @@ class _Naming:
         return cls(before=before, after=after, names=names, states=states, certain=known)
 
 
-def _is_half_refined(path: Path, saved: "SavedSession") -> bool:
-    """Return whether a refined session of this one lies there, and is to be gone on with."""
+def _is_of(path: Path, saved: "SavedSession") -> bool:
+    """Return whether a refined session of this one lies there."""
     from napari_acll.export import SavedSession
 
     if not (path / "session.json").exists():
         return False
-    there = SavedSession.open(path)
-    is_ours = there.header.get("refined_from") == str(saved.path.absolute())
-    return is_ours and there.state in ("interrupted", "failed")
+    return SavedSession.open(path).header.get("refined_from") == str(saved.path.absolute())
+
+
+def _is_half_refined(path: Path, saved: "SavedSession") -> bool:
+    """Return whether a refined session of this one lies there, and is to be gone on with."""
+    from napari_acll.export import SavedSession
+
+    return _is_of(path, saved) and SavedSession.open(path).state in ("interrupted", "failed")
 
 
 def _writer_of(saved: "SavedSession", path: Path, masks: Masks) -> "tuple[ZarrSessionWriter, int]":
