@@ -16,6 +16,7 @@ from napari_acll.core import (
     VoxelGrid,
 )
 from napari_acll.identity import EvidenceFilter
+from napari_acll.identity._warp import MIN_PAIRS
 from napari_acll.testing import IdentityFilterContract
 
 N = 60
@@ -277,12 +278,35 @@ def test_a_nucleus_that_a_person_vouches_for_is_expected_back_however_long_it_hi
     identity.hold({8})
     for index in range(10, 80):
         identity.update(without(worm.volume(index), 7))
+    before = weights_of(identity)[8]
     back = identity.update(worm.volume(80, wrong=(8,)))
     assert back.detections.neuron[7] == 8
+    # it is the same nucleus, not a new one that has no other name to take
+    assert weights_of(identity)[8] > 0.9 * before
+
+
+@pytest.mark.parametrize("n_seen", [1, MIN_PAIRS - 1])
+def test_a_first_volume_with_hardly_a_nucleus_costs_no_other_one(n_seen):
+    worm, identity = Worm(), EvidenceFilter(neurons=NEURONS)
+    identity.update(with_rows(worm.volume(0), np.arange(N) < n_seen))
+    _, filtered, _ = run(worm, 40, identity, first=1)
+    assert filtered[20:].mean() > 0.97
+
+
+def test_that_there_are_hardly_any_nuclei_is_not_told_over_and_over():
+    worm, identity = Worm(), EvidenceFilter(neurons=NEURONS)
+    for index in range(50):
+        few = with_rows(worm.volume(index), np.arange(N) < MIN_PAIRS - 1)
+        given = identity.update(few).detections.neuron
+        assert len(np.unique(given[given > 0])) == (given > 0).sum()
+    assert identity.notes == []
 
 
 def without(volume, row):
-    keep = np.arange(N) != row
+    return with_rows(volume, np.arange(N) != row)
+
+
+def with_rows(volume, keep):
     columns = {
         name: getattr(volume.detections, name)[keep] for name in Detections.__dataclass_fields__
     }

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tests.trace.scenes import (
     BACKGROUND,
+    SHAPE,
     grid_of_centers,
     labeled_of,
     light_of,
@@ -18,6 +19,7 @@ from napari_acll.core import (
     TraceEstimator,
     TraceFlag,
     TraceSettings,
+    VoxelGrid,
 )
 from napari_acll.testing import TraceEstimatorContract, expected_ratio, fake_labeled, fake_volume
 from napari_acll.trace import EngineParts, EngineTraceEstimator, RatioTraceEstimator
@@ -78,7 +80,9 @@ def test_a_dark_nucleus_in_noise_is_not_said_to_overlap():
         volume = volume_of(light, 0.5 * light, index=index, rng=rng)
         labeled = labeled_of(volume, center_px)
         flags.append(estimator.estimate(volume, labeled, SAME).flags & TraceFlag.OVERLAPPED)
-    assert (np.stack(flags[1:]) > 0).mean() < 0.06
+    is_marked = np.stack(flags) > 0
+    assert is_marked.mean() < 0.06
+    assert is_marked[0].sum() <= 2  # nothing is known of the noise before, but there is its own
 
 
 def test_an_activity_below_its_background_is_never_negative():
@@ -109,6 +113,21 @@ def test_stray_voxels_do_not_move_a_nucleus():
     np.testing.assert_allclose(sample.marker, 500, rtol=0.05)
     plain = RatioTraceEstimator(neurons(4), TraceSettings()).estimate(volume, labeled, SAME)
     assert plain.marker[0] < 0.8 * plain.marker[1]
+
+
+def test_a_detection_without_voxels_between_slices_that_are_far_apart_costs_no_volume():
+    center_px = grid_of_centers(6)
+    volume = volume_of(
+        light_of(center_px, np.full(6, 400.0)), light_of(center_px, np.full(6, 800.0))
+    )
+    coarse = VoxelGrid.as_stored(SHAPE, (5.0, 0.5, 0.5))  # no footprint reaches 2.5 um along z
+    volume = replace(volume, spec=replace(volume.spec, grid=coarse))
+    labeled = labeled_of(volume, center_px)
+    labeled.instances[labeled.instances == 6] = 0
+    labeled.detections.centroid_px[5, 0] += 0.5
+    sample = engine(6).estimate(volume, labeled, SAME)
+    np.testing.assert_allclose(sample.ratio[:5], 2.0, rtol=0.03)
+    assert np.isnan(sample.ratio[5])
 
 
 def test_the_activity_is_sampled_where_the_alignment_says():

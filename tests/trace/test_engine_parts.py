@@ -86,6 +86,7 @@ def test_the_noise_of_a_camera_is_found_in_its_volumes():
 def test_a_camera_that_was_not_seen_has_no_noise():
     assert CameraNoise().dark_variance == CameraNoise().counts_per_photon == 0.0
     assert (CameraNoise().of_height(np.array([10.0])) == 0).all()
+    assert np.isnan(CameraNoise().relative(np.array([10.0]))).all()
 
 
 def _apart(marker, activity, *, off_px=(0.0, 0.0, 0.0)):

@@ -65,7 +65,8 @@ class TraceSample:
     neuron_time_s : ndarray of float64, shape (n,)
         Time of the slice through each neuron's centroid, in s.
     ratio, activity, marker : ndarray of float32, shape (n,)
-        Activity over marker, and the background-subtracted mean counts of both.
+        Activity over marker, and the background-subtracted counts of both: means over the mask, or
+        what else the estimator takes.
     activity_sum, marker_sum : ndarray of float64, shape (n,)
         Raw sums over the neuron's voxels, background included, from which all can be recomputed.
     confidence : ndarray of float32, shape (n,)

@@ -13,6 +13,7 @@ from napari_acll.identity._evidence import evidence_of, pooled
 from napari_acll.identity._matching import match
 from napari_acll.identity._shown import renamed, shown_probabilities
 from napari_acll.identity._tracks import ESTABLISHED, Tracks
+from napari_acll.identity._warp import MIN_PAIRS
 from napari_acll.naming import assign_names, name_probabilities
 
 Floats = NDArray[np.float64]
@@ -67,7 +68,8 @@ class EvidenceFilter:
     Names that a person vouches for stay with their nuclei, see `hold`.
 
     A volume in which the motion cannot be told, or that comes after later ones, keeps its own
-    names and teaches nothing. After 20 such volumes in a row everything begins anew.
+    names and teaches nothing. After 20 such volumes in a row everything begins anew; so it does
+    with each volume while fewer than 8 nuclei are followed.
 
     Parameters
     ----------
@@ -141,8 +143,8 @@ class EvidenceFilter:
         found_um = found.centroid_px.astype(np.float64) * voxel_um
         evidence = evidence_of(found, len(self.neurons))
         tracks = self._tracks
-        if not len(tracks):
-            return _first(tracks, found_um, evidence)
+        if len(tracks) < MIN_PAIRS:  # so few tell no motion, however long one waits
+            return _first(Tracks.none(len(self.neurons)), found_um, evidence)
         matched = match(tracks, found_um, found.neuron)
         if matched is None:
             self._lose()

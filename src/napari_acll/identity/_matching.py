@@ -110,7 +110,8 @@ def match(tracks: Tracks, found_um: Floats, neuron: NDArray[np.integer]) -> Matc
     if best is None:
         return None
     distance = cdist(best.place_um, found_um, "sqeuclidean")
-    rows, columns = _assigned(distance, tracks.presence)
+    # a nucleus that a person vouches for is expected, however long it hides
+    rows, columns = _assigned(distance, np.where(tracks.held > 0, 1.0, tracks.presence))
     n_recent = int((tracks.n_unseen == 0).sum())
     if len(rows) < _LEAST_SHARE * min(n_recent, len(found_um)):
         return None

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from napari_acll.core import Detections
-from napari_acll.identity._evidence import evidence_of
+from napari_acll.identity._evidence import evidence_of, pooled
 from napari_acll.identity._offline_nuclei import FoundNuclei, LinkedNuclei, link_nuclei
 from napari_acll.identity._shown import renamed, shown_probabilities
 from napari_acll.naming import assign_names, name_probabilities
@@ -16,10 +15,6 @@ from napari_acll.naming import assign_names, name_probabilities
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-AGREEMENT = 0.6
-"""Part of what one volume says that the next one only repeats, as in the live filter. On six
-virtual animals 0.45 to 0.8 give as many names right, to half a point; less makes more of them sure
-and fewer of these right."""
 _GAIN, _OFFSET = 0.79, 0.31
 """From the logit of a pooled probability to the shown one; fitted by
 `recipes/measure_refine.py --fit` on six virtual animals. Fitted anew on all but one of twenty
@@ -179,23 +174,13 @@ def _with_given(logits: Floats, given: dict[int, int]) -> Floats:
 
 
 def _pooled(volumes: Sequence[FoundNuclei], nuclei: LinkedNuclei, n_neurons: int) -> Floats:
-    """Return logits of names by all volumes together, column 0 for "none of these".
-
-    References
-    ----------
-    Kish, Survey Sampling (1965), section 5.4: the effective size of correlated samples.
-    """
+    """Return logits of names by all volumes together, column 0 for "none of these"."""
     total, weight = np.zeros((len(nuclei), n_neurons + 1)), np.zeros(len(nuclei))
     for volume, rows in zip(volumes, nuclei.rows, strict=True):
         linked = np.flatnonzero(rows >= 0)
         total[rows[linked]] += evidence_of(volume.detections, n_neurons)[linked]
         weight[rows[linked]] += 1
-    mean = total / np.maximum(weight, 1)[:, None]
-    n_effective = weight / (1 + AGREEMENT * np.maximum(weight - 1, 0))
-    pooled: Floats = mean * n_effective[:, None]
-    pooled[:, 1:] -= logsumexp(pooled[:, 1:], axis=1, keepdims=True)
-    pooled[:, 0] = mean[:, 0]
-    return pooled
+    return pooled(total, weight)
 
 
 def _given(

@@ -55,8 +55,12 @@ class CameraNoise:
         return variance
 
     def relative(self, height: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the same over the squares of the heights, NaN where there is no light."""
-        light = np.where(height > 0, height, np.nan)
+        """Return the same over the squares of the heights.
+
+        NaN where there is no light, and everywhere until something is known: volumes of fewer than
+        five slices never tell it.
+        """
+        light = np.where((height > 0) & (self._dark[1] > 0), height, np.nan)
         share: NDArray[np.float64] = self.of_height(light) / light**2
         return share
 

@@ -25,7 +25,7 @@ from napari_acll.trace._impulses import Impulses
 from napari_acll.trace._light_correction import LightCorrection
 from napari_acll.trace._marker_memory import MarkerMemory
 from napari_acll.trace._ratio_noise import RatioNoise
-from napari_acll.trace._sampling import affine_to_activity, labeled_voxels
+from napari_acll.trace._sampling import InstanceSums, affine_to_activity, labeled_voxels
 from napari_acll.trace._values import empty_sample, fill_raw, named_rows, sums_of
 
 Floats = NDArray[np.float64]
@@ -57,6 +57,34 @@ class EngineParts:
 
     fits_footprints: bool = True
     remembers_marker: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Seen:
+    """What a labeled volume shows of its detections, before anything that is remembered.
+
+    Parameters
+    ----------
+    to_activity : ndarray of float64, shape (2, 3)
+        What `affine_to_activity` says of the alignment.
+    sums : InstanceSums
+        Of the masks of all detections.
+    rows : ndarray of int, shape (k,)
+        Detections that have a name.
+    into : ndarray of int, shape (k,)
+        The neurons that these are, as rows of a sample.
+    center_px : ndarray of float64, shape (n, 3)
+        Centers of all detections, in voxels.
+    light : FootprintLight
+        Of all detections.
+    """
+
+    to_activity: Floats
+    sums: InstanceSums
+    rows: NDArray[np.intp]
+    into: NDArray[np.integer]
+    center_px: Floats
+    light: FootprintLight
 
 
 class EngineTraceEstimator:
@@ -122,27 +150,25 @@ class EngineTraceEstimator:
         sample = empty_sample(volume, labeled, self._n_neurons)
         if not labeled.is_labelable:
             return sample
-        voxels = labeled_voxels(labeled.instances)
-        to_activity = affine_to_activity(alignment, volume.spec.grid)
-        sums = sums_of(volume, labeled, voxels, to_activity)
-        rows = named_rows(labeled, sums)
-        fill_raw(sample, volume, labeled, sums, rows)
-        center_px = mask_centers(volume, labeled, voxels)
-        sigma_px = np.array(FOOTPRINT_SIGMA_UM) / volume.spec.voxel_size_um
-        light = _light_of(volume, center_px, sigma_px, to_activity)
-        into = labeled.detections.neuron[rows] - 1
+        seen = _seen(volume, labeled, alignment)
+        fill_raw(sample, volume, labeled, seen.sums, seen.rows)
+        is_newer = volume.index > self._newest and len(seen.rows) > 0
+        self._learn_noise(volume, seen, is_kept=is_newer)  # first: flags and SDs rest on it
+        variance_gain = self._fill_fitted(sample, seen)
+        return self._with_ratios(sample, variance_gain, is_newer=is_newer)
+
+    def _fill_fitted(self, sample: TraceSample, seen: _Seen) -> Floats:
+        """Write heights of footprints over means of masks, and flags; return variance gains."""
+        rows, into, light = seen.rows, seen.into, seen.light
         is_fitted = self._is_fitted(light)[rows]
         fitted = into[is_fitted]
         sample.marker[fitted] = light.marker[rows][is_fitted]
         sample.activity[fitted] = light.activity[rows][is_fitted]
         sample.flags[into] |= self._spatial_flags(light)[rows]
+        of_means = 1.0 / seen.sums.n_voxels[rows]
         variance_gain = np.full(self._n_neurons, np.nan)
-        variance_gain[into] = np.where(
-            is_fitted, light.variance_gain[rows], 1.0 / sums.n_voxels[rows]
-        )
-        is_newer = volume.index > self._newest and len(rows) > 0
-        self._learn_noise(volume, center_px, to_activity, is_kept=is_newer)
-        return self._with_ratios(sample, variance_gain, is_newer=is_newer)
+        variance_gain[into] = np.where(is_fitted, light.variance_gain[rows], of_means)
+        return variance_gain
 
     def _is_fitted(self, light: FootprintLight) -> NDArray[np.bool_]:
         """Return where footprints tell more than the means over the masks."""
@@ -159,10 +185,8 @@ class EngineTraceEstimator:
         cut_off = np.where(light.seen < _WHOLE, TraceFlag.CUT_OFF, 0)
         return np.asarray(overlapped + cut_off, np.uint8)
 
-    def _learn_noise(
-        self, volume: Volume, center_px: Floats, to_activity: Floats, *, is_kept: bool
-    ) -> None:
-        missing_z = volume.missing_z
+    def _learn_noise(self, volume: Volume, seen: _Seen, *, is_kept: bool) -> None:
+        center_px, to_activity, missing_z = seen.center_px, seen.to_activity, volume.missing_z
         # what is not kept is done all the same: a blank volume then warms everything up
         of_marker = self._marker_noise if is_kept else CameraNoise()
         of_activity = self._activity_noise if is_kept else CameraNoise()
@@ -176,11 +200,7 @@ class EngineTraceEstimator:
         )
 
     def _with_ratios(
-        self,
-        sample: TraceSample,
-        variance_gain: Floats,
-        *,
-        is_newer: bool,
+        self, sample: TraceSample, variance_gain: Floats, *, is_newer: bool
     ) -> TraceSample:
         follows = sample.index == self._newest + 1
         marker, activity = sample.marker.astype(np.float64), sample.activity.astype(np.float64)
@@ -220,14 +240,28 @@ class EngineTraceEstimator:
         return both
 
 
-def _light_of(
-    volume: Volume, center_px: Floats, sigma_px: Floats, to_activity: Floats
-) -> FootprintLight:
+def _seen(volume: Volume, labeled: LabeledVolume, alignment: ChannelAlignment) -> _Seen:
+    to_activity = affine_to_activity(alignment, volume.spec.grid)
+    voxels = labeled_voxels(labeled.instances)
+    sums = sums_of(volume, labeled, voxels, to_activity)
+    rows = named_rows(labeled, sums)
+    center_px = mask_centers(volume, labeled, voxels)
+    return _Seen(
+        to_activity=to_activity,
+        sums=sums,
+        rows=rows,
+        into=labeled.detections.neuron[rows] - 1,
+        center_px=center_px,
+        light=_light_of(volume, center_px, to_activity),
+    )
+
+
+def _light_of(volume: Volume, center_px: Floats, to_activity: Floats) -> FootprintLight:
     return fit_footprints(
         volume.marker,
         volume.activity,
         center_px,
-        sigma_px=sigma_px,
+        sigma_px=np.array(FOOTPRINT_SIGMA_UM) / volume.spec.voxel_size_um,
         background=(volume.marker_background, volume.activity_background),
         to_activity=to_activity,
         missing_z=volume.missing_z,

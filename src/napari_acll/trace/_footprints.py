@@ -17,7 +17,8 @@ FOOTPRINT_SIGMA_UM = (0.85, 0.6, 0.6)
 chosen on virtual animals."""
 REACH = 2.5
 """A footprint ends at this many SD, where it is 4 % of its height."""
-
+_LEAST_SIGMA_PX = 0.25
+"""A narrower footprint could lie between two voxels and reach neither."""
 
 _WIDENED = np.array(FOOTPRINT_SIGMA_UM) ** 2 / np.array(NUCLEUS_SIGMA_UM) ** 2
 _OF_NARROW = float(np.prod(np.sqrt((1.0 + _WIDENED) / 2.0)))
@@ -76,7 +77,8 @@ def fit_footprints(
     center_px : ndarray of float64, shape (n, 3)
         `(z, y, x)` centers in voxels.
     sigma_px : ndarray of float64, shape (3,)
-        SD of the footprints, in voxels.
+        SD of the footprints, in voxels; less than 0.25 is taken for 0.25, so that each footprint
+        has a voxel.
     background : tuple of float
         Counts per voxel of marker and activity that are no nucleus's.
     to_activity : ndarray of float64, shape (2, 3)
@@ -90,7 +92,7 @@ def fit_footprints(
         np.ascontiguousarray(marker),
         np.ascontiguousarray(activity),
         np.ascontiguousarray(center_px, np.float64),
-        np.ascontiguousarray(sigma_px, np.float64),
+        np.maximum(sigma_px, _LEAST_SIGMA_PX),
         background[0],
         background[1],
         to_activity,
