@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from napari_acll.identity._matching import match
 from napari_acll.identity._tracks import Tracks
@@ -57,3 +58,17 @@ def test_new_nuclei_have_a_place_in_the_shape_however_far_the_animal_has_gone():
     assert matched.rows[-1] == -1
     np.testing.assert_allclose(matched.shape_um[-1:], new, atol=0.1)
     np.testing.assert_allclose(matched.shape_um[:60], grid(), atol=0.1)
+
+
+@pytest.mark.parametrize(("n", "angle"), [(60, 0), (60, 90), (20, 180)])
+def test_a_shape_that_has_grown_comes_back_to_the_extent_of_the_animal_wherever_it_turns(n, angle):
+    true = grid()[:: 60 // n] - grid().mean(0)
+    tracks = followed(true * (1.3, 0.8, 1.2))
+    tracks = replace(tracks, neuron=np.arange(1, n + 1))
+    turned = true @ Rotation.from_euler("z", angle, degrees=True).as_matrix()
+    for _ in range(300):
+        matched = match(tracks, turned, np.arange(1, n + 1))
+        assert (matched.rows >= 0).mean() > 0.7
+        tracks = tracks.stretched(matched.stretch)
+    extent = np.linalg.svd(tracks.shape_um - tracks.shape_um.mean(0))[1]
+    np.testing.assert_allclose(extent, np.linalg.svd(true - true.mean(0))[1], rtol=0.03)

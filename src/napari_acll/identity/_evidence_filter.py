@@ -150,13 +150,14 @@ class EvidenceFilter:
             self._lose()
             return None
         self._n_lost = 0
-        after = tracks.moved(matched.place_um).seen(
+        moved = tracks.moved(matched.place_um)
+        after = moved.seen(
             matched.rows,
             matched.certainty,
             place_um=found_um,
             shape_um=matched.shape_um,
             evidence=evidence,
-        )
+        ).stretched(matched.stretch)
         rows = matched.rows.copy()
         rows[rows < 0] = len(tracks) + np.arange((rows < 0).sum())
         is_kept = after.is_worth_keeping(_gaps_um(after))

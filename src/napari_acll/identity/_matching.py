@@ -36,6 +36,8 @@ _RARE_UM2 = 4.0
 """How much nearer, squared, one must be that is found in 1 of e volumes to one that is found in
 all: a nucleus that was lost for a while is preferred to what was taken up in its place."""
 _RAREST = 0.02
+_MOST_STRETCH = 1.25
+"""A few nuclei in one plane tell nothing of the extent across it."""
 _DOUBTFUL_UM2 = 6.0
 """Mean squared distance, as far as the last gate, from which on names may have led to a wrong
 motion. It is 1.0 on the usual rig and 2.8 in virtual animals three times as fast, where it is more
@@ -57,12 +59,15 @@ class Match:
         Where those that are followed should be in this volume.
     shape_um : ndarray of float64, shape (m, 3)
         Where the nuclei of this volume are in the shape of the animal.
+    stretch : ndarray of float64, shape (3, 3)
+        What the motion does to the shape before it turns it: symmetric.
     """
 
     rows: Integers
     certainty: Floats
     place_um: Floats
     shape_um: Floats
+    stretch: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +123,9 @@ def match(tracks: Tracks, found_um: Floats, neuron: NDArray[np.integer]) -> Matc
     matched, certainty = np.full(len(found_um), -1, np.int64), np.ones(len(found_um))
     matched[columns] = rows
     certainty[columns] = _certainty(distance, tracks.n_unseen, (rows, columns))
-    return Match(matched, certainty, best.place_um, _in_shape(shape, best, found_um, matched))
+    shape_um = _in_shape(shape, best, found_um, matched)
+    stretch = _stretch(tracks.shape_um[rows], found_um[columns])
+    return Match(matched, certainty, best.place_um, shape_um, stretch)
 
 
 def _moved(
@@ -155,6 +162,19 @@ def _in_shape(shape: Shape, fit: _Fit, found_um: Floats, matched: Integers) -> F
     rest_um = (found_um[is_old] - fit.place_um[rows]) @ np.linalg.inv(fit.warp.matrix)
     in_shape_um[is_old] = shape.place_um[rows] + rest_um
     return in_shape_um
+
+
+def _stretch(place_um: Floats, moved_um: Floats) -> Floats:
+    """Return the symmetric left part of the polar decomposition of an affine map.
+
+    It is the plain least-squares one: the one of the motion is drawn toward no map at all, and so
+    falls short where an animal has turned.
+    """
+    centered, moved = place_um - place_um.mean(0), moved_um - moved_um.mean(0)
+    matrix, *_ = np.linalg.lstsq(centered, moved, rcond=None)
+    axes, length, _ = np.linalg.svd(matrix)
+    stretch: Floats = (axes * np.clip(length, 1 / _MOST_STRETCH, _MOST_STRETCH)) @ axes.T
+    return stretch
 
 
 def _of_one_name(tracks: Tracks, neuron: NDArray[np.integer]) -> Pairs:

@@ -20,6 +20,8 @@ _TAKEN_UM = 1.5
 _SHAPE_GAIN = 0.1
 """Weight of the newest volume in the shape, once a nucleus was found in ten. 0.05 to 0.25 are as
 good on virtual animals on the usual rig; in fast ones more loses nuclei to their neighbors."""
+_STRETCH_GAIN = 0.01
+"""How much nearer the extent of the shape comes to that of each volume."""
 _PRESENCE_GAIN = 0.1
 _FIRST_PRESENCE = 0.5
 
@@ -141,6 +143,21 @@ class Tracks:
     def moved(self, place_um: Floats) -> "Tracks":
         """Return them at other places."""
         return replace(self, place_um=place_um)
+
+    def stretched(self, stretch: Floats) -> "Tracks":
+        """Return them with a shape whose extent is a little more that of a volume.
+
+        Places are noisy, so that a motion that is fitted from them falls short, and what it leaves
+        would make the shape larger and larger.
+
+        Parameters
+        ----------
+        stretch : ndarray of float64, shape (3, 3)
+            How the motion of the volume stretches the shape.
+        """
+        middle_um = self.shape_um.mean(0)
+        little = np.eye(3) + _STRETCH_GAIN * (stretch - np.eye(3))
+        return replace(self, shape_um=middle_um + (self.shape_um - middle_um) @ little)
 
     def named(self, neuron: NDArray[np.integer], rows: Integers) -> "Tracks":
         """Return them with other names.
