@@ -76,6 +76,10 @@ def test_deconvolved_values_are_a_fourth_choice(controls):
     assert _deconvolved(controls).isEnabled()
     controls.setValue(TraceView(values=TraceValues.DECONVOLVED))
     assert controls.value().values is TraceValues.DECONVOLVED
+    assert not controls.band.isEnabled()
+    assert controls.band.isChecked()  # for the others
+    controls.setValue(TraceView())
+    assert controls.band.isEnabled()
 
 
 @pytest.mark.usefixtures("_without_oasis")

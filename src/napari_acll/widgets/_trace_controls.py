@@ -119,6 +119,7 @@ class TraceControls(QWidget):
             window_s=self.window_length.currentData() or None,
             has_band=self.band.isChecked(),
         )
+        self.band.setEnabled(value.values is not TraceValues.DECONVOLVED)  # of which none tells it
         if value != self._value:
             self._value = value
             self.valueChanged.emit(value)
