@@ -41,7 +41,9 @@ class LiveMark:
         file, self._file = self._file, -1
         if file < 0:
             return
-        with contextlib.suppress(OSError):  # of a share that is gone: the session ends all the same
+        with contextlib.suppress(
+            OSError
+        ):  # of a share that is gone: the session ends all the same
             os.close(file)
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
