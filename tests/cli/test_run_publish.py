@@ -123,7 +123,9 @@ def test_where_marks_come_from_must_be_understood_before_the_recording_begins(tm
     assert not (tmp_path / "worm.acll").exists()
 
 
-def test_an_address_in_use_is_an_error_if_publishing_was_asked_for(address, tmp_path, capsys):
+def test_an_address_in_use_is_an_error_if_publishing_was_asked_for(
+    address, tmp_path, capsys, caplog
+):
     other = ZmqPublisher(address)
     other.open()
     where = ["--set", f"publish.address={address}", "--publish", "on"]
@@ -137,3 +139,4 @@ def test_an_address_in_use_is_an_error_if_publishing_was_asked_for(address, tmp_
     said = capsys.readouterr().err
     assert "The session goes on without publishing" in said
     assert "another program uses this port" in said
+    assert "A publisher failed" not in caplog.text  # with a traceback, which says nothing to users

@@ -49,10 +49,27 @@ def test_the_session_of_a_program_that_was_killed_is_over(folder):
 
 
 def test_a_session_of_another_computer_is_none_of_ours(monkeypatch):
+    monkeypatch.setattr("platform.node", lambda: "lab-2")
     mark = LiveMark()
-    monkeypatch.setattr("platform.node", lambda: "elsewhere")
-    assert not live_session_runs()
+    for other in ("elsewhere", "lab"):
+        monkeypatch.setattr("platform.node", lambda name=other: name)
+        assert not live_session_runs()
+    monkeypatch.setattr("platform.node", lambda: "lab-2")
+    assert live_session_runs()
     mark.release()
+
+
+def test_a_share_that_went_away_is_no_error_at_the_end(folder, monkeypatch):
+    def gone(file):
+        close(file)
+        raise OSError(5, "Input/output error")
+
+    close = os.close
+    mark = LiveMark()
+    with monkeypatch.context() as patch:
+        patch.setattr("os.close", gone)
+        mark.release()
+    assert list(folder.iterdir()) == []
 
 
 def test_a_mark_that_cannot_be_made_is_logged_and_no_error(tmp_path, monkeypatch, caplog):

@@ -334,3 +334,10 @@ def test_the_page_is_there_though_nobody_reads_the_table(tmp_path, monkeypatch):
     words = ["compare", *2 * [str(tmp_path / "a.csv")], "--out", str(tmp_path / "out")]
     assert run(words) != 0
     assert (tmp_path / "out" / "comparison.html").exists()
+
+
+def test_names_of_columns_that_neither_table_has_are_refused(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("volume,AVAL\n0,1\n1,2\n", encoding="utf-8")
+    words = ["compare", *2 * [str(tmp_path / "a.csv")], "--labels", str(tmp_path / "labels.json")]
+    assert run(words) == 5
+    assert "leave out --labels" in capsys.readouterr().err

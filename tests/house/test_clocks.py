@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "napari_acll"
 WALL_CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.today", "datetime.utcnow"}
 MAY_LOOK = {
-    "core/_live_mark.py": "tells by the times of files which marks were left behind",
+    "core/_live_mark.py": "tells how old a file is that a killed program left",
     "core/_steady_clock.py": "says once how the clock that only goes on lies to the wall's",
     "session/_clock_watch.py": "notices that it jumped",
     "export/_header.py": "dates events and sessions for people",

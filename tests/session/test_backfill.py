@@ -136,7 +136,7 @@ def test_what_the_recording_no_longer_has_stays_skipped_and_is_counted():
     )
     let_all_come(session, source, labeler)
     assert session.store.status.tolist()[1:4] == [SKIPPED, BACKFILLED, SKIPPED]
-    assert ("backfilled", "1 skipped volumes were labeled later; 2 were gone.") in writer.events
+    assert ("backfilled", "1 skipped volume was labeled later; 2 were gone.") in writer.events
 
 
 def test_skipped_volumes_are_labeled_while_nothing_comes():

@@ -21,6 +21,8 @@ from napari_acll.testing import FakePreprocessor, FakeSource, GatedLabeler, expe
 from napari_acll.trace import RatioTraceEstimator
 from napari_acll.widgets import NeuronsWidget
 from napari_acll.widgets._correction_actions import ActionButton, swaps, toggles
+from napari_acll.widgets._neuron_columns import ALL_COLUMNS
+from napari_acll.widgets._neuron_table import NeuronTableView
 from napari_acll.widgets._run import RunRequest
 
 AVAL, AVAR, RIBL, OLLR = range(4)
@@ -141,6 +143,22 @@ def bench(make_napari_viewer_proxy, qtbot, told):
     widget.table.table.setFocus()
     yield bench
     bench.end()
+
+
+def test_names_and_all_columns_can_be_read_in_the_narrowest_list(qtbot):
+    view = NeuronTableView(ALL_COLUMNS)
+    qtbot.addWidget(view)
+    view.model.set_names([f"AMS{number:02d}?" for number in range(60)])
+    view.show()
+    view.resize(10, 200)
+    qtbot.waitUntil(view.table.verticalScrollBar().isVisible, timeout=PATIENCE_MS)
+    header = view.table.horizontalHeader()
+    assert header.length() <= header.viewport().width()
+    assert header.sectionSize(0) > header.fontMetrics().horizontalAdvance("AMSOR?") + 8
+    assert not header.highlightSections()
+    for section, column in enumerate(ALL_COLUMNS):
+        needed_px = header.fontMetrics().horizontalAdvance(column.title)
+        assert header.sectionSize(section) > needed_px, column.title
 
 
 def test_it_shows_what_is_known_and_leaves_empty_what_nobody_knows(bench):

@@ -14,6 +14,7 @@ from napari_acll.testing import FakeSource
 from napari_acll.widgets import ReplayWidget, get_session_reader
 from napari_acll.widgets._playable import look_at
 from napari_acll.widgets._preferred_reader import PATTERNS
+from napari_acll.widgets._replay_controls import ReplayControls
 
 PERIOD_S = 0.5
 
@@ -79,6 +80,17 @@ def test_a_dropped_recording_is_shown_as_it_is(replay, recording, viewer, qtbot)
     assert [layer.name.split()[1] for layer in viewer.layers] == ["marker", "activity"]
     assert viewer.layers[0].data.shape == (N_VOLUMES, 4, 12, 20)
     assert replay.controls.slider.maximum() == N_VOLUMES - 1
+
+
+def test_what_is_played_can_be_read_in_the_lowest_dock(qtbot):
+    controls = ReplayControls()
+    qtbot.addWidget(controls)
+    controls.setStyleSheet("QLabel { padding: 1px; }")  # as in napari
+    controls.show_path("/data/worm_001.acll")
+    controls.resize(400, 1)
+    controls.show()
+    assert controls.path.contentsRect().height() >= controls.path.fontMetrics().height()
+    assert controls.path.height() >= controls.path.sizeHint().height()
 
 
 def test_playing_goes_through_all_volumes_to_the_end(replay, recording, viewer, qtbot):

@@ -1,9 +1,11 @@
 import sys
+import threading
 
 import pytest
 from qtpy.QtCore import Qt
 
 from napari_acll.trace import why_no_deconvolution
+from napari_acll.widgets import _trace_controls
 from napari_acll.widgets._trace_controls import TraceControls
 from napari_acll.widgets._trace_view import TimeAxis, TraceValues, TraceView
 
@@ -65,7 +67,7 @@ def _deconvolved(controls):
     return controls.values.model().item(controls.values.findData(TraceValues.DECONVOLVED))
 
 
-def test_deconvolved_values_are_a_fourth_choice(controls):
+def test_deconvolved_values_are_a_fourth_choice(controls, qtbot):
     pytest.importorskip("oasis")
     assert [controls.values.itemText(index) for index in range(controls.values.count())] == [
         "ratio",
@@ -73,9 +75,29 @@ def test_deconvolved_values_are_a_fourth_choice(controls):
         "z-score",
         "Deconvolved",
     ]
-    assert _deconvolved(controls).isEnabled()
+    qtbot.waitUntil(_deconvolved(controls).isEnabled, timeout=10_000)
     controls.setValue(TraceView(values=TraceValues.DECONVOLVED))
     assert controls.value().values is TraceValues.DECONVOLVED
+    assert not controls.band.isEnabled()
+    assert controls.band.isChecked()  # for the others
+    controls.setValue(TraceView())
+    assert controls.band.isEnabled()
+
+
+def test_the_dock_does_not_wait_until_the_package_is_loaded(qtbot, monkeypatch):
+    gate = threading.Event()
+    monkeypatch.setattr(_trace_controls, "deconvolution_is_known", lambda: False)
+    monkeypatch.setattr(
+        _trace_controls, "why_no_deconvolution", lambda: "" if gate.wait(20) else "in vain"
+    )
+    controls = TraceControls()
+    qtbot.addWidget(controls)
+    item = _deconvolved(controls)
+    assert not item.isEnabled()
+    assert "being loaded" in item.data(Qt.ItemDataRole.ToolTipRole)
+    gate.set()
+    qtbot.waitUntil(item.isEnabled, timeout=10_000)
+    assert not item.data(Qt.ItemDataRole.ToolTipRole)
 
 
 @pytest.mark.usefixtures("_without_oasis")
@@ -84,7 +106,9 @@ def test_without_the_package_the_choice_is_gray_and_says_what_to_install(qtbot):
     qtbot.addWidget(controls)
     item = _deconvolved(controls)
     assert not item.isEnabled()
-    assert 'pip install "napari-acll[deconvolution]"' in item.data(Qt.ItemDataRole.ToolTipRole)
+    tip = 'pip install "napari-acll[deconvolution]"'
+    qtbot.waitUntil(lambda: tip in item.data(Qt.ItemDataRole.ToolTipRole), timeout=10_000)
+    assert not item.isEnabled()
     controls.setValue(TraceView(values=TraceValues.Z_SCORE))
     controls.setValue(TraceView(values=TraceValues.DECONVOLVED))
     assert controls.value().values is TraceValues.RATIO

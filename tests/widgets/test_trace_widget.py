@@ -322,6 +322,29 @@ def test_volumes_that_are_labeled_late_are_deconvolved_with_all_after_them(
 
 
 @needs_oasis
+def test_volumes_that_keep_being_labeled_late_do_not_keep_deconvolved_values_from_being_drawn(
+    deconvolved, confidence, monkeypatch, qtbot
+):
+    monkeypatch.setattr(_shown_values, "_MOST_AT_ONCE", 20 * len(NAMES))
+    store = _store(deconvolved)
+    for index in range(200, 260):
+        store.skip(index, VolumeStatus.SKIPPED)
+    _grow(deconvolved, 5, confidence)
+    qtbot.waitUntil(lambda: not deconvolved._picture.is_behind, timeout=5000)
+    n_drawn = 0
+    for index in range(200, 230):  # each reaches back further than one step reaches forward
+        late = dataclasses.replace(_sample(index, confidence), status=VolumeStatus.BACKFILLED)
+        store.append(late)
+        deconvolved.refresh()
+        n_drawn += not deconvolved._hint.text().startswith("working out")
+    assert n_drawn > 5
+    qtbot.waitUntil(lambda: not deconvolved._picture.is_behind, timeout=5000)
+    shown = deconvolved._picture._shown.update(store.ratio, first=store.n_timepoints)
+    at_once = CausalDeconvolution(0.6).update(store.ratio, first=0)
+    assert np.array_equal(shown, at_once, equal_nan=True)
+
+
+@needs_oasis
 def test_another_choice_while_values_are_worked_out_is_drawn_at_once(traces, monkeypatch):
     monkeypatch.setattr(_shown_values, "_MOST_AT_ONCE", len(NAMES))
     traces._controls.setValue(TraceView(values=TraceValues.DECONVOLVED))

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from napari_acll.core import SettingsError
+
 N_TOLD = 10
 """Neurons that are printed without --all: the worst ones."""
 
@@ -64,10 +66,16 @@ def compare(
         compare_traces,
         comparison_sentence,
         exchange_sentence,
+        has_numbered_columns,
         read_traces,
         write_comparison,
     )
 
+    if labels is not None and not (has_numbered_columns(session) or has_numbered_columns(other)):
+        raise SettingsError(
+            f"{labels} was given for the columns of an ANTSUN file (.h5), and neither {session}"
+            f" nor {other} is one; leave out --labels."
+        )
     if out is not None:
         check_new_comparison(out, overwrite=overwrite)
     found = compare_traces(

@@ -26,7 +26,7 @@ class LiveMark:
 
     def __init__(self) -> None:
         folder = _folder()
-        self._path = folder / f"{_of_here()}{os.getpid()}-{secrets.token_hex(4)}.lock"
+        self._path = folder / f"{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}.lock"
         self._file = -1
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -38,17 +38,20 @@ class LiveMark:
 
     def release(self) -> None:
         """Say that it is over; may be done twice."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-            with contextlib.suppress(OSError):
-                self._path.unlink(missing_ok=True)
+        file, self._file = self._file, -1
+        if file < 0:
+            return
+        with contextlib.suppress(
+            OSError
+        ):  # of a share that is gone: the session ends all the same
+            os.close(file)
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
 def live_session_runs() -> bool:
     """Return whether a live session of this user runs on this computer, in whatever program."""
-    of_here = [path for path in _folder().glob("*.lock") if path.name.startswith(_of_here())]
-    return any(_is_held(path) for path in of_here)
+    return any(_is_held(path) for path in _folder().glob("*.lock") if _is_of_here(path))
 
 
 def _is_held(path: Path) -> bool:
@@ -75,6 +78,7 @@ def _folder() -> Path:
     return user_data_dir() / "live"
 
 
-def _of_here() -> str:
-    """Return how the marks of this computer begin: computers may share the folder of a user."""
-    return f"{platform.node()}-"
+def _is_of_here(path: Path) -> bool:
+    """Return whether a mark is of this computer: several may share the folder of a user."""
+    before_process = path.name.rpartition("-")[0].rpartition("-")[0]
+    return before_process == platform.node()

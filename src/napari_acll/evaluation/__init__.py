@@ -21,7 +21,11 @@ from napari_acll.evaluation._measures import ABOUT, Measure
 from napari_acll.evaluation._nuclei import GivenNames, MaskSeries, TrueNuclei, VolumeNumbers
 from napari_acll.evaluation._page import page_of
 from napari_acll.evaluation._read_names import names_by_model, names_of_session, read_names
-from napari_acll.evaluation._read_traces import read_traces, traces_of_session
+from napari_acll.evaluation._read_traces import (
+    has_numbered_columns,
+    read_traces,
+    traces_of_session,
+)
 from napari_acll.evaluation._read_truth import read_truth
 from napari_acll.evaluation._report import check_new_report, summary_sentence, write_report
 from napari_acll.evaluation._result import Evaluation, VolumeSeries
@@ -83,6 +87,7 @@ __all__ = [
     "evaluate_session",
     "evaluate_sessions",
     "exchange_sentence",
+    "has_numbered_columns",
     "match_nuclei",
     "match_volumes",
     "measure_session",

@@ -50,7 +50,7 @@ def read_traces(
         return traces_of_session(SavedSession.open(path), quantity)
     if not path.exists():
         raise SessionError(f"There is nothing at {path}; give a session, an .h5 or a .csv file.")
-    if path.suffix.lower() in (".h5", ".hdf5"):
+    if has_numbered_columns(path):
         return _antsun(path, Path(labels) if labels else path.with_name(LABELS_FILE))
     if path.suffix.lower() == ".csv":
         return _table(path, quantity)
@@ -91,6 +91,11 @@ def traces_of_session(saved: SavedSession, quantity: str = "ratio") -> TraceTabl
         volume_index=np.arange(saved.n_timepoints),
         time_s=saved.read("time_s"),
     )
+
+
+def has_numbered_columns(path: str | Path) -> bool:
+    """Return whether the columns of what is at a path need names: ANTSUN's are numbered."""
+    return Path(path).suffix.lower() in (".h5", ".hdf5") and not Path(path).is_dir()
 
 
 def _antsun(path: Path, labels: Path) -> TraceTable:

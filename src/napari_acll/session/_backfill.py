@@ -95,14 +95,17 @@ class Backfilling:
     def at_end(self) -> None:
         """Label what is left, until the session is stopped, and tell how many there were."""
         if self._waiting and not self.queue.is_abandoned:
-            message = f"The recording is over; {len(self._waiting)} skipped volumes are labeled."
+            message = (
+                f"The recording is over; {_skipped(len(self._waiting), 'is', 'are')} labeled."
+            )
             self.outbox.put(Event("backfill", message, {"count": len(self._waiting)}))
         while self._waiting and not self.queue.is_abandoned:
             self._label(self._waiting.popleft())
         if self._n_done or self._n_gone or self._n_failed:
             gone = f"; {self._n_gone} were gone" if self._n_gone else ""
             failed = f"; {self._n_failed} failed" if self._n_failed else ""
-            message = f"{self._n_done} skipped volumes were labeled later{gone}{failed}."
+            done = _skipped(self._n_done, "was", "were")
+            message = f"{done} labeled later{gone}{failed}."
             details = {
                 "labeled": self._n_done,
                 "gone": self._n_gone,
@@ -159,3 +162,7 @@ class Backfilling:
         except (AcllError, OSError) as error:
             _log.warning("Skipped volume %d cannot be read once more: %s", index, error)
             return None
+
+
+def _skipped(n: int, is_one: str, are_many: str) -> str:
+    return f"1 skipped volume {is_one}" if n == 1 else f"{n} skipped volumes {are_many}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_acll.core import (
+    AcllError,
     Corrections,
     NeuronTable,
     PublishedSample,
@@ -195,7 +196,9 @@ class Publishing:
         if not self._publishers:
             self._deadlines.end_publishing()
         close_quietly(publisher.close, "publisher")
-        _log.warning("A publisher failed.", exc_info=error)
+        # our own say all that the user can do about it, and are told as they are
+        level = logging.DEBUG if isinstance(error, AcllError) else logging.WARNING
+        _log.log(level, "A publisher failed.", exc_info=error)
         self._tell(Event("publish", f"{what}: {error}"))
 
     def _close(self) -> None:

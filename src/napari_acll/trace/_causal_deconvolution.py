@@ -22,12 +22,20 @@ Oasis: TypeAlias = Callable[[NDArray[np.float64], float], tuple[NDArray[np.float
 
 @cache
 def why_no_deconvolution() -> str:
-    """Return why traces cannot be deconvolved here and what to do, empty if they can."""
+    """Return why traces cannot be deconvolved here and what to do, empty if they can.
+
+    The first call imports the package, which may take a second.
+    """
     try:
         _load_oasis()
     except PluginError as error:
         return str(error)
     return ""
+
+
+def deconvolution_is_known() -> bool:
+    """Return whether `why_no_deconvolution` answers at once."""
+    return why_no_deconvolution.cache_info().currsize > 0
 
 
 def _load_oasis() -> Oasis:

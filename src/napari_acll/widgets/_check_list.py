@@ -118,6 +118,7 @@ class CheckList(QWidget):
         name.setTextFormat(Qt.TextFormat.PlainText)
         sentence.setTextFormat(Qt.TextFormat.PlainText)
         sentence.setWordWrap(True)
+        sentence.setAlignment(Qt.AlignmentFlag.AlignTop)  # beside its name in a row that is taller
         sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         number = len(self._rows)
         self._grid.addWidget(name, number, 0, Qt.AlignmentFlag.AlignTop)

@@ -83,7 +83,7 @@ NAME, NOW, SEEN, JUMP, SIGNAL_TO_NOISE, CORRELATION, FORECAST, VERDICT, PINNED, 
         "Accuracy for the rest of the recording: the part of the neuron's samples that is expected"
         " to be truly of it, from 30 labeled volumes on; fitted on simulation only. The tip of a"
         " cell says more",
-        58,
+        66,
         "{:.0%}",
     ),
     NeuronColumn(

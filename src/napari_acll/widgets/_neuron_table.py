@@ -67,18 +67,23 @@ class NeuronTableView(QWidget):
         table.verticalHeader().hide()
         header = table.horizontalHeader()
         header.setMinimumSectionSize(_ROW_PX)
+        header.setHighlightSections(False)  # in bold type, which needs more room
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         return table
 
     def _fit_text(self) -> None:
-        """Make rows and columns as large as the text in them."""
+        """Make rows and columns as large as the text in them, and room for all columns."""
         scale = max(1.0, text_scale())
         self.table.verticalHeader().setDefaultSectionSize(round(_ROW_PX * scale))
         header = self.table.horizontalHeader()
-        for section, column in enumerate(self.model.columns[1:], start=1):
-            header.resizeSection(section, round(column.width_px * scale))
+        widths_px = [round(column.width_px * scale) for column in self.model.columns]
+        for section, width_px in enumerate(widths_px[1:], start=1):
+            header.resizeSection(section, width_px)
+        # the names get what is left, which in a narrow dock would be nothing
+        around_px = self.table.verticalScrollBar().sizeHint().width() + 2 * self.table.frameWidth()
+        self.table.setMinimumWidth(sum(widths_px) + around_px)
 
     def chosen_rows(self) -> list[int]:
         """Return the selected neurons in the order of the list."""

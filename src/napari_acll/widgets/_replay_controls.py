@@ -10,6 +10,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QShortcut,
+    QSizePolicy,
     QSlider,
     QVBoxLayout,
     QWidget,
@@ -40,6 +41,8 @@ class ReplayControls(QWidget):
         self._times_s: NDArray[np.float64] = np.zeros(0)
         self.path = QElidingLabel(_PLACEHOLDER)
         self.path.setElideMode(Qt.TextElideMode.ElideMiddle)
+        # it would become a little lower than its text, and hide the underscore of worm_001.acll
+        self.path.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.place = QLabel("-")
         self.note = QLabel()
         self.note.setWordWrap(True)

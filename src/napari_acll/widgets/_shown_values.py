@@ -33,16 +33,29 @@ class ShownValues:
         elif values is TraceValues.DECONVOLVED:
             self._worker = CausalDeconvolution(period_s)
         self._n_done = self._n_timepoints = 0
+        self._changed: int | None = None
 
     @property
     def share_done(self) -> float:
         """The part of the volumes that is worked out, from 0 to 1."""
         return self._n_done / self._n_timepoints if self._n_timepoints else 1.0
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the next call works out what this one was too short for."""
+        return self.share_done < 1 or self._changed is not None
+
+    @property
+    def stale_from(self) -> int:
+        """First volume that changed after it was worked out; the number of volumes if none did."""
+        return self._n_timepoints if self._changed is None else self._changed
+
     def update(self, ratio: NDArray[np.float32], *, first: int) -> NDArray[np.float32]:
         """Return the values of the volumes that are worked out.
 
-        A long recording takes several calls to be deconvolved; see `share_done`.
+        A long recording takes several calls to be deconvolved; see `share_done`. What changes
+        meanwhile behind the present volume is worked out after the last one: a session that labels
+        skipped volumes late would otherwise let nothing be finished.
 
         Parameters
         ----------
@@ -56,12 +69,21 @@ class ShownValues:
         ndarray of float32, shape (n_neurons, n_done)
             NaN where there is none.
         """
+        begin = self._begin(first)
         self._n_timepoints = ratio.shape[1]
-        begin = min(first, self._n_done)
         self._n_done = min(self._n_timepoints, begin + self._n_at_once(len(ratio)))
         if self._worker is None:
             return ratio
         return self._worker.update(ratio[:, : self._n_done], first=begin)
+
+    def _begin(self, first: int) -> int:
+        """Return the volume to go on with, having taken note of the first that has changed."""
+        if first < self._n_done:
+            self._changed = min(first, self.stale_from)
+        if self._changed is None or self.share_done < 1:
+            return self._n_done
+        begin, self._changed = self._changed, None
+        return begin
 
     def _n_at_once(self, n_neurons: int) -> int:
         if isinstance(self._worker, CausalDeconvolution):

@@ -5,10 +5,12 @@ from dataclasses import replace
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QPushButton, QWidget
 
-from napari_acll.trace import why_no_deconvolution
+from napari_acll.trace import deconvolution_is_known, why_no_deconvolution
+from napari_acll.widgets._background import Background
 from napari_acll.widgets._trace_view import TimeAxis, TraceValues, TraceView
 
 _EVERYTHING_S = 0.0
+_BEING_LOADED = "The package for it is being loaded."
 _WINDOWS_S = (_EVERYTHING_S, 30.0, 60.0, 120.0, 300.0, 600.0)
 _VALUES_TIP = (
     "What is drawn; what is stored stays as it is."
@@ -53,7 +55,7 @@ class TraceControls(QWidget):
         self.values = _combo(_VALUES_TIP)
         for values in TraceValues:
             self.values.addItem(values.value, values)
-        self._bar_what_is_not_installed()
+        self._find_out_about_deconvolution()
         self.band = QCheckBox("±SD")
         self.band.setChecked(self._value.has_band)
         self.band.setToolTip(
@@ -93,12 +95,21 @@ class TraceControls(QWidget):
             combo.setCurrentIndex(combo.findData(wanted))
         self.band.setChecked(value.has_band)
 
-    def _bar_what_is_not_installed(self) -> None:
-        problem = why_no_deconvolution()
-        if problem:
-            index = self.values.findData(TraceValues.DECONVOLVED)
-            self.values.model().item(index).setEnabled(False)
-            self.values.setItemData(index, problem, Qt.ItemDataRole.ToolTipRole)
+    def _find_out_about_deconvolution(self) -> None:
+        """Offer it if it can be worked out here; its package is not loaded in this thread."""
+        if deconvolution_is_known():
+            self._offer_deconvolution(why_no_deconvolution())
+            return
+        self._offer_deconvolution(_BEING_LOADED)
+        loader = Background("acll-load-deconvolution", self)
+        loader.done.connect(self._offer_deconvolution)
+        loader.failed.connect(self._offer_deconvolution)
+        loader.start(why_no_deconvolution)
+
+    def _offer_deconvolution(self, problem: str) -> None:
+        index = self.values.findData(TraceValues.DECONVOLVED)
+        self.values.model().item(index).setEnabled(not problem)
+        self.values.setItemData(index, problem or None, Qt.ItemDataRole.ToolTipRole)
 
     def _offers(self, values: TraceValues) -> bool:
         return bool(self.values.model().item(self.values.findData(values)).isEnabled())
@@ -119,6 +130,7 @@ class TraceControls(QWidget):
             window_s=self.window_length.currentData() or None,
             has_band=self.band.isChecked(),
         )
+        self.band.setEnabled(value.values is not TraceValues.DECONVOLVED)  # of which none tells it
         if value != self._value:
             self._value = value
             self.valueChanged.emit(value)

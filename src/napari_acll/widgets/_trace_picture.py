@@ -79,11 +79,15 @@ class TracePicture:
     @property
     def is_behind(self) -> bool:
         """Whether the next update draws what this one was too short for."""
+        return self._shown.is_behind
+
+    @property
+    def _is_unfinished(self) -> bool:
         return self._shown.share_done < 1
 
     def sentence(self) -> str:
         """Return what the height of one row stands for, or how far the values are worked out."""
-        if self.is_behind:
+        if self._is_unfinished:
             return f"working out: {self._shown.share_done:.0%}"
         return self._scaling.sentence()
 
@@ -108,7 +112,7 @@ class TracePicture:
         if first == n_timepoints and not self._has_new_rows and not has_new_marks:
             return
         values = self._shown.update(store.ratio[:, :n_timepoints], first=changed)
-        if self.is_behind:
+        if self._is_unfinished:
             self._redraws_from = first
             return
         time_s = volume_times(store.time_s[:n_timepoints], self._period_s)
@@ -118,7 +122,8 @@ class TracePicture:
         if first < n_timepoints or has_new_marks:
             placed = [*gap_marks(status), *session_marks(marks, time_s), *events]
             self._plots.draw_marks(placed, self._position)
-        self._marks, self._redraws_from, self._has_new_rows = lines, n_timepoints, False
+        self._marks, self._has_new_rows = lines, False
+        self._redraws_from = self._shown.stale_from
         self.follow()
 
     def follow(self) -> None:
