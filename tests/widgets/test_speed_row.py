@@ -18,7 +18,7 @@ PATIENCE_MS = 5000
 
 def _remember(label_s):
     settings = AcllSettings(label=LabelSettings(device="cpu"))
-    remember_session_speed(settings, STORED, report(label_s))
+    remember_session_speed(settings, STORED, report(label_s), device="cpu")
 
 
 @pytest.fixture
