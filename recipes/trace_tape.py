@@ -32,13 +32,12 @@ from napari_acll.label import load_labeler
 from napari_acll.preprocess import AlignmentCalibrator, Preprocessor
 from napari_acll.simulate import AnimalShape, Truth, VirtualWorm, WormSettings
 from napari_acll.trace import RatioTraceEstimator
+from napari_acll.trace._camera_noise import DARK_STEP_PX
 from napari_acll.training import match_nuclei
 
 STRAY_SHARE = 0.1
 AROUND_UM = (4.5, 3.5, 3.5)
 """What is kept around each nucleus along `(z, y, x)`: more than any footprint reaches."""
-DARK_STEP_PX = (7, 10, 10)
-"""Columns of five slices are kept at every so many voxels, from which the dark noise is had."""
 _ALIGNMENT, _RECORDING = "alignment.json", "recording.json"
 _FIELDS = tuple(Detections.__dataclass_fields__)
 Columns = dict[str, NDArray]
@@ -238,7 +237,7 @@ def _kept(
         low = np.maximum(np.ceil(center - half), 0).astype(int)
         high = np.floor(center + half).astype(int) + 1
         kept[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = True
-    step_z, step_y, step_x = DARK_STEP_PX
+    step_z, step_y, step_x = DARK_STEP_PX  # where the engine measures the dark, five slices each
     for z in range(2, len(kept) - 2, step_z):
         kept[z - 2 : z + 3, ::step_y, ::step_x] = True
     return kept

@@ -9,7 +9,7 @@ from napari_acll.trace._footprints import LIGHT_UNDER_FOOTPRINT
 
 _DECAY = 0.95
 """Of the sums over past volumes: 20 volumes decide."""
-_STEP_PX = (7, 10, 10)
+DARK_STEP_PX = (7, 10, 10)
 """Every so many slices, rows and columns the dark is looked at; this is enough, and quick."""
 _HALF_PX = 1
 _FOURTH = 70.0
@@ -100,9 +100,9 @@ class CameraNoise:
 def _fourth_differences(channel, place, background, is_missing):  # type: ignore[no-untyped-def]  # pragma: no cover
     n_z, n_y, n_x = channel.shape
     dark, bright = np.zeros(2), np.zeros(3)
-    for z in range(2, n_z - 2, _STEP_PX[0]):
-        for y in range(0, n_y, _STEP_PX[1]):
-            for x in range(0, n_x, _STEP_PX[2]):
+    for z in range(2, n_z - 2, DARK_STEP_PX[0]):
+        for y in range(0, n_y, DARK_STEP_PX[1]):
+            for x in range(0, n_x, DARK_STEP_PX[2]):
                 square, level = _at(channel, z, y, x, background, is_missing)
                 if square >= 0 and level <= 0:
                     dark[0] += square
