@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from fit_forecast import FILTERS, cut_in_two, without
-from forecast_fitting import Rows, logistic, share
+from forecast_fitting import FEATURES, Rows, logistic, share
 from forecast_measures import logit, measures_of, record_of_names
 from forecast_outcomes import Outcome
 from forecast_recordings import LEARN, Recording, Traces, labels_of, recordings, traces_of
@@ -35,16 +35,7 @@ logger = logging.getLogger("measure_forecast_limit")
 
 Floats = NDArray[np.float64]
 AIM = 0.8
-USED = (
-    "confidence_spread",
-    "coverage",
-    "jump",
-    "size_variation",
-    "marker_variation",
-    "noise",
-    "animal_confidence",
-    "animal_jump",
-)
+USED = tuple(name for name in FEATURES if name != "confidence")
 """What the forecast looks at beside the confidence."""
 
 

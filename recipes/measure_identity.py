@@ -323,6 +323,14 @@ def parser_of(about: str, *, volumes: int, skip: int) -> argparse.ArgumentParser
     return parser
 
 
+def add_where(parser: argparse.ArgumentParser) -> Any:
+    """Let a parser ask where recordings are; return the group, which may get other places."""
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--cache", type=Path, help="folder of recordings that are drawn")
+    where.add_argument("--recorded", type=Path, help="`labels` folder of `measure_traces.py`")
+    return where
+
+
 def recordings_of(arguments: argparse.Namespace) -> Iterator[Recording]:
     """Yield what is drawn and labeled now or before, or what `measure_traces.py` kept."""
     if arguments.recorded:
@@ -338,9 +346,7 @@ def main() -> None:
     """Draw, label, filter, score and print."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = parser_of(__doc__, volumes=100, skip=30)
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--cache", type=Path, help="folder of recordings that are drawn")
-    where.add_argument("--recorded", type=Path, help="`labels` folder of `measure_traces.py`")
+    add_where(parser)
     parser.add_argument("--fit", action="store_true", help="fit the shown probabilities, too")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()

@@ -12,10 +12,9 @@ most often so far; a track that has found another nucleus more often carries tha
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from measure_identity import Recording, parser_of, recordings_of
+from measure_identity import Recording, add_where, parser_of, recordings_of
 from numpy.typing import NDArray
 
 from napari_acll.core import LabelSettings, NeuronTable
@@ -120,9 +119,7 @@ def main() -> None:
     """Follow, score and print."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = parser_of(__doc__, volumes=100, skip=15)
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--cache", type=Path, help="folder of recordings that are drawn")
-    where.add_argument("--recorded", type=Path, help="`labels` folder of `measure_traces.py`")
+    add_where(parser)
     arguments = parser.parse_args()
     neurons = load_labeler(LabelSettings(device="cpu")).neurons
     rows = []

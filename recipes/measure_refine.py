@@ -23,6 +23,7 @@ import numpy as np
 from measure_identity import (
     Names,
     Recording,
+    add_where,
     filtered,
     fit,
     names_of,
@@ -112,9 +113,7 @@ def recorded(arguments: Namespace) -> Iterator[tuple[Recording, Path | None]]:
 def parser() -> ArgumentParser:
     """Return a parser of which recordings to score."""
     parser = parser_of(__doc__ or "", volumes=60, skip=0)
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--cache", type=Path, help="folder of recordings that are drawn")
-    where.add_argument("--recorded", type=Path, help="`labels` folder of `measure_traces.py`")
+    where = add_where(parser)
     where.add_argument("--tapes", type=Path, help="`tapes` folder of `measure_traces.py`")
     parser.add_argument("--fit", action="store_true", help="fit the shown probabilities, too")
     parser.add_argument("--out", type=Path, help="JSON file to write")

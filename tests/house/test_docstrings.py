@@ -111,10 +111,9 @@ def unlisted_errors(text: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+# the docstrings of commands are what --help says
+@pytest.mark.parametrize("package", [name for name in PACKAGES if name != "cli"])
 def test_what_a_public_function_raises_is_listed(package):
-    if package == "cli":
-        pytest.skip("the docstrings of commands are what --help says")
     found = {
         str(path.relative_to(SOURCES)): unlisted_errors(path.read_text(encoding="utf-8"))
         for path in (SOURCES / package).rglob("*.py")
